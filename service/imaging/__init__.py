@@ -1,0 +1,30 @@
+"""Bytes to pixels to tensor: pure functions, without HTTP, settings or clock.
+
+Training imports this package too, so that a network sees in service what it saw in training.
+"""
+
+from service.imaging.decode import MAX_PIXELS, Radiograph, decode
+from service.imaging.errors import (
+    CorruptImageError,
+    ImagingError,
+    SeveralFramesError,
+    TooManyPixelsError,
+    UnsupportedFormatError,
+    UnusableRadiographError,
+)
+from service.imaging.prepare import InputSpec, Resampling, prepare
+
+__all__ = [
+    "MAX_PIXELS",
+    "CorruptImageError",
+    "ImagingError",
+    "InputSpec",
+    "Radiograph",
+    "Resampling",
+    "SeveralFramesError",
+    "TooManyPixelsError",
+    "UnsupportedFormatError",
+    "UnusableRadiographError",
+    "decode",
+    "prepare",
+]
