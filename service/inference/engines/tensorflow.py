@@ -1,0 +1,205 @@
+"""The TensorFlow engine: one traced function over all members, loaded from verified bytes."""
+
+import json
+import logging
+import math
+import os
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.imaging import InputSpec
+from service.inference.archive import CONFIG_FILE, WEIGHTS_FILE
+from service.inference.bundle import Bundle
+from service.inference.errors import BundleError
+
+_MAX_VALUES_PER_IMAGE: Final = 2**28
+"""Numbers that all intermediate results of one image may hold together (1 GiB as 32-bit floats).
+
+A residual network at 256x256 needs about a tenth. A layer that enlarges without weights, such as
+``Resizing``, could ask for any amount.
+"""
+
+logger = logging.getLogger(__name__)
+
+
+class TensorFlowEngine:
+    """All members of a bundle as one ``tf.function`` with a fixed signature, warm."""
+
+    name: Final = "tensorflow"
+
+    def __init__(self, bundle: Bundle, *, threads: int) -> None:
+        """Load the members of a freshly opened bundle.
+
+        Args:
+            bundle: As ``open_bundle`` gave it, with the contents of its files.
+            threads: Processor threads that one call may use.
+
+        Raises:
+            BundleError: TensorFlow cannot be had here, or a network does not fit the manifest.
+        """
+        tf = _start_tensorflow(threads)
+        spec = bundle.manifest.input
+        models = [
+            _load_member(bundle.contents[member.file], file=member.file, spec=spec)
+            for member in bundle.manifest.members
+        ]
+        self._shape = (spec.height, spec.width, spec.channels)
+        try:
+            self._run = _fuse(tf, models, self._shape)
+            self.scores(np.zeros((1, *self._shape), dtype=np.float32))
+        except BundleError:
+            raise
+        except Exception as error:
+            # Layers that fit together on paper can still fail when they compute.
+            raise BundleError("The networks of the bundle cannot be computed here.") from error
+
+    def scores(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Score a batch; see ``Engine.scores``."""
+        if batch.dtype != np.float32 or batch.shape[1:] != self._shape:
+            expected = ("N", *self._shape)
+            raise ValueError(
+                f"Expected a float32 batch of shape {expected}. "
+                f"Received: dtype={batch.dtype}, shape={batch.shape}"
+            )
+        result: NDArray[np.float32] = self._run(batch).numpy()
+        return result
+
+
+def _start_tensorflow(threads: int) -> Any:
+    """Import TensorFlow and Keras with their settings, which count only before the first use."""
+    if os.environ.setdefault("KERAS_BACKEND", "tensorflow") != "tensorflow":
+        raise BundleError("Keras is set to another backend; unset KERAS_BACKEND to serve here.")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    try:
+        import keras  # noqa: PLC0415
+        import tensorflow as tf  # noqa: PLC0415
+    except ImportError as error:
+        raise BundleError("TensorFlow and Keras are not installed here.") from error
+    if keras.backend.backend() != "tensorflow":
+        raise BundleError("Keras already runs here with another backend than TensorFlow.")
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    except RuntimeError:
+        logger.warning("TensorFlow was in use before: its number of threads stays as it was.")
+    return tf
+
+
+def _load_member(data: bytes, *, file: str, spec: InputSpec) -> Any:
+    # Keras' public loader takes a path only, and a path can change its content between the check
+    # and the load. The function that it ends in takes the verified bytes themselves, and works on
+    # a machine without any writable folder.
+    from keras.src.saving import saving_lib  # noqa: PLC0415
+
+    _check_parameters(data, file)
+    try:
+        model = saving_lib.load_model(BytesIO(data), compile=False, safe_mode=True)
+    except Exception as error:
+        raise BundleError(f"The network {file} cannot be loaded by Keras.") from error
+    return _checked(model, file, spec)
+
+
+def _check_parameters(data: bytes, file: str) -> None:
+    """Refuse a network whose layers ask for more parameters than its weights can fill.
+
+    Keras would allocate them all before it reads the first weight.
+    """
+    with zipfile.ZipFile(BytesIO(data)) as archive:
+        config = json.loads(archive.read(CONFIG_FILE))
+        available = archive.getinfo(WEIGHTS_FILE).file_size
+    config["compile_config"] = None
+    # In a thread of its own: the variables of this trial stay registered in Keras' thread-local
+    # state, and the next network built in the same thread would allocate them after all.
+    with ThreadPoolExecutor(max_workers=1) as trial:
+        try:
+            needed = trial.submit(_parameter_bytes, config).result()
+        except Exception as error:
+            raise BundleError(f"The network {file} cannot be built by Keras.") from error
+    if needed > available:
+        raise BundleError(
+            f"The layers of {file} ask for {needed} bytes of weights, "
+            f"but the file holds only {available}."
+        )
+
+
+def _parameter_bytes(config: dict[str, Any]) -> int:
+    import keras  # noqa: PLC0415
+    from keras.src.backend.common import global_state  # noqa: PLC0415
+
+    with keras.StatelessScope(initialize_variables=False):
+        model = keras.saving.deserialize_keras_object(config, safe_mode=True)
+    # Also those of layers that the description names but leaves out of the network: they are
+    # registered here, and Keras would allocate them like all others.
+    created = global_state.get_global_attribute("uninitialized_variables", [])
+    variables = {id(variable): variable for variable in [*model.variables, *created]}
+    return sum(
+        math.prod(variable.shape) * np.dtype(variable.dtype).itemsize
+        for variable in variables.values()
+    )
+
+
+def _checked(model: Any, file: str, spec: InputSpec) -> Any:
+    """Refuse a network that does not take one image and give one number."""
+    import keras  # noqa: PLC0415
+
+    inputs, outputs = _shapes(model, "inputs"), _shapes(model, "outputs")
+    wanted = (None, spec.height, spec.width, spec.channels)
+    if len(inputs) != 1 or not _fits(inputs[0], wanted):
+        raise BundleError(
+            f"The network {file} takes {_in_words(inputs)} where the bundle's images are "
+            f"{_in_words([wanted])} (height x width x channels)."
+        )
+    if outputs != [(None, 1)]:
+        raise BundleError(
+            f"The network {file} gives {_in_words(outputs)} numbers for an image; "
+            "it must give 1, the probability."
+        )
+    # A network saved with its one input in a list would warn at each call. A new model around the
+    # same layers takes the bare image, however the file nests it.
+    return keras.Model(model.inputs[0], model.outputs[0])
+
+
+def _shapes(model: Any, side: str) -> list[tuple[int | None, ...]]:
+    # A Sequential network that was never built has no such attribute.
+    return [part.shape for part in getattr(model, side, [])]
+
+
+def _fits(shape: tuple[int | None, ...], wanted: tuple[int | None, ...]) -> bool:
+    """Tell whether a network of this input shape takes any number of the bundle's images."""
+    free_batch = len(shape) == len(wanted) and shape[0] is None
+    return free_batch and all(
+        side in {None, want} for side, want in zip(shape, wanted, strict=True)
+    )
+
+
+def _in_words(shapes: list[tuple[int | None, ...]]) -> str:
+    def one(shape: tuple[int | None, ...]) -> str:
+        sides = " x ".join("any" if side is None else str(side) for side in shape[1:])
+        return sides if shape[0] is None else f"only {shape[0]} at a time of {sides}"
+
+    return " and ".join(map(one, shapes)) or "nothing fixed"
+
+
+def _fuse(tf: Any, models: list[Any], shape: tuple[int, int, int]) -> Any:
+    """Trace all members into one graph: (N, height, width, channels) to (N, members)."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None, *shape], tf.float32)], autograph=False)
+    def run(batch: Any) -> Any:
+        outputs = [tf.cast(model(batch, training=False), tf.float32) for model in models]
+        return tf.concat(outputs, axis=1)
+
+    graph = run.get_concrete_function().graph
+    values = sum(
+        math.prod(side or 1 for side in tensor.shape)
+        for operation in graph.get_operations()
+        for tensor in operation.outputs
+        if tensor.shape.rank is not None
+    )
+    if values > _MAX_VALUES_PER_IMAGE:
+        raise BundleError("The networks of the bundle need too much memory for one image.")
+    return run

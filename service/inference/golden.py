@@ -1,0 +1,58 @@
+"""Synthetic radiographs that show whether an engine still computes what its bundle promises."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.imaging import InputSpec, Radiograph, prepare
+from service.inference.engines import Engine
+from service.inference.manifest import Golden, GoldenKind
+
+# Larger than a usual input and not square, so that the resize of the preparation is checked too.
+_HEIGHT, _WIDTH = 384, 512
+
+
+def golden_inputs(spec: InputSpec) -> dict[GoldenKind, NDArray[np.float32]]:
+    """Make the synthetic inputs, the same ones in training and in service.
+
+    They are radiographs that went through ``prepare``: a change of the resize shows as well.
+
+    Returns:
+        For each kind an array of shape (height, width, channels), as ``prepare`` gives it.
+    """
+    y, x = np.mgrid[0 : 1 : _HEIGHT * 1j, 0 : 1 : _WIDTH * 1j]
+    drawings: dict[GoldenKind, NDArray[np.float64]] = {
+        "ramp": (x + y) / 2,
+        "checker": ((x * 16).astype(int) + (y * 12).astype(int)) % 2 * 0.8 + 0.1,
+        "chest": _chest(x, y),
+    }
+    return {kind: prepare(_radiograph(drawing), spec) for kind, drawing in drawings.items()}
+
+
+def make_golden(engine: Engine, spec: InputSpec) -> tuple[Golden, ...]:
+    """Record what each member answers to the synthetic inputs, for the manifest.
+
+    Args:
+        engine: The engine over the very files that the manifest names.
+        spec: The input that the manifest describes.
+    """
+    inputs = golden_inputs(spec)
+    scores = engine.scores(np.stack(list(inputs.values())))
+    return tuple(
+        Golden(kind=kind, probabilities=tuple(round(float(score), 6) for score in row))
+        for kind, row in zip(inputs, scores, strict=True)
+    )
+
+
+def _chest(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Two dark lungs with ribs in a bright trunk: near enough to a chest to be no extreme input."""
+    lungs = sum(
+        np.exp(-(((x - centre) / 0.13) ** 4 + ((y - 0.5) / 0.33) ** 4)) for centre in (0.3, 0.7)
+    )
+    ribs = 0.08 * np.sin(40 * y + 6 * np.abs(x - 0.5))
+    trunk = 0.75 * np.exp(-(((x - 0.5) / 0.48) ** 8))
+    return np.asarray(np.clip(trunk - lungs * (0.45 - ribs), 0, 1))
+
+
+def _radiograph(drawing: NDArray[np.float64]) -> Radiograph:
+    pixels = np.rint(drawing * 255).astype(np.uint8)
+    return Radiograph(pixels=pixels, format="PNG", sha256="")

@@ -1,0 +1,184 @@
+"""Members' probabilities become one calibrated probability, and nothing else gets through."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from service.inference import (
+    BundleError,
+    Calibration,
+    Ensemble,
+    Golden,
+    golden_inputs,
+    load_ensemble,
+    open_bundle,
+)
+from service.inference import ensemble as ensemble_module
+from service.inference.ensemble import calibrate, combine
+from tests.inference.crafted import write_bundle
+
+_PROBABILITY = st.floats(0, 1)
+
+
+class _FixedEngine:
+    """Answers every image with the same scores."""
+
+    name = "fixed"
+
+    def __init__(self, *scores: float) -> None:
+        self._scores = np.array(scores, np.float32)
+
+    def scores(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.tile(self._scores, (len(batch), 1))
+
+
+def _ensemble(directory: Path, *scores: float, **changes: Any) -> Ensemble:
+    bundle = open_bundle(write_bundle(directory, **changes))
+    return Ensemble(bundle, _FixedEngine(*scores))
+
+
+def _batch(size: int = 1) -> NDArray[np.float32]:
+    return np.zeros((size, 32, 32, 1), np.float32)
+
+
+def test_the_mean_of_two_probabilities_is_exact() -> None:
+    scores = np.array([[0.25, 0.75], [0.0, 1.0], [0.0, 0.0]])
+
+    assert combine(scores, "mean").tolist() == [0.5, 0.5, 0.0]
+
+
+def test_the_mean_logit_is_the_sigmoid_of_the_mean_of_the_logits() -> None:
+    logits = (math.log(0.9 / 0.1) + math.log(0.6 / 0.4)) / 2
+
+    combined = combine(np.array([[0.9, 0.6]]), "mean_logit")
+
+    assert combined == pytest.approx([1 / (1 + math.exp(-logits))], abs=1e-12)
+
+
+def test_without_calibration_the_probability_stays() -> None:
+    assert calibrate(np.array([0.0, 0.1234, 1.0]), Calibration()).tolist() == [0.0, 0.1234, 1.0]
+
+
+def test_a_temperature_pulls_towards_one_half() -> None:
+    calibration = Calibration(method="temperature", slope=0.5)
+
+    assert calibrate(np.array([0.9, 0.5]), calibration) == pytest.approx([0.75, 0.5])
+
+
+def test_platt_scaling_shifts_the_logit() -> None:
+    calibration = Calibration(method="platt", slope=2, intercept=-1)
+
+    assert calibrate(np.array([0.5]), calibration) == pytest.approx([1 / (1 + math.e)])
+
+
+@settings(deadline=None)
+@given(
+    lower=_PROBABILITY,
+    higher=_PROBABILITY,
+    slope=st.floats(1e-3, 1e6),
+    intercept=st.floats(-1e3, 1e3),
+)
+def test_calibration_never_swaps_two_probabilities(
+    lower: float, higher: float, slope: float, intercept: float
+) -> None:
+    lower, higher = sorted((lower, higher))
+    calibration = Calibration(method="platt", slope=slope, intercept=intercept)
+
+    first, second = calibrate(np.array([lower, higher]), calibration)
+
+    assert 0 <= first <= second <= 1
+
+
+@settings(deadline=None)
+@given(lower=_PROBABILITY, higher=_PROBABILITY, other=_PROBABILITY)
+@pytest.mark.parametrize("rule", ["mean", "mean_logit"])
+def test_the_combination_never_falls_when_a_member_rises(
+    rule: Any, lower: float, higher: float, other: float
+) -> None:
+    lower, higher = sorted((lower, higher))
+
+    first, second = combine(np.array([[lower, other], [higher, other]]), rule)
+
+    assert 0 <= first <= second <= 1
+
+
+def test_a_score_names_every_member_in_order(tmp_path: Path) -> None:
+    ensemble = _ensemble(tmp_path, 0.25, 0.75)
+
+    first, second = ensemble.score(_batch(2))
+
+    assert first == second
+    assert first.probability == 0.5
+    assert [(member.name, member.probability) for member in first.members] == [
+        ("first", 0.25),
+        ("second", 0.75),
+    ]
+    assert (ensemble.engine_name, ensemble.bundle.manifest.name) == ("fixed", "crafted")
+
+
+def test_a_score_is_calibrated(tmp_path: Path) -> None:
+    calibration = Calibration(method="temperature", slope=0.5)
+
+    (score,) = _ensemble(tmp_path, 0.9, 0.9, calibration=calibration).score(_batch())
+
+    assert score.probability == pytest.approx(0.75)
+    assert score.members[0].probability == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, -0.01, 1.01])
+def test_what_is_not_a_probability_is_refused(tmp_path: Path, bad: float) -> None:
+    with pytest.raises(BundleError, match=r"^The network second.keras gave a score that is not"):
+        _ensemble(tmp_path, 0.5, bad).score(_batch())
+
+
+def test_an_engine_of_another_size_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="does not give one score for each network"):
+        _ensemble(tmp_path, 0.5, 0.5, 0.5).score(_batch())
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loading gives an engine that answers 0.25 and 0.75."""
+
+    def load(*_: object, **__: object) -> _FixedEngine:
+        return _FixedEngine(0.25, 0.75)
+
+    monkeypatch.setattr(ensemble_module, "load_engine", load)
+
+
+@pytest.mark.usefixtures("engine")
+def test_golden_answers_within_their_tolerance_pass(tmp_path: Path) -> None:
+    golden = tuple(
+        Golden(kind=kind, probabilities=(0.2505, 0.7495))
+        for kind in golden_inputs(_manifest_input(tmp_path))
+    )
+
+    ensemble = load_ensemble(write_bundle(tmp_path, golden=golden), threads=1)
+
+    assert dict(ensemble.bundle.contents) == {}
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_golden_answer_out_of_tolerance_is_refused(tmp_path: Path) -> None:
+    golden = (
+        Golden(kind="ramp", probabilities=(0.25, 0.75)),
+        Golden(kind="chest", probabilities=(0.25, 0.7488)),
+    )
+
+    with pytest.raises(BundleError) as caught:
+        load_ensemble(write_bundle(tmp_path, golden=golden), threads=1)
+
+    assert caught.value.message == (
+        "The network second.keras answers the test image 'chest' with 0.7500 "
+        "where the manifest expects 0.7488."
+    )
+
+
+def _manifest_input(directory: Path) -> Any:
+    return open_bundle(write_bundle(directory)).manifest.input

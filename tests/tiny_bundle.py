@@ -1,0 +1,111 @@
+"""Bundles of two tiny random networks: made in half a second, and with answers that differ."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from service.imaging import InputSpec, Radiograph, prepare
+from service.inference import (
+    MANIFEST_FILE,
+    Calibration,
+    Manifest,
+    MemberEntry,
+    Threshold,
+    describe_members,
+    load_engine,
+    make_golden,
+    open_bundle,
+)
+from tests.phantom import phantom
+
+FILES = ("modelo_afinado_tuning.keras", "modelo_2_ensamble.keras")
+
+
+def write_tiny_bundle(
+    directory: Path, *, seed: int = 0, manifest: bool = True, size: int | None = None
+) -> Path:
+    """Write a models folder of two random networks and, if asked for, their manifest.
+
+    The last layer of each is scaled so that phantoms get probabilities well apart from each other.
+
+    Args:
+        directory: Made if it does not exist.
+        seed: Another seed gives other networks.
+        manifest: Without one the folder is a bring-your-own folder.
+        size: Side of the input in pixels; 32, or the 256 that a folder without manifest implies.
+
+    Returns:
+        ``directory``.
+    """
+    size = size or (32 if manifest else 256)
+    spec = InputSpec(height=size, width=size)
+    directory.mkdir(parents=True, exist_ok=True)
+    for number, file in enumerate(FILES):
+        save_network(tiny_network(spec, seed=2 * seed + number), directory / file)
+    if manifest:
+        names = dict(zip(("first", "second"), FILES, strict=True))
+        entries = describe_members(directory, names)
+        bare = tiny_manifest(spec, entries)
+        bare.write(directory / MANIFEST_FILE)
+        engine = load_engine(open_bundle(directory), threads=1)
+        golden = make_golden(engine, spec)
+        bare.model_copy(update={"golden": golden}).write(directory / MANIFEST_FILE)
+    return directory
+
+
+def tiny_manifest(spec: InputSpec, members: tuple[MemberEntry, ...]) -> Manifest:
+    """Describe two tiny networks, with a calibration and a threshold that are not the defaults."""
+    return Manifest(
+        name="tiny",
+        version="1.0",
+        input=spec,
+        members=members,
+        combine="mean",
+        calibration=Calibration(method="platt", slope=1.2, intercept=-0.1, fitted_on="nothing"),
+        threshold=Threshold(value=0.45, rule="chosen for tests"),
+    )
+
+
+def tiny_network(spec: InputSpec, *, seed: int = 0) -> Any:
+    """Build a random network of the layers that the shipped ones use."""
+    import keras  # noqa: PLC0415 - loading it takes seconds, which only these callers pay
+
+    layers = keras.layers
+    start = keras.initializers.HeNormal(seed=seed)
+    image = keras.Input((spec.height, spec.width, spec.channels))
+    x = layers.GroupNormalization(groups=1, center=False, scale=False)(image)
+    x = layers.Conv2D(6, 3, strides=2, padding="same", kernel_initializer=start)(x)
+    x = layers.BatchNormalization()(x)
+    skip = x = layers.ReLU()(x)
+    x = layers.DepthwiseConv2D(3, padding="same", use_bias=False)(x)
+    x = layers.Add()([layers.Dropout(0.2, seed=seed)(x), skip])
+    x = layers.MaxPooling2D(4)(x)
+    x = layers.Flatten()(x) if spec.height <= 64 else layers.GlobalAveragePooling2D()(x)
+    x = layers.Dense(1, kernel_initializer=start)(x)
+    model = keras.Model(image, layers.Activation("sigmoid")(x))
+    _spread_answers(keras.Model(image, x), spec)
+    return model
+
+
+def save_network(model: Any, path: Path) -> None:
+    """Save a network. Keras reads its own variables in a way that NumPy 2 warns of."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        model.save(path)
+
+
+def _spread_answers(logits_of: Any, spec: InputSpec) -> None:
+    """Shift and scale the last layer until phantoms' logits have mean 0 and spread 1.5."""
+    dense = logits_of.layers[-1]
+    batch = np.stack([_prepared(seed, spec) for seed in range(12)])
+    logits = logits_of(batch, training=False).numpy()
+    kernel, bias = dense.kernel.numpy(), dense.bias.numpy()
+    factor = 1.5 / float(logits.std())
+    dense.set_weights([kernel * factor, (bias - logits.mean()) * factor])
+
+
+def _prepared(seed: int, spec: InputSpec) -> Any:
+    picture = phantom(seed, opacity=seed % 3 / 2)
+    return prepare(Radiograph(np.asarray(picture), "PNG", ""), spec)
