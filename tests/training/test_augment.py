@@ -1,0 +1,62 @@
+"""Augmentation is reproducible, varied, and random in just the properties that leak the label."""
+
+import numpy as np
+
+from tests.phantom import phantom
+from training.audit import laplacian_variance
+from training.augment import augment
+from training.config import Augmentation
+
+FRAME = np.asarray(phantom(1, (300, 224)))
+
+
+def variants(count: int, **strength: object) -> list[np.ndarray]:
+    settings = Augmentation.model_validate(strength)
+    return [augment(FRAME, np.random.default_rng(seed), settings) for seed in range(count)]
+
+
+def test_the_same_seed_gives_the_same_variant() -> None:
+    first, again = (augment(FRAME, np.random.default_rng(3), Augmentation()) for _ in range(2))
+    assert np.array_equal(first, again)
+
+
+def test_variants_are_square_frames_within_the_sides() -> None:
+    for variant in variants(20, sides=(100, 140)):
+        assert variant.dtype == np.uint8
+        assert variant.shape[0] == variant.shape[1]
+        assert 100 <= variant.shape[0] < 140
+
+
+def test_sharpness_spreads_over_an_order_of_magnitude() -> None:
+    sharpness = [laplacian_variance(variant) for variant in variants(60)]
+    low, high = np.percentile(sharpness, [10, 90])
+    assert high > 10 * low
+
+
+def test_brightness_spreads() -> None:
+    means = [float(variant.mean()) for variant in variants(60)]
+    assert np.std(means) > 10
+
+
+def test_everything_can_be_switched_off() -> None:
+    off = {
+        "sides": (224, 225),
+        "stretch": 0,
+        "zoom": 0,
+        "rotation": 0,
+        "shear": 0,
+        "shift": 0,
+        "flip": 0,
+        "gamma": 0,
+        "contrast": 0,
+        "brightness": 0,
+        "equalise": 0,
+        "blur": 0,
+        "sharpen": 0,
+        "noise": 0,
+        "blank": 0,
+        "jpeg": 0,
+    }
+    first, *others = variants(6, **off)
+    for other in others:
+        assert np.abs(other.astype(int) - first).mean() < 3

@@ -1,0 +1,196 @@
+"""From a data folder to a verified bundle, on phantoms: every command a researcher would run."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from service.imaging import decode, prepare
+from service.inference.ensemble import load_ensemble
+from tests.training.conftest import write_data_set
+from training.__main__ import app
+
+pytestmark = [
+    pytest.mark.tensorflow,
+    pytest.mark.timeout(300),
+    # Keras' TensorFlow backend has not followed NumPy 2's protocol in training.
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+]
+
+RECIPE = """
+name = "{name}"
+seed = {seed}
+[input]
+height = 32
+width = 32
+[architecture]
+view = "{view}"
+stem_width = 4
+widths = [8, 8]
+depths = [1, 1]
+squeeze = {squeeze}
+[schedule]
+epochs = 3
+images_per_epoch = 96
+batch = 16
+learning_rate = 0.01
+workers = 1
+"""
+FOLDS = (0, 2)
+
+
+class Workshop:
+    """A data folder, two recipes and the commands on them."""
+
+    def __init__(self, root: Path) -> None:
+        self.data = write_data_set(root / "chest_xray", side=40)
+        self.runs = root / "runs"
+        self.models = root / "models"
+        self.recipes = [root / "first.toml", root / "second.toml"]
+        self.recipes[0].write_text(
+            RECIPE.format(name="first", seed=1, view="whole-frame", squeeze="false")
+        )
+        self.recipes[1].write_text(
+            RECIPE.format(name="second", seed=2, view="local-contrast", squeeze="true")
+        )
+
+    def run(self, *arguments: str | Path) -> str:
+        result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    def run_all(self) -> str:
+        folds = [part for fold in FOLDS for part in ("--fold", str(fold))]
+        return self.run(
+            "all", *self.recipes, "--data", self.data, "--runs", self.runs,
+            "--target", self.models, "--version", "7", *folds,
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    made = Workshop(tmp_path_factory.mktemp("workshop"))
+    made.run_all()
+    return made
+
+
+def test_the_bundle_verifies_and_carries_its_protocol(workshop: Workshop) -> None:
+    manifest = load_ensemble(workshop.models, threads=1).bundle.manifest
+    assert manifest.version == "7"
+    assert [member.name for member in manifest.members] == ["first", "second"]
+    assert manifest.calibration.method == "platt"
+    assert "Youden" in manifest.threshold.rule
+    assert len(manifest.golden) > 0
+    assert manifest.metrics is not None
+    assert "folds [0, 2]" in manifest.metrics.protocol
+    assert not list(workshop.models.glob("tmp*"))
+
+
+def test_the_card_repeats_the_manifests_figures(workshop: Workshop) -> None:
+    manifest = load_ensemble(workshop.models, threads=1).bundle.manifest
+    card = (workshop.models / "MODEL_CARD.md").read_text()
+    assert manifest.metrics is not None
+    ensemble = manifest.metrics.figures["ensemble"]
+    assert isinstance(ensemble, dict)
+    auc = ensemble["auc"]
+    assert isinstance(auc, dict)
+    assert f"{auc['value']:.4f} ({auc['low']:.4f} to {auc['high']:.4f})" in card
+    assert f"{manifest.threshold.value:g}" in card
+    for heading in ("Intended use", "## Shortcut audit", "## Limits", "## How to reproduce"):
+        assert heading in card
+
+
+def test_out_of_fold_rows_are_patients_that_did_not_train(workshop: Workshop) -> None:
+    for fold in FOLDS:
+        run = workshop.runs / f"first/fold-{fold}"
+        summary = json.loads((run / "summary.json").read_text())
+        rows = (run / "predictions.csv").read_text().splitlines()
+        assert summary["held_out_patients"] == len(rows) - 1
+        assert summary["training_patients"] + summary["held_out_patients"] == 40
+        assert (run / "log.csv").read_text().count("\n") == summary["epochs"] + 1
+
+
+def test_the_served_member_answers_as_it_did_in_training(workshop: Workshop) -> None:
+    """Held-out rows were scored through training's code; the engine must agree on a member."""
+    import keras  # noqa: PLC0415
+
+    ensemble = load_ensemble(workshop.models, threads=1)
+    images = [
+        prepare(decode(path.read_bytes()), ensemble.bundle.manifest.input)
+        for path in sorted((workshop.data / "train/NORMAL").iterdir())[:4]
+    ]
+    served = ensemble.score(np.stack(images))
+    trained = keras.saving.load_model(workshop.runs / "first/all/member.keras", compile=False)
+    expected = np.asarray(trained(np.stack(images)))[:, 0]
+    np.testing.assert_allclose([s.members[0].probability for s in served], expected, atol=1e-5)
+
+
+def test_a_finished_run_is_not_trained_again(workshop: Workshop) -> None:
+    member = workshop.runs / "first/all/member.keras"
+    before = member.stat().st_mtime_ns
+    workshop.run_all()
+    assert member.stat().st_mtime_ns == before
+
+
+def test_an_interrupted_run_resumes_after_its_last_epoch(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import keras  # noqa: PLC0415
+
+    from training import fit as module  # noqa: PLC0415
+
+    class Interruption(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch: int, logs: object = None) -> None:
+            if epoch == 2:
+                raise KeyboardInterrupt
+
+    arguments: list[str | Path] = ["fit", workshop.recipes[0], "--data", workshop.data]
+    arguments += ["--fold", "4", "--runs", workshop.runs]
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_BeginEpoch", lambda _: Interruption())
+        result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+        assert result.exit_code == 130
+    log = workshop.runs / "first/fold-4/log.csv"
+    assert log.read_text().count("\n") == 1 + 2
+    workshop.run(*arguments)
+    epochs = [line.split(",")[0] for line in log.read_text().splitlines()[1:]]
+    assert epochs == ["0", "1", "2"]
+
+
+def test_evaluation_prints_a_table_and_writes_figures(workshop: Workshop, tmp_path: Path) -> None:
+    output = workshop.run(
+        "evaluate", "--data", workshop.data, "--bundle", workshop.models,
+        "--suite", "--prevalence", "0.1", "--out", tmp_path,
+    )  # fmt: skip
+    for word in ("auc", "sensitivity", "ppv", "mean AUC, suite", "prevalence 0.1"):
+        assert word in output
+    figures = json.loads((tmp_path / "evaluation.json").read_text())
+    assert figures["images"] == 42
+    assert figures["patients"] == 40
+    assert 0 <= figures["ensemble"]["auc"]["value"] <= 1
+    assert {path.name for path in tmp_path.glob("*.png")} == {
+        "roc.png", "reliability.png", "confusion.png", "scores.png",
+    }  # fmt: skip
+
+
+def test_the_first_look_reports_balance_and_leaks(workshop: Workshop) -> None:
+    report = (workshop.runs / "eda/report.md").read_text()
+    assert "42 images of 40 patients" in report
+    assert "laplacian_variance" in report
+    assert (workshop.runs / "eda/examples.png").stat().st_size > 1000
+    assert (workshop.runs / "eda/images.csv").read_text().count("\n") == 43
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("evaluate", "--data", "nowhere"), "no folder nowhere"),
+        (("fit", "none.toml", "--data", "nowhere"), "no folder nowhere"),
+    ],
+)
+def test_a_wrong_folder_is_explained(arguments: tuple[str, ...], message: str) -> None:
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code != 0
+    assert message in str(result.exception)

@@ -1,0 +1,172 @@
+"""From the public data set to a verified bundle, one command for each step, or `all` of them."""
+
+# Each command imports what it needs when it runs: the sampler's worker processes import this file
+# too, and must not load TensorFlow.
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from service.inference.errors import BundleError
+from training.data import DataError
+
+# Keras picks its backend when it is first imported; the served networks must be TensorFlow's own
+# arithmetic unless the caller says otherwise. TensorFlow's C++ notices would break progress bars.
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
+
+RecipesArgument = Annotated[
+    list[Path], typer.Argument(help="Recipes of the two members, tuned one first.")
+]
+DataOption = Annotated[
+    Path, typer.Option("--data", help="Folder with train/NORMAL and train/PNEUMONIA.")
+]
+FurtherOption = Annotated[
+    list[Path] | None,
+    typer.Option("--further", help="Other copies of the same images, for training only."),
+]
+RunsOption = Annotated[Path, typer.Option("--runs", help="Checkpoints, logs, predictions.")]
+TargetOption = Annotated[Path, typer.Option("--target", help="Folder of the bundle.")]
+VersionOption = Annotated[str, typer.Option("--version", help="Version of the bundle.")]
+
+RUNS = Path("runs")
+MODELS = Path("models")
+
+
+@app.command()
+def eda(
+    data: DataOption,
+    further: FurtherOption = None,
+    runs: RunsOption = RUNS,
+) -> None:
+    """Tabulate the images, draw them, and audit which properties of the files leak the label."""
+    from training import eda as exploration
+    from training.dataset import load_dataset
+
+    report = exploration.write(load_dataset(data, runs / "cache", further or ()), runs / "eda")
+    Console().print(f"Report: {report}")
+
+
+@app.command()
+def fit(
+    recipe: Annotated[Path, typer.Argument(help="The member's recipe, a TOML file.")],
+    data: DataOption,
+    further: FurtherOption = None,
+    fold: Annotated[
+        int | None, typer.Option(help="Fold to hold out; without it all images train.")
+    ] = None,
+    runs: RunsOption = RUNS,
+) -> None:
+    """Train one member, or resume the run that was interrupted."""
+    _fit([recipe], data, further, [fold], runs)
+
+
+@app.command()
+def assemble(
+    recipes: RecipesArgument,
+    data: DataOption,
+    further: FurtherOption = None,
+    runs: RunsOption = RUNS,
+    target: TargetOption = MODELS,
+    version: VersionOption = "1",
+) -> None:
+    """Calibrate, choose the operating point, and write bundle and model card."""
+    from training.assemble import Source
+    from training.assemble import assemble as make_bundle
+    from training.config import Recipe
+    from training.dataset import load_dataset
+
+    dataset = load_dataset(data, runs / "cache", further or ())
+    source = Source(dataset, [Recipe.read(path) for path in recipes], runs)
+    manifest = make_bundle(source, target, version=version)
+    Console().print(
+        f"{target} holds {manifest.name} {manifest.version}, verified. "
+        f"Threshold {manifest.threshold.value:g}. Its figures are in MODEL_CARD.md."
+    )
+
+
+@app.command()
+def evaluate(
+    data: Annotated[Path, typer.Option("--data", help="Folder with NORMAL/ and PNEUMONIA/.")],
+    bundle: Annotated[Path, typer.Option("--bundle", help="Folder of the bundle.")] = MODELS,
+    suite: Annotated[bool, typer.Option("--suite", help="Also under each perturbation.")] = False,
+    prevalence: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of pneumonia for PPV and NPV.")
+    ] = 0.5,
+    out: Annotated[Path, typer.Option("--out", help="Folder for JSON and figures.")] = RUNS
+    / "evaluation",
+) -> None:
+    """Run a bundle on a labelled folder, by the service's own preprocessing and ensemble."""
+    from service.inference.ensemble import load_ensemble
+    from training import evaluate as evaluation
+    from training.data import scan
+    from training.dataset import training_folder
+
+    found = scan(training_folder(data))
+    ensemble = load_ensemble(bundle, threads=os.cpu_count() or 1)
+    scores = evaluation.score_folder(ensemble, found, suite=suite)
+    threshold = ensemble.bundle.manifest.threshold.value
+    figures = evaluation.report(scores, threshold, prevalence)
+    console = Console()
+    evaluation.print_table(figures, console)
+    written = evaluation.write(scores, figures, out)
+    console.print("Written: " + ", ".join(str(path) for path in written))
+
+
+@app.command(name="all")
+def everything(
+    recipes: RecipesArgument,
+    data: DataOption,
+    further: FurtherOption = None,
+    fold: Annotated[list[int], typer.Option(help="Folds to hold out in turn.")] = [0, 1, 2, 3, 4],  # noqa: B006
+    runs: RunsOption = RUNS,
+    target: TargetOption = MODELS,
+    version: VersionOption = "1",
+) -> None:
+    """Data folder in, verified bundle out: eda, every fit, assemble. Resumes where it stopped."""
+    eda(data, further, runs)
+    _fit(recipes, data, further, [*fold, None], runs)
+    assemble(recipes, data, further, runs, target, version)
+
+
+def _fit(
+    recipes: list[Path],
+    data: Path,
+    further: list[Path] | None,
+    folds: list[int | None],
+    runs: Path,
+) -> None:
+    from training.config import Recipe
+    from training.data import FOLDS
+    from training.dataset import load_dataset
+    from training.fit import RunFolder
+    from training.fit import fit as fit_member
+
+    for fold in folds:
+        if fold is not None and not 0 <= fold < FOLDS:
+            raise DataError(f"There is no fold {fold}: folds are 0 to {FOLDS - 1}.")
+    dataset = load_dataset(data, runs / "cache", further or ())
+    for recipe in [Recipe.read(path) for path in recipes]:
+        for fold in folds:
+            folder = RunFolder(runs, recipe.name, fold)
+            summary = fit_member(dataset, recipe, folder)
+            auc = summary.get("auc", {}).get("clean", "not held out")
+            Console().print(f"{folder.path}: {summary['epochs']} epochs, clean AUC {auc}")
+
+
+def main() -> None:
+    """Run a command; what is wrong with the data ends it in a sentence, not a traceback."""
+    try:
+        app()
+    except (DataError, BundleError) as error:
+        Console(stderr=True).print(f"[red]{error}[/red]")
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""Trained members to a verified bundle: calibration, operating point, manifest and model card."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from service.inference.bundle import describe_members, open_bundle
+from service.inference.engines import load_engine
+from service.inference.ensemble import load_ensemble
+from service.inference.golden import make_golden
+from service.inference.manifest import (
+    MANIFEST_FILE,
+    SCHEMA_FILE,
+    Manifest,
+    MemberEntry,
+    Metrics,
+    TrainingData,
+    write_schema,
+)
+from training.audit import audit
+from training.calibrate import apply, choose_threshold, fit_platt
+from training.card import CARD_FILE, Findings, write_card
+from training.config import Recipe
+from training.data import DataError, folds_digest
+from training.dataset import Dataset
+from training.fit import RunFolder
+from training.out_of_fold import OutOfFold, Rule, collect
+from training.results import by_aetiology, operating_figures, stability, suite_figures
+
+MEMBER_FILES: Final = ("modelo_afinado_tuning.keras", "modelo_2_ensamble.keras")
+COMBINE: Final[Rule] = "mean"
+NAME: Final = "pneumonia-xray"
+_THREADS: Final = 2
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a bundle is made from."""
+
+    dataset: Dataset
+    recipes: Sequence[Recipe]
+    runs: Path
+
+
+def assemble(source: Source, target: Path, *, version: str) -> Manifest:
+    """Write the bundle and its card into ``target``, file by file, only after it verifies.
+
+    Raises:
+        DataError: A fold or a final fit is missing.
+        BundleError: What was made does not verify.
+    """
+    names = [recipe.name for recipe in source.recipes]
+    finals = [RunFolder(source.runs, name, None) for name in names]
+    for folder in finals:
+        if not folder.summary.exists():
+            raise DataError(
+                f"The recipe {folder.recipe} is not fitted on all images. Run `fit` without --fold."
+            )
+    predictions = collect(source.runs, names)
+    findings = find(source, predictions)
+    target.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target) as scratch:
+        staging = Path(scratch)
+        for folder, file in zip(finals, MEMBER_FILES, strict=True):
+            shutil.copyfile(folder.member, staging / file)
+        manifest = _manifest(source, findings, staging, version)
+        manifest.write(staging / MANIFEST_FILE)
+        write_schema(staging / SCHEMA_FILE)
+        engine = load_engine(open_bundle(staging), threads=_THREADS)
+        golden = make_golden(engine, manifest.input)
+        manifest = manifest.model_copy(update={"golden": golden})
+        manifest.write(staging / MANIFEST_FILE)
+        bundle = load_ensemble(staging, threads=_THREADS).bundle
+        write_card(findings, bundle, source.recipes, staging / CARD_FILE)
+        # The manifest goes last: until it lands, the old one refuses the new networks.
+        for file in (*MEMBER_FILES, SCHEMA_FILE, CARD_FILE, MANIFEST_FILE):
+            (staging / file).replace(target / file)
+    return manifest
+
+
+def find(source: Source, predictions: OutOfFold) -> Findings:
+    """Calibrate, choose the operating point, and work out every figure that is reported."""
+    labels, patients, conditions = predictions.labels, predictions.patients, predictions.conditions
+    clean = conditions.index("clean")
+    raw = predictions.combined(COMBINE)
+    folds = sorted({int(fold) for fold in predictions.facts["fold"]})
+    calibration = fit_platt(
+        labels, raw[:, clean], f"clean out-of-fold predictions of folds {folds}"
+    )
+    calibrated = apply(raw, calibration)
+    threshold = choose_threshold(labels, calibrated[:, clean])
+    named = {"ensemble": calibrated, **predictions.members}
+    figures: dict[str, Any] = {}
+    for name, probabilities in named.items():
+        figures[name] = {
+            **operating_figures(labels, probabilities[:, clean], patients, threshold.value),
+            "suite": suite_figures(labels, probabilities, conditions, patients),
+        }
+    figures["by_aetiology"] = by_aetiology(predictions.facts, calibrated[:, clean], threshold.value)
+    figures["verdicts_unchanged"] = stability(calibrated, conditions, threshold.value)
+    records = {record.name: record for record in source.dataset.scan.records}
+    figures["audit"] = audit(
+        source.dataset, records, list(predictions.facts["name"]), calibrated[:, clean]
+    )
+    return Findings(
+        calibration=calibration,
+        threshold=threshold,
+        figures=figures,
+        folds=folds,
+        held_out_patients=len(labels),
+        folds_digest=folds_digest(source.dataset.folds),
+        scan=source.dataset.scan,
+        summaries=_summaries(source, folds),
+    )
+
+
+def _summaries(source: Source, folds: Sequence[int]) -> list[dict[str, Any]]:
+    folders = [
+        RunFolder(source.runs, recipe.name, fold)
+        for recipe in source.recipes
+        for fold in (*folds, None)
+    ]
+    return [json.loads(f.summary.read_text()) for f in folders if f.summary.exists()]
+
+
+def _manifest(source: Source, findings: Findings, staging: Path, version: str) -> Manifest:
+    names = [recipe.name for recipe in source.recipes]
+    entries = describe_members(staging, dict(zip(names, MEMBER_FILES, strict=True)))
+    scan = findings.scan
+    return Manifest(
+        name=NAME,
+        version=version,
+        input=source.recipes[0].input,
+        members=tuple(
+            _described(entry, recipe, findings)
+            for entry, recipe in zip(entries, source.recipes, strict=True)
+        ),
+        combine=COMBINE,
+        calibration=findings.calibration,
+        threshold=findings.threshold,
+        training_data=TrainingData(
+            digest=scan.digest,
+            description="Chest X-Ray Images (Pneumonia), official training split: Kermany, Zhang, "
+            "Goldbaum 2018, CC BY 4.0; children of 1 to 5 years",
+            images=len(scan.records),
+            patients=len({record.patient for record in scan.records}),
+        ),
+        metrics=Metrics(
+            protocol=findings.protocol,
+            figures={
+                key: findings.figures[key]
+                for key in ("ensemble", "by_aetiology", "verdicts_unchanged")
+            },
+        ),
+    )
+
+
+def _described(entry: MemberEntry, recipe: Recipe, findings: Findings) -> MemberEntry:
+    shape = recipe.architecture
+    return entry.model_copy(
+        update={
+            "architecture": f"residual CNN, widths {list(shape.widths)}, depths "
+            f"{list(shape.depths)}{', squeeze-and-excitation' if shape.squeeze else ''}",
+            "view": shape.view,
+            "metrics": findings.figures[recipe.name],
+        }
+    )

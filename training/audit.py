@@ -1,0 +1,92 @@
+"""The shortcut audit: does the probability rank with what a file is, rather than what it shows?
+
+Within one true class no property of the file should predict the score. Where one does, the network
+has learnt a shortcut of the archive.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+
+from training.data import Record
+from training.dataset import Dataset
+
+LIMIT: Final = 0.3
+"""Absolute rank correlation above which a shortcut is reported as one."""
+
+_RIM: Final = 0.04
+"""Width of the border whose brightness is taken, as a share of the frame's side."""
+
+
+def properties(dataset: Dataset, record: Record) -> dict[str, float]:
+    """Facts of a file that have no bearing on disease.
+
+    Returns:
+        ``file_bytes``; ``laplacian_variance`` (sharpness); ``border_brightness`` (0 to 255);
+        ``aspect_ratio`` (width / height of a copy at true aspect, NaN where there is none).
+    """
+    frame = dataset.store[dataset.views[record.name][0]]
+    height, width = dataset.store[dataset.views[record.name][-1]].shape
+    has_true_aspect = len(dataset.views[record.name]) > 1 or height != width
+    return {
+        "file_bytes": float(record.path.stat().st_size),
+        "laplacian_variance": laplacian_variance(frame),
+        "border_brightness": border_brightness(frame),
+        "aspect_ratio": width / height if has_true_aspect else float("nan"),
+    }
+
+
+def laplacian_variance(frame: NDArray[np.uint8]) -> float:
+    """Variance of the 4-neighbour Laplacian: the usual measure of sharpness."""
+    pixels = frame.astype(np.float32)
+    inner = -4 * pixels[1:-1, 1:-1]
+    inner += pixels[:-2, 1:-1] + pixels[2:, 1:-1] + pixels[1:-1, :-2] + pixels[1:-1, 2:]
+    return float(inner.var())
+
+
+def border_brightness(frame: NDArray[np.uint8]) -> float:
+    """Mean grey level of the rim."""
+    rim = max(1, round(min(frame.shape) * _RIM))
+    inside = np.zeros(frame.shape, dtype=bool)
+    inside[rim:-rim, rim:-rim] = True
+    return float(frame[~inside].mean())
+
+
+def audit(
+    dataset: Dataset, records: Mapping[str, Record], names: list[str], probabilities: NDArray[Any]
+) -> list[dict[str, Any]]:
+    """Correlate probabilities with file properties within each class.
+
+    Args:
+        dataset: The images.
+        records: By name.
+        names: Name of each image scored.
+        probabilities: Shape (N,), in the order of the names.
+
+    Returns:
+        Rows of ``class``, ``property``, ``images`` and ``rank_correlation`` (Spearman's).
+    """
+    chosen = [records[name] for name in names]
+    tables = [properties(dataset, record) for record in chosen]
+    labels = np.array([record.label for record in chosen])
+    rows = []
+    for label, class_name in enumerate(("NORMAL", "PNEUMONIA")):
+        for name in tables[0]:
+            values = np.array([table[name] for table in tables])
+            used = (labels == label) & np.isfinite(values)
+            # A property that all images share ranks nothing.
+            if len(np.unique(values[used])) < 3:
+                continue
+            rank = float(spearmanr(values[used], probabilities[used]).statistic)
+            rows.append(
+                {
+                    "class": class_name,
+                    "property": name,
+                    "images": int(used.sum()),
+                    "rank_correlation": round(rank, 3),
+                }
+            )
+    return rows

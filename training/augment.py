@@ -1,0 +1,126 @@
+"""Random acquisition: each image as another scanner, export or archive might have made it.
+
+In the public data the label leaks through things that are not disease: normal films were saved at a
+higher JPEG quality, are sharper and less wide. Every such property is drawn at random here, for
+both classes alike, so that it says nothing about the label.
+"""
+
+from io import BytesIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter, ImageOps
+
+from training.config import Augmentation
+
+_RESAMPLERS = (
+    Image.Resampling.BOX,
+    Image.Resampling.BILINEAR,
+    Image.Resampling.BICUBIC,
+    Image.Resampling.LANCZOS,
+)
+
+
+def augment(
+    pixels: NDArray[np.uint8], rng: np.random.Generator, strength: Augmentation
+) -> NDArray[np.uint8]:
+    """Draw one variant of a frame.
+
+    Args:
+        pixels: Shape (height, width), uint8.
+        rng: Source of all randomness: equal states give equal variants.
+        strength: Ranges and probabilities.
+
+    Returns:
+        Square frame, uint8, of a random side within ``strength.sides``.
+    """
+    image = Image.fromarray(pixels)
+    if rng.random() < strength.flip:
+        image = ImageOps.mirror(image)
+    image = _geometry(image, rng, strength)
+    image = _tone(image, rng, strength)
+    image = _sharpness(image, rng, strength)
+    image = _blank(image, rng, strength)
+    image = _noise(image, rng, strength)
+    if rng.random() < strength.jpeg:
+        image = recompress(image, int(rng.integers(*strength.jpeg_quality)))
+    return np.asarray(image)
+
+
+def recompress(image: Image.Image, quality: int) -> Image.Image:
+    """Save as JPEG of a quality from 1 to 95 and read it back."""
+    buffer = BytesIO()
+    image.save(buffer, "JPEG", quality=quality)
+    with Image.open(buffer, formats=("JPEG",)) as saved:
+        return saved.convert("L")
+
+
+def _geometry(image: Image.Image, rng: np.random.Generator, a: Augmentation) -> Image.Image:
+    """Crop or border, stretch, rotate and rescale, in one box resize and one affine resampling."""
+    side = int(rng.integers(*a.sides))
+    # A stretch of the squashed square is the same as having had another aspect ratio.
+    stretch = np.exp(rng.uniform(-a.stretch, a.stretch) / 2)
+    zoom = np.exp(rng.uniform(-a.zoom, a.zoom))
+    angle = np.deg2rad(rng.uniform(-a.rotation, a.rotation))
+    shear = rng.uniform(-a.shear, a.shear)
+    shift = rng.uniform(-a.shift, a.shift, 2) * side
+
+    square = image.resize((side, side), _RESAMPLERS[int(rng.integers(len(_RESAMPLERS)))])
+    cos, sin = np.cos(angle), np.sin(angle)
+    turn = np.array([[cos, sin], [-sin, cos]]) @ np.array([[1.0, shear], [0.0, 1.0]])
+    matrix = turn @ np.diag([stretch, 1 / stretch]) / zoom
+    centre = np.full(2, side / 2)
+    offset = centre - matrix @ (centre + shift)
+    coefficients = (*matrix[0], offset[0], *matrix[1], offset[1])
+    fill = int(np.median(np.asarray(square)[0])) if rng.random() < 0.5 else 0
+    return square.transform(
+        (side, side),
+        Image.Transform.AFFINE,
+        coefficients,
+        resample=Image.Resampling.BICUBIC if rng.random() < 0.5 else Image.Resampling.BILINEAR,
+        fillcolor=fill,
+    )
+
+
+def _tone(image: Image.Image, rng: np.random.Generator, a: Augmentation) -> Image.Image:
+    """Gamma, contrast, brightness and, now and then, a histogram-equalised display curve."""
+    if rng.random() < a.equalise:
+        image = ImageOps.equalize(image)
+    ramp = np.linspace(0.0, 1.0, 256)
+    ramp = ramp ** np.exp(rng.uniform(-a.gamma, a.gamma))
+    ramp = 0.5 + (ramp - 0.5) * np.exp(rng.uniform(-a.contrast, a.contrast))
+    ramp = ramp + rng.uniform(-a.brightness, a.brightness)
+    return image.point([int(v) for v in np.clip(np.rint(ramp * 255), 0, 255)])
+
+
+def _sharpness(image: Image.Image, rng: np.random.Generator, a: Augmentation) -> Image.Image:
+    choice = rng.random()
+    if choice < a.blur:
+        radius = rng.uniform(*a.blur_radius) * image.width / 224
+        return image.filter(ImageFilter.GaussianBlur(radius))
+    if choice < a.blur + a.sharpen:
+        percent = int(rng.integers(30, 250))
+        return image.filter(ImageFilter.UnsharpMask(rng.uniform(0.6, 2.5), percent, 0))
+    return image
+
+
+def _blank(image: Image.Image, rng: np.random.Generator, a: Augmentation) -> Image.Image:
+    """Paint over rectangles: side markers, tubes' labels, sometimes a piece of the chest."""
+    if rng.random() >= a.blank:
+        return image
+    pixels = np.array(image)
+    side = image.width
+    for _ in range(int(rng.integers(1, 4))):
+        height, width = (int(v) for v in rng.uniform(0.05, 0.25, 2) * side)
+        top, left = int(rng.integers(0, side - height)), int(rng.integers(0, side - width))
+        pixels[top : top + height, left : left + width] = int(rng.integers(0, 256))
+    return Image.fromarray(pixels)
+
+
+def _noise(image: Image.Image, rng: np.random.Generator, a: Augmentation) -> Image.Image:
+    if rng.random() >= a.noise:
+        return image
+    pixels = np.asarray(image, dtype=np.float32)
+    sigma = np.float32(rng.uniform(1.0, a.noise_sigma))
+    noisy = pixels + sigma * rng.standard_normal(pixels.shape, dtype=np.float32)
+    return Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8))

@@ -1,0 +1,98 @@
+"""A member's recipe: everything that decides how one network is trained, read from a TOML file."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from service.imaging import InputSpec
+from training.data import DataError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Natural = Annotated[int, Field(ge=1)]
+View = Literal["whole-frame", "local-contrast"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Architecture(_Section):
+    """Shape of the network."""
+
+    view: View = "whole-frame"
+    widths: tuple[Natural, ...] = (32, 64, 128, 192)
+    depths: tuple[Natural, ...] = (1, 2, 2, 1)
+    stem_width: Natural = 32
+    dropout: Share = 0.3
+    squeeze: bool = False
+
+
+class Augmentation(_Section):
+    """Ranges (symmetric, in the unit named) and probabilities of random acquisition."""
+
+    sides: tuple[Natural, Natural] = (128, 257)
+    stretch: float = 0.35
+    zoom: float = 0.18
+    rotation: float = 10.0
+    shear: float = 0.06
+    shift: float = 0.06
+    flip: Share = 0.5
+    gamma: float = 0.5
+    contrast: float = 0.35
+    brightness: float = 0.12
+    equalise: Share = 0.1
+    blur: Share = 0.35
+    blur_radius: tuple[float, float] = (0.3, 1.8)
+    sharpen: Share = 0.3
+    noise: Share = 0.4
+    noise_sigma: float = 12.0
+    blank: Share = 0.4
+    jpeg: Share = 0.7
+    jpeg_quality: tuple[Natural, Natural] = (25, 96)
+
+
+class Schedule(_Section):
+    """Length and pace of a run."""
+
+    epochs: Natural = 14
+    images_per_epoch: Natural = 3072
+    batch: Natural = 64
+    learning_rate: Annotated[float, Field(gt=0)] = 2e-3
+    warmup_epochs: float = 1.0
+    weight_decay: float = 1e-3
+    label_smoothing: Share = 0.05
+    aetiology_weight: float = 0.3
+    patience: Natural = 6
+    workers: Natural = 2
+
+
+class Recipe(_Section):
+    """One member, whole."""
+
+    name: str
+    seed: int = 1
+    input: InputSpec = InputSpec(height=192, width=192)
+    precision: Literal["float32", "mixed_bfloat16"] = "float32"
+    architecture: Architecture = Architecture()
+    augmentation: Augmentation = Augmentation()
+    schedule: Schedule = Schedule()
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a recipe; a field that is unknown or out of range is named.
+
+        Raises:
+            DataError: The file is missing, is not TOML, or does not fit.
+        """
+        try:
+            return cls.model_validate(tomllib.loads(path.read_text()))
+        except FileNotFoundError:
+            raise DataError(f"There is no recipe at {path}.") from None
+        except tomllib.TOMLDecodeError as error:
+            raise DataError(f"{path.name} is not valid TOML: {error}.") from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(str(part) for part in first["loc"])
+            raise DataError(f"{path.name}: {field}: {first['msg']}.") from error

@@ -1,0 +1,244 @@
+"""Train one member on all folds but one (or on everything), and score what was held out."""
+
+import json
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+from sklearn.metrics import roc_auc_score
+
+from service.imaging import InputSpec
+from training.config import Recipe
+from training.data import Record, one_per_patient, split
+from training.dataset import Dataset
+from training.frames import to_tensor
+from training.networks import AETIOLOGY, PNEUMONIA, build_trainable, member_of
+from training.sampler import BalancedSampler
+from training.suite import QUICK_SUITE, SUITE, perturb
+
+_MONITOR = "held_out_auc"
+_PREDICT_BATCH = 128
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where one run keeps its checkpoints, log and results."""
+
+    root: Path
+    recipe: str
+    fold: int | None
+
+    @property
+    def path(self) -> Path:
+        """``root/<recipe>/fold-<k>`` or ``root/<recipe>/all``."""
+        return self.root / self.recipe / ("all" if self.fold is None else f"fold-{self.fold}")
+
+    @property
+    def member(self) -> Path:
+        """The network to serve."""
+        return self.path / "member.keras"
+
+    @property
+    def predictions(self) -> Path:
+        """Held-out probabilities, a row for each patient and a column for each perturbation."""
+        return self.path / "predictions.csv"
+
+    @property
+    def summary(self) -> Path:
+        """Facts of the finished run; it exists only when the run is complete."""
+        return self.path / "summary.json"
+
+
+def fit(
+    dataset: Dataset, recipe: Recipe, folder: RunFolder, *, quick: bool = False
+) -> dict[str, Any]:
+    """Train, or resume, or return at once where the run is already complete.
+
+    Args:
+        dataset: Images and folds.
+        recipe: The member's recipe.
+        folder: Its ``fold`` is held out; with None all images train and nothing is scored.
+        quick: Score the held-out fold under the short suite only.
+
+    Returns:
+        The run's summary: epochs, seconds, machine, held-out figures.
+    """
+    if folder.summary.exists():
+        summary: dict[str, Any] = json.loads(folder.summary.read_text())
+        return summary
+    folder.path.mkdir(parents=True, exist_ok=True)
+    keras.utils.set_random_seed(recipe.seed)
+    keras.config.set_dtype_policy(recipe.precision)
+    training, held_out = split(dataset.scan.records, dataset.folds, folder.fold)
+    held_out = one_per_patient(held_out)
+    started = time.monotonic()
+    model, history = _train(dataset, recipe, folder, training, held_out)
+    member = member_of(model, recipe.input, recipe.architecture)
+    _save_whole(member, folder.member)
+    summary = {
+        "recipe": recipe.model_dump(mode="json"),
+        "fold": folder.fold,
+        "training_images": len(training),
+        "training_patients": len({record.patient for record in training}),
+        "held_out_patients": len(held_out),
+        "epochs": len(history),
+        "seconds": round(time.monotonic() - started),
+        "machine": f"{platform.machine()}, {keras.backend.backend()} backend",
+        "parameters": member.count_params(),
+    }
+    if held_out:
+        names = ("clean", *(QUICK_SUITE if quick else SUITE))
+        table = score(member, dataset, held_out, recipe.input, names)
+        table.to_csv(folder.predictions, index=False, float_format="%.6f")
+        summary["auc"] = {name: _auc(table["label"], table[name]) for name in names}
+    folder.summary.write_text(json.dumps(summary, indent=2) + "\n")
+    return summary
+
+
+def score(
+    member: keras.Model,
+    dataset: Dataset,
+    records: Sequence[Record],
+    spec: InputSpec,
+    names: Sequence[str],
+) -> pd.DataFrame:
+    """Probabilities of one member under each perturbation.
+
+    Returns:
+        A row for each record: name, patient, label, aetiology, and a probability for each of
+        ``names``.
+    """
+    table = pd.DataFrame(
+        {
+            "name": [record.name for record in records],
+            "patient": [record.patient for record in records],
+            "label": [record.label for record in records],
+            "aetiology": [record.aetiology for record in records],
+        }
+    )
+    for name in track(names, description="Scoring the held-out fold"):
+        tensors = _tensors(dataset, records, spec, name)
+        table[name] = member.predict(tensors, batch_size=_PREDICT_BATCH, verbose=0)[:, 0]
+    return table
+
+
+class _HeldOutScore(keras.callbacks.Callback):
+    """After each epoch: mean AUC over clean and quick-suite images of the held-out fold."""
+
+    def __init__(self, dataset: Dataset, records: Sequence[Record], spec: InputSpec) -> None:
+        super().__init__()
+        self._labels = np.array([record.label for record in records])
+        self._tensors = {
+            name: _tensors(dataset, records, spec, name) for name in ("clean", *QUICK_SUITE)
+        }
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        aucs = {}
+        for name, tensors in self._tensors.items():
+            outputs = self.model.predict(tensors, batch_size=_PREDICT_BATCH, verbose=0)
+            aucs[name] = _auc(self._labels, outputs[PNEUMONIA][:, 0])
+        if logs is not None:
+            logs.update({f"held_out_auc_{name}": value for name, value in aucs.items()})
+            logs[_MONITOR] = float(np.mean(list(aucs.values())))
+
+
+class _BeginEpoch(keras.callbacks.Callback):
+    """Tell the sampler which epoch a resumed run begins with."""
+
+    def __init__(self, sampler: BalancedSampler) -> None:
+        super().__init__()
+        self._sampler = sampler
+        self._first = True
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if self._first:
+            self._sampler.begin(epoch)
+            self._first = False
+
+
+def _train(
+    dataset: Dataset,
+    recipe: Recipe,
+    folder: RunFolder,
+    training: Sequence[Record],
+    held_out: Sequence[Record],
+) -> tuple[keras.Model, pd.DataFrame]:
+    schedule = recipe.schedule
+    model = build_trainable(recipe.input, recipe.architecture)
+    steps = schedule.images_per_epoch // schedule.batch
+    warmup = round(schedule.warmup_epochs * steps)
+    model.compile(
+        keras.optimizers.AdamW(
+            keras.optimizers.schedules.CosineDecay(
+                schedule.learning_rate / 25,
+                decay_steps=schedule.epochs * steps - warmup,
+                warmup_target=schedule.learning_rate,
+                warmup_steps=warmup,
+            ),
+            weight_decay=schedule.weight_decay,
+        ),
+        loss={
+            PNEUMONIA: keras.losses.BinaryCrossentropy(label_smoothing=schedule.label_smoothing),
+            AETIOLOGY: keras.losses.CategoricalCrossentropy(
+                label_smoothing=schedule.label_smoothing
+            ),
+        },
+        loss_weights={PNEUMONIA: 1.0, AETIOLOGY: schedule.aetiology_weight},
+    )
+    log = folder.path / "log.csv"
+    sampler = BalancedSampler(training, dataset.views, dataset.store.path, recipe)
+    callbacks: list[keras.callbacks.Callback] = [
+        keras.callbacks.BackupAndRestore(str(folder.path / "resume")),
+        _BeginEpoch(sampler),
+    ]
+    if held_out:
+        callbacks += [
+            _HeldOutScore(dataset, held_out, recipe.input),
+            keras.callbacks.EarlyStopping(
+                _MONITOR, mode="max", patience=schedule.patience, restore_best_weights=True
+            ),
+        ]
+    rows = keras.callbacks.CSVLogger(str(log), append=True)
+    callbacks.append(rows)
+    try:
+        model.fit(
+            sampler,
+            epochs=schedule.epochs,
+            callbacks=callbacks,
+            verbose=1 if Console().is_terminal else 2,
+        )
+    finally:
+        sampler.close()
+        if rows.csv_file is not None:  # Keras leaves it open when a run is interrupted
+            rows.csv_file.close()
+    return model, pd.read_csv(log)
+
+
+def _tensors(
+    dataset: Dataset, records: Sequence[Record], spec: InputSpec, perturbation: str
+) -> NDArray[np.float32]:
+    frames = (dataset.store[dataset.views[record.name][0]] for record in records)
+    return np.stack([to_tensor(perturb(frame, perturbation), spec) for frame in frames])
+
+
+def _save_whole(member: keras.Model, path: Path) -> None:
+    """Write beside the target, then rename: a full disk leaves no half a network."""
+    partial = path.with_name(f"partial-{path.name}")
+    try:
+        member.save(partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _auc(labels: Any, scores: Any) -> float:
+    return round(float(roc_auc_score(labels, scores)), 6)

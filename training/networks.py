@@ -1,0 +1,131 @@
+"""The member networks: small residual CNNs over two views of the frame, of Keras layers only.
+
+Residual blocks after He et al. 2016 (arXiv:1512.03385) with the averaging shortcut of ResNet-D
+(arXiv:1812.01187); squeeze-and-excitation after Hu et al. 2018 (arXiv:1709.01507). Both members end
+in global average pooling and one dense unit, so that a class activation map (Zhou et al. 2016,
+arXiv:1512.04150) is exact.
+"""
+
+from typing import Final
+
+import keras
+from keras import layers
+
+from service.imaging import InputSpec
+from training.config import Architecture
+
+PNEUMONIA: Final = "pneumonia"
+AETIOLOGY: Final = "aetiology"
+
+_LOCAL_MEAN: Final = 16
+"""Side, in pixels, of the cells whose mean the local-contrast view removes."""
+
+_LOCAL_CROP: Final = 12
+"""Share of the frame's side that the local-contrast view crops at each border: 1 / 12."""
+
+
+def build_trainable(spec: InputSpec, architecture: Architecture) -> keras.Model:
+    """Build a network with both heads.
+
+    The second head, normal / bacterial / viral, is a training signal only: telling the two kinds of
+    pneumonia apart makes the shared features describe the lung rather than the file.
+
+    Returns:
+        Model from (N, height, width, channels) to a dict of ``pneumonia``, shape (N, 1), the
+        probability of pneumonia, and ``aetiology``, shape (N, 3).
+    """
+    inputs = keras.Input((spec.height, spec.width, spec.channels), name="radiograph")
+    features = _trunk(_view(inputs, architecture.view), architecture)
+    pooled = layers.GlobalAveragePooling2D(name="pooled")(features)
+    dropped = layers.Dropout(architecture.dropout, name="dropout")(pooled)
+    # Probabilities and losses stay in float32 when the trunk runs in bfloat16.
+    outputs = {
+        PNEUMONIA: layers.Dense(1, "sigmoid", dtype="float32", name=PNEUMONIA)(dropped),
+        AETIOLOGY: layers.Dense(3, "softmax", dtype="float32", name=AETIOLOGY)(dropped),
+    }
+    return keras.Model(inputs, outputs, name="trainable")
+
+
+def member_of(trained: keras.Model, spec: InputSpec, architecture: Architecture) -> keras.Model:
+    """Cut the served member out of a trained network: the pneumonia head alone, in float32."""
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        rebuilt = build_trainable(spec, architecture)
+    finally:
+        keras.config.set_dtype_policy(policy)
+    rebuilt.set_weights(trained.get_weights())
+    return keras.Model(rebuilt.inputs[0], rebuilt.output[PNEUMONIA], name="member")
+
+
+def _view(inputs: keras.KerasTensor, view: str) -> keras.KerasTensor:
+    """Normalise the frame per image: exposure and display window must not matter."""
+    x = _standardise("standardise")(inputs)
+    if view == "whole-frame":
+        return x
+    # Local contrast: without the slow shading, what is left is texture and edges, such as air
+    # bronchograms, vessel markings and the heart's border. The frame's rim, with its markers, goes.
+    shading = layers.AveragePooling2D(_LOCAL_MEAN, name="cells")(x)
+    shading = layers.UpSampling2D(_LOCAL_MEAN, interpolation="bilinear", name="shading")(shading)
+    x = layers.Subtract(name="local_contrast")([x, shading])
+    x = layers.Cropping2D(x.shape[1] // _LOCAL_CROP, name="crop")(x)
+    return _standardise("standardise_local")(x)
+
+
+def _standardise(name: str) -> keras.layers.Layer:
+    """Zero mean and unit variance over each image: normalisation with a single group."""
+    return layers.GroupNormalization(
+        groups=1, axis=-1, epsilon=1e-4, center=False, scale=False, dtype="float32", name=name
+    )
+
+
+def _trunk(x: keras.KerasTensor, architecture: Architecture) -> keras.KerasTensor:
+    x = _conv_norm(x, architecture.stem_width, kernel=5, stride=2, name="stem")
+    x = layers.ReLU(name="stem_relu")(x)
+    x = layers.MaxPooling2D(2, name="stem_pool")(x)
+    stages = zip(architecture.widths, architecture.depths, strict=True)
+    for stage, (width, depth) in enumerate(stages):
+        for block in range(depth):
+            stride = 2 if stage > 0 and block == 0 else 1
+            x = _block(x, width, stride, squeeze=architecture.squeeze, name=f"s{stage}b{block}")
+    return x
+
+
+def _block(
+    x: keras.KerasTensor, width: int, stride: int, *, squeeze: bool, name: str
+) -> keras.KerasTensor:
+    y = _conv_norm(x, width, kernel=3, stride=stride, name=f"{name}_a")
+    y = layers.ReLU(name=f"{name}_a_relu")(y)
+    y = _conv_norm(y, width, kernel=3, stride=1, name=f"{name}_b")
+    if squeeze:
+        y = _squeeze_and_excite(y, name)
+    if stride > 1:
+        x = layers.AveragePooling2D(stride, padding="same", name=f"{name}_shrink")(x)
+    if x.shape[-1] != width:
+        x = _conv_norm(x, width, kernel=1, stride=1, name=f"{name}_widen")
+    return layers.ReLU(name=f"{name}_relu")(layers.Add(name=f"{name}_add")([x, y]))
+
+
+def _squeeze_and_excite(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+    width = x.shape[-1]
+    gate = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_squeeze")(x)
+    gate = layers.Conv2D(max(width // 4, 8), 1, activation="relu", name=f"{name}_reduce")(gate)
+    gate = layers.Conv2D(width, 1, activation="sigmoid", name=f"{name}_excite")(gate)
+    return layers.Multiply(name=f"{name}_gate")([x, gate])
+
+
+def _conv_norm(
+    x: keras.KerasTensor, width: int, *, kernel: int, stride: int, name: str
+) -> keras.KerasTensor:
+    x = layers.Conv2D(
+        width,
+        kernel,
+        strides=stride,
+        padding="same",
+        use_bias=False,
+        kernel_initializer="he_normal",
+        name=f"{name}_conv",
+    )(x)
+    # The running statistics follow within tens of steps: with Keras' default of 0.99 they lag
+    # behind a fast-changing network, and accuracy at a fixed threshold swings between epochs.
+    return layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
