@@ -1,0 +1,110 @@
+"""Sends a running service good and bad files, checks the answers, then stops it while it works.
+
+Usage: python docker/smoke_checks.py URL --stop COMMAND...
+"""
+
+import io
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+
+from tests.phantom import phantom
+
+ORIGINALS = Path("../shared/data/originals")
+FIELDS = ["predicted_class", "probability", "threshold", "members", "model", "image", "request_id"]
+IN_FLIGHT = 12
+LARGE = (3000, 2400)
+
+
+def encoded(image_format: str, size: tuple[int, int] = (320, 256)) -> bytes:
+    """A synthetic chest as the bytes of an image file."""
+    buffer = io.BytesIO()
+    phantom(1, size, opacity=0.5).save(buffer, image_format)
+    return buffer.getvalue()
+
+
+def good_files() -> dict[str, bytes]:
+    """Synthetic chests in every format and, where the folder exists, real radiographs."""
+    files = {f"phantom.{kind}": encoded(kind) for kind in ("jpeg", "png", "webp", "bmp", "tiff")}
+    return files | {path.name: path.read_bytes() for path in sorted(ORIGINALS.rglob("*.jpeg"))}
+
+
+def bad_files() -> dict[str, tuple[bytes, int]]:
+    """Files that must be refused, each with the status of its refusal."""
+    return {
+        "text.jpeg": (b"not an image", 415),
+        "truncated.jpeg": (encoded("jpeg")[:2000], 422),
+        "empty.png": (b"", 422),
+        "huge.jpeg": (encoded("jpeg") + bytes(41 * 1024 * 1024), 413),
+    }
+
+
+def check_verdict(name: str, answer: httpx.Response) -> str:
+    """Fails unless the answer is a whole verdict that does not contradict itself; the class."""
+    verdict = answer.json()
+    assert answer.status_code == 200, (name, answer.status_code, verdict)
+    assert list(verdict)[: len(FIELDS)] == FIELDS, (name, list(verdict))
+    above = verdict["probability"] > verdict["threshold"]
+    assert verdict["predicted_class"] == ("PNEUMONIA" if above else "NORMAL"), (name, verdict)
+    return str(verdict["predicted_class"])
+
+
+def check_problem(name: str, answer: httpx.Response, status: int) -> None:
+    """Fails unless the answer is the expected refusal, as problem+json."""
+    assert answer.status_code == status, (name, answer.status_code, answer.text)
+    assert answer.headers["content-type"] == "application/problem+json", (name, answer.headers)
+    assert answer.json()["request_id"] == answer.headers["x-request-id"], (name, answer.text)
+
+
+def check_answers(client: httpx.Client) -> None:
+    """One verdict for each good file, one refusal for each bad one, a batch of both, the pages."""
+    classes = [
+        check_verdict(name, client.post("/predict", files={"file": (name, data)}))
+        for name, data in good_files().items()
+    ]
+    print(f"{len(classes)} verdicts, {classes.count('PNEUMONIA')} of them PNEUMONIA")
+
+    for name, (data, status) in bad_files().items():
+        check_problem(name, client.post("/predict", files={"file": (name, data)}), status)
+    check_problem("no file", client.post("/predict", files={"other": b"x"}), 400)
+    check_problem("no multipart", client.post("/predict", content=b"x"), 400)
+
+    mixed = [encoded("png"), b"not an image", encoded("webp")]
+    batch = client.post("/predict/batch", files=[("files", ("x", data)) for data in mixed])
+    assert batch.status_code == 200, batch.text
+    for path in ("/health", "/health/live", "/model", "/openapi.json", "/docs"):
+        assert client.get(path).status_code == 200, path
+    print("refusals, a batch of good and bad, the pages: all as they should be")
+
+
+def check_stop(client: httpx.Client, command: list[str]) -> None:
+    """Stops the service while requests are under way; every one of them must get its verdict."""
+    data = encoded("png", LARGE)  # takes long enough to be caught in the middle
+    with ThreadPoolExecutor(IN_FLIGHT) as pool:
+        answers = [
+            pool.submit(client.post, "/predict", files={"file": ("x.png", data)})
+            for _ in range(IN_FLIGHT)
+        ]
+        time.sleep(0.3)
+        unanswered = sum(not answer.done() for answer in answers)
+        assert unanswered, "every request was answered before the stop: nothing was shown"
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        for answer in answers:
+            check_verdict("in flight", answer.result())
+    print(f"stopped with {unanswered} requests under way: all answered")
+
+
+def main(url: str, option: str, *stop: str) -> None:
+    """Runs every check in turn; the first that fails ends it."""
+    assert option == "--stop", __doc__
+    with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
+        check_answers(client)
+        check_stop(client, list(stop))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

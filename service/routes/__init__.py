@@ -1,0 +1,1 @@
+"""HTTP in and out: parse, delegate, shape the answer."""

@@ -1,0 +1,37 @@
+"""Whether the process lives and the model is ready. Never queued, never in a thread."""
+
+from fastapi import APIRouter
+
+from service import __version__, refusals
+from service.routes.deps import ScreeningDep, ServicesDep
+from service.routes.documentation import SUCCESS, problems
+from service.schemas import Alive, Health, Ready, identity_of
+
+router = APIRouter(prefix="/health", tags=["health"])
+
+_NOT_READY = problems(refusals.ModelNotReadyError, refusals.ModelUnavailableError)
+
+
+@router.get("", summary="State of the service", responses={**SUCCESS, **_NOT_READY})
+async def health(services: ServicesDep, screening: ScreeningDep) -> Health:
+    """200 with a summary when the model is ready; else 503 with the reason in words."""
+    return Health(
+        version=__version__,
+        model=identity_of(screening.ensemble.bundle),
+        threads=services.admission.threads,
+        running=services.admission.running,
+        waiting=services.admission.waiting,
+        places=services.admission.places,
+    )
+
+
+@router.get("/live", summary="Is the process alive?", responses=SUCCESS)
+async def live() -> Alive:
+    """200 from the first moment on, whatever the state of the model. Restart when it fails."""
+    return Alive()
+
+
+@router.get("/ready", summary="Is the model ready?", responses={**SUCCESS, **_NOT_READY})
+async def ready(_: ScreeningDep) -> Ready:
+    """200 once the model is loaded, checked and warm; until then 503 with the reason in words."""
+    return Ready()

@@ -1,0 +1,23 @@
+"""Which model answers, and what is known of it."""
+
+from fastapi import APIRouter
+
+from service import refusals
+from service.routes.deps import ScreeningDep
+from service.routes.documentation import SUCCESS, problems
+from service.schemas import Model
+
+router = APIRouter(tags=["model"])
+
+
+@router.get(
+    "/model",
+    summary="The model that answers",
+    responses={
+        **SUCCESS,
+        **problems(refusals.ModelNotReadyError, refusals.ModelUnavailableError),
+    },
+)
+async def model(screening: ScreeningDep) -> Model:
+    """Identity, networks, input, calibration, operating point and measured figures."""
+    return Model.from_ensemble(screening.ensemble)

@@ -1,0 +1,111 @@
+"""X-ray in, verdict out: one file, or a batch."""
+
+from functools import partial
+
+from fastapi import APIRouter, Request
+
+from service import imaging, refusals
+from service.errors import problem_of
+from service.routes.client import unless_gone
+from service.routes.deps import AdmittedScreeningDep, RequestIdDep, ServicesDep
+from service.routes.documentation import SUCCESS, file_upload, problems
+from service.schemas import Batch, BatchError, BatchVerdict, Screened
+from service.uploads import MAX_BATCH_FILES, received_files
+
+router = APIRouter(tags=["screening"])
+
+SINGLE_FIELD = frozenset({b"file"})
+BATCH_FIELDS = frozenset({b"files", b"file"})
+
+_IMAGE_PROBLEMS = (
+    imaging.UnsupportedFormatError,
+    refusals.EmptyFileError,
+    imaging.CorruptImageError,
+    imaging.TooManyPixelsError,
+    imaging.SeveralFramesError,
+    imaging.UnusableRadiographError,
+)
+_UPLOAD_PROBLEMS = (
+    refusals.NotMultipartError,
+    refusals.MalformedMultipartError,
+    refusals.MissingFileError,
+    refusals.UploadTooSlowError,
+    refusals.FileTooLargeError,
+    refusals.QueueFullError,
+    refusals.WaitTooLongError,
+    refusals.UploadsFullError,
+    refusals.OutOfMemoryError,
+    refusals.ShuttingDownError,
+    refusals.ModelNotReadyError,
+    refusals.ModelUnavailableError,
+)
+
+
+@router.post(
+    "/predict",
+    summary="Screen one chest X-ray",
+    response_description="The verdict.",
+    responses={
+        **SUCCESS,
+        **problems(*_UPLOAD_PROBLEMS, refusals.SeveralFilesError, *_IMAGE_PROBLEMS),
+    },
+    openapi_extra=file_upload(
+        field="file",
+        description="One chest X-ray as JPEG, PNG, WebP, BMP or TIFF, recognised by its "
+        "content. Its name is not read.",
+    ),
+)
+async def predict(
+    request: Request,
+    services: ServicesDep,
+    screening: AdmittedScreeningDep,
+    request_id: RequestIdDep,
+) -> Screened:
+    """Send one radiograph in the form field `file`; the answer says how probable pneumonia is.
+
+    This supports a decision; it is not a diagnosis.
+    """
+    async with received_files(request, SINGLE_FIELD, services.single, services.memory) as [data]:
+        work = services.admission.run(partial(screening.screen, data))
+        verdict = await unless_gone(request, work)
+    return Screened.from_verdict(verdict, request_id)
+
+
+@router.post(
+    "/predict/batch",
+    summary="Screen several chest X-rays",
+    response_description="A verdict or a problem for each file, in the order of the upload.",
+    responses={
+        **SUCCESS,
+        **problems(*_UPLOAD_PROBLEMS, refusals.TooManyFilesError),
+    },
+    openapi_extra=file_upload(
+        field="files",
+        description="Chest X-rays as for `/predict`; the field is repeated for each. "
+        "`file` is taken as its name too.",
+        most=MAX_BATCH_FILES,
+    ),
+)
+async def predict_batch(
+    request: Request,
+    services: ServicesDep,
+    screening: AdmittedScreeningDep,
+    request_id: RequestIdDep,
+) -> Batch:
+    """Send up to 32 radiographs, each in a form field `files`.
+
+    A file that cannot be read has its problem in its place, and the others their verdicts: the
+    status is 200 when the upload as a whole was in order.
+    """
+    async with received_files(request, BATCH_FIELDS, services.batch, services.memory) as files:
+        work = services.admission.run_all([partial(screening.screen, data) for data in files])
+        outcomes = await unless_gone(request, work)
+    return Batch(
+        results=[
+            BatchError(index=index, error=problem_of(outcome, request_id))
+            if isinstance(outcome, Exception)
+            else BatchVerdict(index=index, verdict=Screened.from_verdict(outcome, request_id))
+            for index, outcome in enumerate(outcomes)
+        ],
+        request_id=request_id,
+    )

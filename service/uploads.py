@@ -1,0 +1,278 @@
+"""Reads the files of a multipart/form-data upload while it streams in.
+
+Everything is counted as it arrives and kept in memory, so that no patient's image ever lies in a
+temporary file. A client's Content-Length may lead to an early refusal but is never relied upon.
+File names are not kept: they tend to hold patients' names.
+"""
+
+import asyncio
+import io
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import Request
+
+from service.refusals import (
+    ClientGoneError,
+    FileTooLargeError,
+    MalformedMultipartError,
+    MissingFileError,
+    NotMultipartError,
+    SeveralFilesError,
+    TooManyFilesError,
+    UploadsFullError,
+    UploadTooSlowError,
+)
+
+MIB = 1024 * 1024
+
+MAX_BATCH_FILES = 32
+
+ENVELOPE_BYTES = 64 * 1024
+"""What boundaries, part headers and other fields may add to the files."""
+
+MAX_PARTS_BESIDE_FILES = 16
+START_SECONDS = 5.0
+"""How long an upload may take to get going before its speed counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadLimits:
+    """How much, and how slowly, a client may send.
+
+    Attributes:
+        files: Most files.
+        file_bytes: Most bytes of one file.
+        total_bytes: Most bytes of all files together.
+        seconds: Longest time for the whole upload.
+        bytes_per_second: Slowest speed, on average since the start, after ``START_SECONDS``.
+    """
+
+    files: int
+    file_bytes: int
+    total_bytes: int
+    seconds: float
+    bytes_per_second: int
+
+    @property
+    def body_bytes(self) -> int:
+        """Most bytes of the request's body."""
+        return self.total_bytes + ENVELOPE_BYTES
+
+
+class UploadMemory:
+    """Bytes that all uploads under way may hold together."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self.held = 0
+
+    def take(self, amount: int) -> None:
+        """Count bytes in.
+
+        Raises:
+            UploadsFullError: They would exceed the limit; nothing is counted.
+        """
+        if self.held + amount > self._limit:
+            raise UploadsFullError(
+                "The service is receiving too many large files at once. "
+                "Please send this one again shortly.",
+                retry_after_s=5,
+            )
+        self.held += amount
+
+    def give_back(self, amount: int) -> None:
+        """Count bytes out."""
+        self.held -= amount
+
+
+class FormReader:
+    """Collects the files of one form from the pieces in which its body arrives.
+
+    Args:
+        boundary: From the Content-Type header.
+        names: Field names under which files are taken; others are read over.
+        limits: See ``UploadLimits``.
+
+    Raises:
+        RefusalError: From ``feed`` and ``finish``, one class for each thing that can be wrong.
+    """
+
+    def __init__(self, boundary: bytes, names: frozenset[bytes], limits: UploadLimits) -> None:
+        self._names = names
+        self._limits = limits
+        self._files: list[io.BytesIO] = []
+        self._file: io.BytesIO | None = None  # the part being read, when it is a file
+        self._others = 0
+        self._header = (bytearray(), bytearray())
+        self._disposition = b""
+        self._complete = False
+        try:
+            self._parser = MultipartParser(
+                boundary,
+                {
+                    "on_part_begin": self._on_part_begin,
+                    "on_header_field": self._on_header_field,
+                    "on_header_value": self._on_header_value,
+                    "on_header_end": self._on_header_end,
+                    "on_headers_finished": self._on_headers_finished,
+                    "on_part_data": self._on_part_data,
+                    "on_end": self._on_end,
+                },
+            )
+        except FormParserError:
+            raise _malformed() from None
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next piece of the body, of any size."""
+        try:
+            self._parser.write(chunk)
+        except FormParserError:
+            raise _malformed() from None
+
+    def finish(self) -> list[bytes]:
+        """Say that the body has ended; returns the files in the order in which they were sent."""
+        if not self._complete:
+            raise MalformedMultipartError(
+                "The upload breaks off before its end. Please send the file again."
+            )
+        if not self._files:
+            names = " or ".join(f"'{name.decode()}'" for name in sorted(self._names))
+            raise MissingFileError(f"The upload has no file in a field named {names}.")
+        return [file.getvalue() for file in self._files]
+
+    def _on_part_begin(self) -> None:
+        self._file = None
+        self._disposition = b""
+        self._header = (bytearray(), bytearray())
+
+    def _on_header_field(self, data: bytes, start: int, end: int) -> None:
+        self._header[0].extend(data[start:end])
+
+    def _on_header_value(self, data: bytes, start: int, end: int) -> None:
+        self._header[1].extend(data[start:end])
+
+    def _on_header_end(self) -> None:
+        name, value = self._header
+        if name.lower() == b"content-disposition":
+            self._disposition = bytes(value)
+        self._header = (bytearray(), bytearray())
+
+    def _on_headers_finished(self) -> None:
+        kind, options = parse_options_header(self._disposition)
+        if kind != b"form-data" or b"name" not in options:
+            raise _malformed()
+        # Older clients send a name that is not ASCII only in the form that the parser reads over.
+        is_file = b"filename" in options or b"filename*=" in self._disposition.lower()
+        if not is_file or options[b"name"] not in self._names:
+            self._others += 1
+            if self._others > MAX_PARTS_BESIDE_FILES:
+                raise MalformedMultipartError("The upload has too many fields beside the file.")
+            return
+        if len(self._files) == self._limits.files:
+            raise _one_file_too_many(self._limits.files)
+        self._file = io.BytesIO()
+        self._files.append(self._file)
+
+    def _on_part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._file is None:
+            return
+        if self._file.tell() + end - start > self._limits.file_bytes:
+            raise FileTooLargeError(
+                f"The file is larger than the {self._limits.file_bytes // MIB} MiB "
+                "that one radiograph may have."
+            )
+        self._file.write(memoryview(data)[start:end])
+
+    def _on_end(self) -> None:
+        self._complete = True
+
+
+@asynccontextmanager
+async def received_files(
+    request: Request, names: frozenset[bytes], limits: UploadLimits, memory: UploadMemory
+) -> AsyncIterator[list[bytes]]:
+    """Read the whole upload; its memory counts as taken until the context is left.
+
+    Raises:
+        RefusalError: The upload is refused; its class says why, and nothing of it is kept.
+    """
+    reader = FormReader(_boundary(request), names, limits)
+    if _declared_bytes(request) > limits.body_bytes:
+        raise _body_too_large(limits)
+    taken = 0
+    try:
+        async with aclosing(_chunks(request, limits)) as chunks:
+            async for chunk in chunks:
+                memory.take(len(chunk))
+                taken += len(chunk)
+                if taken > limits.body_bytes:
+                    raise _body_too_large(limits)
+                reader.feed(chunk)
+        yield reader.finish()
+    finally:
+        memory.give_back(taken)
+
+
+async def _chunks(request: Request, limits: UploadLimits) -> AsyncGenerator[bytes, None]:
+    """The body's pieces, each waited for no longer than the limits on time and speed allow."""
+    start = asyncio.get_running_loop().time()
+    received = 0
+    more = True
+    while more:
+        slowest_s = START_SECONDS + received / limits.bytes_per_second
+        try:
+            async with asyncio.timeout_at(start + min(limits.seconds, slowest_s)):
+                message = await request.receive()
+        except TimeoutError:
+            raise UploadTooSlowError(
+                "The upload was too slow and was given up. Please check the connection and send "
+                "the file again."
+            ) from None
+        if message["type"] == "http.disconnect":
+            raise ClientGoneError("The connection was closed before the upload was complete.")
+        chunk = message.get("body", b"")
+        received += len(chunk)
+        more = message.get("more_body", False)
+        yield chunk
+
+
+def _boundary(request: Request) -> bytes:
+    kind, options = parse_options_header(request.headers.get("content-type"))
+    if kind != b"multipart/form-data":
+        raise NotMultipartError(
+            "The radiograph must be sent as a form upload (multipart/form-data); /docs shows how."
+        )
+    if not options.get(b"boundary"):
+        raise _malformed()
+    return options[b"boundary"]
+
+
+def _declared_bytes(request: Request) -> int:
+    """What Content-Length says; 0 when it says nothing that is a number."""
+    declared = request.headers.get("content-length", "")
+    return int(declared) if declared.isdecimal() and len(declared) < 20 else 0
+
+
+def _malformed() -> MalformedMultipartError:
+    return MalformedMultipartError(
+        "The upload is not a well-formed multipart/form-data body. Please send the file again."
+    )
+
+
+def _one_file_too_many(limit: int) -> SeveralFilesError | TooManyFilesError:
+    if limit == 1:
+        return SeveralFilesError(
+            "The upload has several files, and a verdict is about one. "
+            "Send them one by one or to /predict/batch."
+        )
+    return TooManyFilesError(f"A batch may have at most {limit} files. Please send it in parts.")
+
+
+def _body_too_large(limits: UploadLimits) -> FileTooLargeError:
+    return FileTooLargeError(
+        f"The upload is larger than the {limits.total_bytes // MIB} MiB that are accepted."
+    )

@@ -1,0 +1,95 @@
+"""An ensemble without TensorFlow: scores that depend on every pixel, made by numpy alone."""
+
+import threading
+import time
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.imaging import InputSpec
+from service.inference import (
+    Bundle,
+    Calibration,
+    Ensemble,
+    Manifest,
+    MemberEntry,
+    Metrics,
+    Threshold,
+    TrainingData,
+)
+
+
+class FakeEngine:
+    """Two "networks": a checksum of the pixels, so that no two images score alike, and their mean.
+
+    Args:
+        delay_s: How long each image takes, in seconds.
+        error: Raised instead of an answer.
+    """
+
+    name = "fake"
+
+    def __init__(self, *, delay_s: float = 0.0, error: BaseException | None = None) -> None:
+        self._delay_s = delay_s
+        self._error = error
+        self._lock = threading.Lock()
+        self.calls = 0
+        self.at_once = 0
+        self.most_at_once = 0
+
+    def scores(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Score a batch of shape (N, height, width, channels)."""
+        with self._lock:
+            self.calls += 1
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            time.sleep(self._delay_s * len(batch))
+            if self._error is not None:
+                raise self._error
+            rows = [[zlib.crc32(image.tobytes()) / 2**32, image.mean()] for image in batch]
+            return np.clip(np.asarray(rows, dtype=np.float32), 0, 1)
+        finally:
+            with self._lock:
+                self.at_once -= 1
+
+
+def fake_bundle() -> Bundle:
+    """A bundle whose manifest fills every field and whose files are nowhere."""
+    members = tuple(
+        MemberEntry(
+            name=name,
+            file=f"{name}.keras",
+            sha256=digit * 64,
+            architecture="a checksum" if name == "checksum" else "a mean",
+            view="whole frame",
+            metrics={"auc": 0.5},
+        )
+        for name, digit in (("checksum", "a"), ("mean", "b"))
+    )
+    manifest = Manifest(
+        name="fake",
+        version="1.2.3",
+        input=InputSpec(height=32, width=32),
+        members=members,
+        combine="mean",
+        calibration=Calibration(method="platt", slope=1.1, intercept=0.1, fitted_on="nothing"),
+        threshold=Threshold(value=0.5, rule="the middle"),
+        training_data=TrainingData(
+            digest="sha256:" + "c" * 64, description="none", images=0, patients=0
+        ),
+        metrics=Metrics(protocol="guessed", figures={"auc": 0.5}),
+    )
+    return Bundle(
+        directory=Path("nowhere"),
+        manifest=manifest,
+        digest="sha256:" + "d" * 64,
+        provenance="manifest",
+    )
+
+
+def fake_ensemble(engine: FakeEngine | None = None) -> Ensemble:
+    """The fake bundle with a fake engine, as ``create_app(load=fake_ensemble)`` takes it."""
+    return Ensemble(fake_bundle(), engine or FakeEngine())

@@ -1,0 +1,326 @@
+"""What clients do on a real connection: too much, too slowly, wrongly, or half of it."""
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.serving import (
+    FORM_TYPE,
+    LiveService,
+    form,
+    part,
+    radiograph,
+    read_all,
+    request_head,
+)
+
+MIB = 1024 * 1024
+FORM_HEADER = f"Content-Type: {FORM_TYPE}"
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[LiveService]:
+    limits = {
+        "XRAY_MAX_UPLOAD_MIB": "1",
+        "XRAY_UPLOAD_SECONDS": "1.5",
+        "XRAY_HEADER_SECONDS": "1.5",
+    }
+    with LiveService(environment=limits) as service:
+        service.wait_until_ready()
+        yield service
+
+
+def answers_in(received: bytes) -> list[tuple[int, dict[str, str], Any]]:
+    """Take apart the answers of one connection."""
+    answers = []
+    while received:
+        head, _, received = received.partition(b"\r\n\r\n")
+        status, *lines = head.decode().split("\r\n")
+        headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+        length = int(headers["content-length"])
+        body, received = received[:length], received[length:]
+        answers.append((int(status.split()[1]), headers, json.loads(body)))
+    return answers
+
+
+def problem_in(received: bytes, status: int, code: str) -> dict[str, str]:
+    """Check that one problem came and that the connection ends with it; returns its headers."""
+    [(found, headers, body)] = answers_in(received)
+    assert (found, body["code"]) == (status, code)
+    assert headers["content-type"] == "application/problem+json"
+    assert headers["connection"] == "close"
+    assert body["request_id"] == headers["x-request-id"]
+    return headers
+
+
+def upload_head(*headers: str) -> bytes:
+    return request_head("/predict", [FORM_HEADER, *headers])
+
+
+def chunked(body: bytes, size: int = 65536) -> bytes:
+    pieces = [body[start : start + size] for start in range(0, len(body), size)]
+    return b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+
+
+class TestGoodClients:
+    def test_a_radiograph_gets_its_verdict(self, service: LiveService) -> None:
+        file = ("x.jpeg", radiograph(1, "JPEG"), "image/jpeg")
+        answer = httpx.post(f"{service.url}/predict", files={"file": file})
+        assert answer.status_code == 200
+        assert list(answer.json())[:2] == ["predicted_class", "probability"]
+        assert "server" not in answer.headers
+
+    def test_a_chunked_upload_is_read(self, service: LiveService) -> None:
+        head = upload_head("Transfer-Encoding: chunked", "Connection: close")
+        [(status, _, _)] = answers_in(service.talk(head, chunked(form(part(radiograph())), 100)))
+        assert status == 200
+
+    def test_a_client_that_asks_first_is_told_to_go_on(self, service: LiveService) -> None:
+        body = form(part(radiograph()))
+        head = upload_head(f"Content-Length: {len(body)}", "Expect: 100-continue")
+        with service.connect() as connection:
+            connection.sendall(head)
+            assert connection.recv(1000).startswith(b"HTTP/1.1 100")
+            connection.sendall(body)
+            assert connection.recv(1000).startswith(b"HTTP/1.1 200")
+
+    def test_one_connection_serves_several_requests(self, service: LiveService) -> None:
+        with httpx.Client(base_url=service.url) as client:
+            for seed in range(3):
+                answer = client.post("/predict", files={"file": radiograph(seed)})
+                assert answer.status_code == 200
+                assert "connection" not in answer.headers
+
+    def test_requests_sent_ahead_are_answered_in_order(self, service: LiveService) -> None:
+        body = form(part(radiograph()))
+        first = upload_head(f"Content-Length: {len(body)}", "X-Request-ID: one") + body
+        last = request_head("/health/live", ["X-Request-ID: two", "Connection: close"], "GET")
+        answers = answers_in(service.talk(first + last))
+        assert [headers["x-request-id"] for _, headers, _ in answers] == ["one", "two"]
+
+    def test_head_gets_no_body(self, service: LiveService) -> None:
+        head = request_head("/health/live", ["Connection: close"], "HEAD")
+        received = service.talk(head)
+        assert received.startswith(b"HTTP/1.1 200")
+        assert received.endswith(b"\r\n\r\n")
+
+
+class TestTooLarge:
+    """The client must get the answer, whether it is still sending or not."""
+
+    def test_by_its_declared_length(self, service: LiveService) -> None:
+        body = form(part(bytes(8 * MIB)))
+        received = service.talk(upload_head(f"Content-Length: {len(body)}"), body)
+        problem_in(received, 413, "too_large")
+
+    def test_by_what_arrives_in_chunks(self, service: LiveService) -> None:
+        body = chunked(form(part(bytes(8 * MIB))))
+        problem_in(service.talk(upload_head("Transfer-Encoding: chunked"), body), 413, "too_large")
+
+    def test_by_its_declared_length_before_it_is_sent(self, service: LiveService) -> None:
+        head = upload_head(f"Content-Length: {8 * MIB}", "Expect: 100-continue")
+        started = time.monotonic()
+        received = service.talk(head)
+        problem_in(received, 413, "too_large")
+        assert b"100 Continue" not in received
+        assert time.monotonic() - started < 5
+
+    def test_with_an_ordinary_client(self, service: LiveService) -> None:
+        answer = httpx.post(f"{service.url}/predict", files={"file": bytes(30 * MIB)})
+        assert answer.status_code == 413
+
+    def test_where_nothing_is_taken(self, service: LiveService) -> None:
+        head = request_head("/nowhere", [f"Content-Length: {8 * MIB}"])
+        problem_in(service.talk(head, bytes(8 * MIB)), 404, "not_found")
+
+    def test_without_end(self, service: LiveService) -> None:
+        with service.connect() as connection:
+            connection.sendall(upload_head("Transfer-Encoding: chunked"))
+            chunk = b"10000\r\n" + bytes(65536) + b"\r\n"
+            sent = 0
+            deadline = time.monotonic() + 25
+            with pytest.raises(OSError):  # noqa: PT011 - a reset or a broken pipe
+                while time.monotonic() < deadline:
+                    connection.sendall(chunk)
+                    sent += len(chunk)
+                    time.sleep(0.001)
+            assert time.monotonic() < deadline
+
+
+class TestTooSlow:
+    def test_a_slow_body_is_given_up(self, service: LiveService) -> None:
+        body = form(part(radiograph()))
+        received = service.talk(upload_head(f"Content-Length: {len(body)}"), body[:100])
+        headers = problem_in(received, 408, "upload_too_slow")
+        assert "retry-after" not in headers
+
+    def test_a_body_that_trickles_is_given_up(self, service: LiveService) -> None:
+        pieces = [b"x"] * 200
+        head = upload_head("Content-Length: 100000") + part(b"")[:-2]
+        received = service.talk(head, *pieces, pause_s=0.05)
+        problem_in(received, 408, "upload_too_slow")
+
+    @pytest.mark.parametrize("start", [b"", b"POST /predict HTTP/1.1\r\nHost: x\r\n"])
+    def test_slow_headers_are_cut_off(self, service: LiveService, start: bytes) -> None:
+        started = time.monotonic()
+        assert service.talk(start) == b""
+        assert time.monotonic() - started < 10
+
+    def test_slow_headers_of_a_later_request_are_cut_off(self, service: LiveService) -> None:
+        with service.connect() as connection:
+            connection.sendall(request_head("/health/live", [], "GET"))
+            assert connection.recv(1000).startswith(b"HTTP/1.1 200")
+            connection.sendall(b"GET /health/live HTTP/1.1\r\n")
+            assert read_all(connection) == b""
+
+    def test_good_clients_are_served_beside_slow_ones(self, service: LiveService) -> None:
+        slow = [service.connect() for _ in range(50)]
+        try:
+            for number, connection in enumerate(slow):
+                head = upload_head("Content-Length: 100000")
+                connection.sendall(head if number % 2 else head[:-10])
+            answer = httpx.post(f"{service.url}/predict", files={"file": radiograph()})
+            assert answer.status_code == 200
+        finally:
+            for connection in slow:
+                connection.close()
+
+
+class TestWrong:
+    @pytest.mark.parametrize(
+        "garbage",
+        [
+            b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+            b"GET\r\n\r\n",
+            b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+            b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
+            b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 1x\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: " + b"y" * 100_000 + b"\r\n\r\n",
+        ],
+    )
+    def test_what_is_no_http_is_answered_with_a_problem(
+        self, service: LiveService, garbage: bytes
+    ) -> None:
+        problem_in(service.talk(garbage), 400, "malformed_request")
+
+    def test_a_broken_chunk_ends_the_upload(self, service: LiveService) -> None:
+        head = upload_head("Transfer-Encoding: chunked")
+        received = service.talk(head + b"5\r\nhello\r\n", b"zebra\r\n", pause_s=0.3)
+        [(status, _, _)] = answers_in(received)
+        assert status == 400
+
+    def test_a_broken_chunk_after_the_answer_ends_the_connection(
+        self, service: LiveService
+    ) -> None:
+        head = request_head("/nowhere", ["Transfer-Encoding: chunked"])
+        received = service.talk(head + b"5\r\nhello\r\n", b"zebra\r\n", pause_s=0.3)
+        problem_in(received, 404, "not_found")
+
+
+class TestGone:
+    def test_clients_that_leave_in_mid_upload_leave_nothing_behind(
+        self, service: LiveService
+    ) -> None:
+        body = form(part(radiograph()))
+        for share in range(1, 40):
+            connection = service.connect()
+            connection.sendall(upload_head(f"Content-Length: {len(body)}"))
+            connection.sendall(body[: len(body) * share // 40])
+            connection.close()
+        answer = httpx.post(f"{service.url}/predict", files={"file": radiograph()})
+        assert answer.status_code == 200
+        state = httpx.get(f"{service.url}/health").json()
+        assert (state["running"], state["waiting"]) == (0, 0)
+
+
+class TestQueue:
+    @pytest.fixture(scope="class")
+    def busy(self) -> Iterator[LiveService]:
+        environment = {
+            "FAKE_DELAY_S": "0.4",
+            "XRAY_THREADS": "1",
+            "XRAY_QUEUE_SIZE": "1",
+        }
+        with LiveService(environment=environment) as service:
+            service.wait_until_ready()
+            yield service
+
+    def test_a_burst_is_answered_or_told_when_to_come_back(self, busy: LiveService) -> None:
+        def post(seed: int) -> httpx.Response:
+            return httpx.post(
+                f"{busy.url}/predict", files={"file": radiograph(seed)}, timeout=30
+            )
+
+        with ThreadPoolExecutor(12) as pool:
+            answers = [*pool.map(post, range(12))]
+        assert {answer.status_code for answer in answers} == {200, 503}
+        for answer in answers:
+            if answer.status_code == 503:
+                assert answer.json()["code"] == "queue_full"
+                assert int(answer.headers["retry-after"]) >= 1
+
+    def test_health_answers_while_every_thread_is_busy(self, busy: LiveService) -> None:
+        with ThreadPoolExecutor(1) as pool:
+            body = {"file": radiograph()}
+            batch = pool.submit(
+                httpx.post, f"{busy.url}/predict/batch", files=[*body.items()] * 8, timeout=60
+            )
+            while httpx.get(f"{busy.url}/health").json()["running"] == 0:
+                pass
+            started = time.monotonic()
+            assert httpx.get(f"{busy.url}/health/live").status_code == 200
+            assert time.monotonic() - started < 2
+            assert not batch.done()
+            assert batch.result().status_code == 200
+
+    def test_a_request_whose_client_has_gone_leaves_the_queue(self, busy: LiveService) -> None:
+        body = form(part(radiograph()))
+        request = upload_head(f"Content-Length: {len(body)}") + body
+        connections: list[socket.socket] = []
+        for _ in range(2):  # one runs, one waits
+            connections.append(busy.connect())
+            connections[-1].sendall(request)
+            time.sleep(0.1)
+        for connection in connections:
+            connection.close()
+        deadline = time.monotonic() + 10
+        while httpx.get(f"{busy.url}/health").json()["waiting"]:
+            assert time.monotonic() < deadline
+        answer = httpx.post(f"{busy.url}/predict", files={"file": radiograph()}, timeout=30)
+        assert answer.status_code == 200
+
+
+def test_no_upload_ever_becomes_a_file(tmp_path: Path) -> None:
+    with LiveService(environment={"TMPDIR": str(tmp_path)}) as service:
+        service.wait_until_ready()
+        httpx.post(f"{service.url}/predict", files={"file": bytes(20 * MIB)}, timeout=60)
+        httpx.post(f"{service.url}/predict", files={"file": radiograph()})
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_the_log_holds_nothing_of_what_a_client_sent() -> None:
+    with LiveService() as service:
+        service.wait_until_ready()
+        secret = "Jane-Doe-1950"
+        for content in (radiograph(), secret.encode()):
+            httpx.post(
+                f"{service.url}/predict?patient={secret}",
+                files={"file": (f"{secret}.png", content), "note": secret.encode()},
+                headers={"X-Patient": secret, "X-Request-ID": f"{secret} x"},
+            )
+        httpx.post(
+            f"{service.url}/predict",
+            content=secret.encode(),
+            headers={"Content-Type": FORM_TYPE},
+        )
+        service.talk(secret.encode() + b"\r\n\r\n")
+        service.terminate()
+        assert service.exit_status() == 0
+        assert secret not in service.log

@@ -1,0 +1,326 @@
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import pytest
+
+from service.admission import Admission, WorkerError
+from service.refusals import QueueFullError, ShuttingDownError, WaitTooLongError
+
+pytestmark = pytest.mark.anyio
+
+
+class Gate:
+    """Work that goes on until the test lets it."""
+
+    def __init__(self) -> None:
+        self._open = threading.Event()
+        self.started: list[str] = []
+
+    def work(self, name: str) -> Callable[[], str]:
+        def run() -> str:
+            self.started.append(name)
+            assert self._open.wait(30)
+            return name
+
+        return run
+
+    def open(self) -> None:
+        self._open.set()
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    gate = Gate()
+    yield gate
+    gate.open()
+
+
+@pytest.fixture
+async def admission(gate: Gate) -> AsyncIterator[Admission]:
+    admission = Admission(threads=1, places=2, deadline_s=30)
+    yield admission
+    gate.open()
+    await admission.close()
+    assert (admission.running, admission.waiting) == (0, 0)
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+async def occupy(admission: Admission, gate: Gate, *names: str) -> list[asyncio.Task[str]]:
+    """Start work in order, each in its place before the next."""
+    tasks = []
+    for name in names:
+        before = admission.running + admission.waiting
+        tasks.append(asyncio.create_task(admission.run(gate.work(name))))
+        await eventually(lambda before=before: admission.running + admission.waiting > before)  # type: ignore[misc]
+    return tasks
+
+
+async def test_the_result_of_the_work_comes_back(admission: Admission) -> None:
+    assert await admission.run(lambda: "result") == "result"
+
+
+async def test_an_exception_of_the_work_comes_back(admission: Admission) -> None:
+    def fail() -> None:
+        raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        await admission.run(fail)
+
+
+async def test_work_cannot_end_the_process(admission: Admission) -> None:
+    def leave() -> None:
+        raise SystemExit(1)
+
+    with pytest.raises(WorkerError):
+        await admission.run(leave)
+    assert await admission.run(lambda: "alive") == "alive"
+
+
+async def test_as_many_run_as_there_are_threads_and_the_rest_wait(gate: Gate) -> None:
+    admission = Admission(threads=2, places=2, deadline_s=30)
+    tasks = await occupy(admission, gate, "a", "b", "c", "d")
+    assert (admission.running, admission.waiting) == (2, 2)
+    gate.open()
+    assert await asyncio.gather(*tasks) == ["a", "b", "c", "d"]
+    await admission.close()
+
+
+async def test_who_came_first_is_served_first(admission: Admission, gate: Gate) -> None:
+    tasks = await occupy(admission, gate, "a", "b", "c")
+    gate.open()
+    await asyncio.gather(*tasks)
+    assert gate.started == ["a", "b", "c"]
+
+
+async def test_a_full_queue_refuses_at_once(admission: Admission, gate: Gate) -> None:
+    await occupy(admission, gate, "a", "b", "c")
+    with pytest.raises(QueueFullError) as refusal:
+        await admission.run(gate.work("d"))
+    assert refusal.value.retry_after_s is not None
+    assert 1 <= refusal.value.retry_after_s <= 60
+    with pytest.raises(QueueFullError):
+        admission.check()
+    assert "d" not in gate.started
+
+
+async def test_without_places_only_a_free_thread_admits(gate: Gate) -> None:
+    admission = Admission(threads=1, places=0, deadline_s=30)
+    admission.check()
+    [task] = await occupy(admission, gate, "a")
+    with pytest.raises(QueueFullError):
+        await admission.run(gate.work("b"))
+    gate.open()
+    assert await task == "a"
+    await admission.close()
+
+
+async def test_who_waits_too_long_is_refused_and_its_work_never_starts(gate: Gate) -> None:
+    admission = Admission(threads=1, places=2, deadline_s=0.05)
+    [task] = await occupy(admission, gate, "a")
+    with pytest.raises(WaitTooLongError) as refusal:
+        await admission.run(gate.work("b"))
+    assert refusal.value.retry_after_s is not None
+    assert admission.waiting == 0
+    gate.open()
+    assert await task == "a"
+    await admission.close()
+    assert gate.started == ["a"]
+
+
+async def test_the_deadline_is_on_the_wait_and_not_on_the_work(gate: Gate) -> None:
+    admission = Admission(threads=1, places=0, deadline_s=0.01)
+    [task] = await occupy(admission, gate, "a")
+    await asyncio.sleep(0.05)
+    gate.open()
+    assert await task == "a"
+    await admission.close()
+
+
+async def test_cancelled_waiting_work_leaves_the_queue_and_never_starts(
+    admission: Admission, gate: Gate
+) -> None:
+    first, second, third = await occupy(admission, gate, "a", "b", "c")
+    second.cancel()
+    await asyncio.wait([second])
+    assert admission.waiting == 1
+    gate.open()
+    assert await first == "a"
+    assert await third == "c"
+    assert gate.started == ["a", "c"]
+
+
+async def test_cancelled_running_work_keeps_its_thread_until_it_ends(
+    admission: Admission, gate: Gate
+) -> None:
+    first, second = await occupy(admission, gate, "a", "b")
+    await eventually(lambda: gate.started == ["a"])
+    first.cancel()
+    await asyncio.wait([first])
+    assert (admission.running, admission.waiting) == (1, 1)
+    gate.open()
+    assert await second == "b"
+    await eventually(lambda: admission.running == 0)
+
+
+async def test_abandoned_work_that_fails_disturbs_nobody(admission: Admission) -> None:
+    go_on = threading.Event()
+
+    def fail() -> None:
+        assert go_on.wait(30)
+        raise ValueError("broken")
+
+    task = asyncio.create_task(admission.run(fail))
+    await eventually(lambda: admission.running == 1)
+    task.cancel()
+    await asyncio.wait([task])
+    go_on.set()
+    await eventually(lambda: admission.running == 0)
+    assert await admission.run(lambda: "next") == "next"
+
+
+async def test_a_slot_that_comes_in_the_moment_of_cancellation_is_passed_on(
+    admission: Admission, gate: Gate
+) -> None:
+    first, second, third = await occupy(admission, gate, "a", "b", "c")
+    admission._running += 1
+    admission._give_up_slot()  # a slot beside that of "a" goes to "b", which does not run before
+    second.cancel()  # this
+    gate.open()
+    assert await first == "a"
+    assert await third == "c"
+    with pytest.raises(asyncio.CancelledError):
+        await second
+    assert gate.started == ["a", "c"]
+
+
+async def test_a_waiter_cancelled_just_before_a_slot_comes_is_passed_over(
+    admission: Admission, gate: Gate
+) -> None:
+    first, second, third = await occupy(admission, gate, "a", "b", "c")
+    second.cancel()
+    admission._running += 1
+    admission._give_up_slot()  # a slot beside that of "a" comes while "b" is in the queue still
+    gate.open()
+    assert await first == "a"
+    assert await third == "c"
+    await asyncio.wait([second])
+
+
+async def test_many_at_once_get_each_its_own_result() -> None:
+    admission = Admission(threads=3, places=200, deadline_s=30)
+    numbers = range(200)
+    results = await asyncio.gather(
+        *(admission.run(lambda number=number: number * number) for number in numbers)  # type: ignore[misc]
+    )
+    assert results == [number * number for number in numbers]
+    await admission.close()
+
+
+class TestBatch:
+    async def test_results_come_in_order_and_exceptions_in_their_places(self) -> None:
+        admission = Admission(threads=3, places=0, deadline_s=30)
+
+        def square(number: int) -> int:
+            if number % 5 == 2:
+                raise ValueError(str(number))
+            return number * number
+
+        results = await admission.run_all(
+            [lambda number=number: square(number) for number in range(20)]  # type: ignore[misc]
+        )
+        for number, result in enumerate(results):
+            if number % 5 == 2:
+                assert isinstance(result, ValueError)
+                assert str(result) == str(number)
+            else:
+                assert result == number * number
+        await admission.close()
+
+    async def test_a_full_queue_refuses_all_of_it(self, admission: Admission, gate: Gate) -> None:
+        await occupy(admission, gate, "a", "b", "c")
+        with pytest.raises(QueueFullError):
+            await admission.run_all([gate.work("d"), gate.work("e")])
+        assert not {"d", "e"} & set(gate.started)
+
+    async def test_a_batch_that_is_in_is_not_cut_short_by_a_full_queue(
+        self, admission: Admission, gate: Gate
+    ) -> None:
+        batch = asyncio.create_task(admission.run_all([gate.work(name) for name in "abc"]))
+        await eventually(lambda: admission.running == 1)
+        others = await occupy(admission, gate, "x", "y")
+        gate.open()
+        assert await batch == ["a", "b", "c"]
+        assert await asyncio.gather(*others) == ["x", "y"]
+
+    async def test_single_requests_do_not_wait_for_all_of_a_batch(
+        self, admission: Admission, gate: Gate
+    ) -> None:
+        batch = asyncio.create_task(admission.run_all([gate.work(name) for name in "abcd"]))
+        await eventually(lambda: admission.running == 1)
+        others = await occupy(admission, gate, "x", "y")
+        gate.open()
+        await asyncio.gather(batch, *others)
+        assert gate.started == ["a", "x", "y", "b", "c", "d"]
+
+    async def test_it_uses_all_threads(self, gate: Gate) -> None:
+        admission = Admission(threads=3, places=0, deadline_s=30)
+        batch = asyncio.create_task(admission.run_all([gate.work(name) for name in "abcde"]))
+        await eventually(lambda: len(gate.started) == 3)
+        gate.open()
+        assert await batch == ["a", "b", "c", "d", "e"]
+        await admission.close()
+
+    async def test_a_cancelled_batch_starts_no_more(self, admission: Admission, gate: Gate) -> None:
+        batch = asyncio.create_task(admission.run_all([gate.work(name) for name in "abc"]))
+        await eventually(lambda: gate.started == ["a"])
+        batch.cancel()
+        await asyncio.wait([batch])
+        gate.open()
+        await eventually(lambda: admission.running == 0)
+        assert gate.started == ["a"]
+
+
+class TestClosing:
+    async def test_what_was_admitted_is_finished_and_nothing_new_taken(self, gate: Gate) -> None:
+        admission = Admission(threads=1, places=2, deadline_s=30)
+        tasks = await occupy(admission, gate, "a", "b")
+        closing = asyncio.create_task(admission.close())
+        await asyncio.sleep(0)
+        with pytest.raises(ShuttingDownError):
+            await admission.run(gate.work("c"))
+        assert not closing.done()
+        gate.open()
+        assert await asyncio.gather(*tasks) == ["a", "b"]
+        await closing
+
+    async def test_a_batch_under_way_is_finished(self, gate: Gate) -> None:
+        admission = Admission(threads=1, places=0, deadline_s=30)
+        batch = asyncio.create_task(admission.run_all([gate.work(name) for name in "abc"]))
+        await eventually(lambda: admission.running == 1)
+        closing = asyncio.create_task(admission.close())
+        await asyncio.sleep(0)
+        gate.open()
+        await closing
+        assert await batch == ["a", "b", "c"]
+
+    async def test_work_whose_client_has_gone_is_waited_for(self, gate: Gate) -> None:
+        admission = Admission(threads=1, places=0, deadline_s=30)
+        [task] = await occupy(admission, gate, "a")
+        task.cancel()
+        await asyncio.wait([task])
+        closing = asyncio.create_task(admission.close())
+        await asyncio.sleep(0.01)
+        assert not closing.done()
+        gate.open()
+        await closing
+
+    async def test_an_idle_pool_closes_at_once(self) -> None:
+        admission = Admission(threads=1, places=0, deadline_s=30)
+        await admission.run(lambda: None)
+        await admission.close()

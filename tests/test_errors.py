@@ -1,0 +1,87 @@
+import json
+from collections.abc import Iterator
+
+import pytest
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from service import imaging, refusals
+from service.errors import PROBLEMS, Problem, problem_of, problem_response
+from service.inference import BundleError
+
+
+def below(kind: type[Exception]) -> Iterator[type[Exception]]:
+    for child in kind.__subclasses__():
+        yield child
+        yield from below(child)
+
+
+@pytest.mark.parametrize("kind", [*below(refusals.RefusalError), *below(imaging.ImagingError)])
+def test_every_reason_has_a_row_in_the_table(kind: type[Exception]) -> None:
+    status, title = PROBLEMS[kind]
+    assert 400 <= status < 600
+    assert title
+
+
+def test_every_reason_has_a_code_of_its_own() -> None:
+    codes = [kind.code for kind in PROBLEMS]  # type: ignore[attr-defined]
+    assert len(set(codes)) == len(codes)
+
+
+def test_a_problem_says_what_rfc_9457_asks_for_and_no_more() -> None:
+    problem = problem_of(imaging.CorruptImageError("The image is damaged."), "r1")
+    assert problem == Problem(
+        type="urn:problem-type:pneumonia-xray:corrupt_image",
+        title="Corrupt image",
+        status=422,
+        detail="The image is damaged.",
+        code="corrupt_image",
+        request_id="r1",
+    )
+
+
+def test_a_class_below_one_of_the_table_is_answered_like_it() -> None:
+    class StrangerError(imaging.CorruptImageError):
+        pass
+
+    assert problem_of(StrangerError("Strange."), "r1").status == 422
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (HTTPException(404, "secret"), 404, "not_found"),
+        (HTTPException(405, "secret"), 405, "method_not_allowed"),
+        (HTTPException(418, "secret"), 422, "invalid_request"),
+        (RequestValidationError(["secret"]), 422, "invalid_request"),
+        (MemoryError("secret"), 503, "out_of_memory"),
+        (ZeroDivisionError("secret"), 500, "internal_error"),
+        (OSError(2, "secret", "/secret"), 500, "internal_error"),
+    ],
+)
+def test_texts_that_were_not_written_for_clients_do_not_reach_them(
+    error: Exception, status: int, code: str
+) -> None:
+    problem = problem_of(error, "r1")
+    assert (problem.status, problem.code) == (status, code)
+    assert "secret" not in problem.model_dump_json()
+
+
+def test_a_network_that_gives_no_probability_makes_the_model_unavailable() -> None:
+    problem = problem_of(BundleError("The network x.keras gave no probability."), "r1")
+    assert (problem.status, problem.code) == (503, "model_unavailable")
+    assert "x.keras" in problem.detail
+
+
+def test_the_answer_is_problem_json_with_retry_after() -> None:
+    error = refusals.QueueFullError("Full.", retry_after_s=7)
+    response = problem_response(error, "r1")
+    assert response.status_code == 503
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.headers["retry-after"] == "7"
+    assert json.loads(bytes(response.body))["code"] == "queue_full"
+
+
+def test_the_methods_that_are_allowed_stay_in_the_answer() -> None:
+    response = problem_response(HTTPException(405, headers={"Allow": "POST"}), "r1")
+    assert response.headers["allow"] == "POST"

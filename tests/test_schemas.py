@@ -1,0 +1,52 @@
+import json
+from collections.abc import Iterator
+
+import pytest
+from pydantic import BaseModel
+
+from service import errors, schemas
+from service.schemas import Model, Screened
+from service.screening import Screening
+from tests.fake_engine import fake_ensemble
+from tests.serving import radiograph
+
+
+def models() -> Iterator[type[BaseModel]]:
+    for found in vars(schemas).values():
+        if isinstance(found, type) and issubclass(found, BaseModel) and found is not BaseModel:
+            yield found
+    yield errors.Problem
+
+
+@pytest.mark.parametrize("model", [*models()])
+def test_every_field_is_described_and_has_an_example(model: type[BaseModel]) -> None:
+    for name, field in model.model_fields.items():
+        assert field.description, name
+        annotation = field.annotation
+        plain = annotation in {str, int, float}
+        assert field.examples or not plain, name
+
+
+def test_a_verdict_begins_with_the_two_fields_that_older_clients_read() -> None:
+    verdict = Screening(fake_ensemble(), max_pixels=10**6).screen(radiograph())
+    sent = Screened.from_verdict(verdict, "r1").model_dump_json()
+    assert list(json.loads(sent)) == [
+        "predicted_class",
+        "probability",
+        "threshold",
+        "members",
+        "model",
+        "image",
+        "request_id",
+    ]
+
+
+def test_a_model_is_described_as_fully_as_its_manifest() -> None:
+    ensemble = fake_ensemble()
+    manifest = ensemble.bundle.manifest.model_dump(mode="json")
+    shown = Model.from_ensemble(ensemble).model_dump(mode="json")
+    for field in manifest.keys() - {"schema_version", "compiled", "golden"}:
+        assert shown[field] == manifest[field], field
+    assert shown["digest"] == ensemble.bundle.digest
+    assert shown["provenance"] == "manifest"
+    assert shown["engine"] == "fake"
