@@ -45,7 +45,7 @@ def create_app(
     """
     settings = settings or Settings()
     # Several images at once on one thread each are faster than one image on several threads.
-    load = load or partial(load_ensemble, settings.models_dir, threads=1)
+    load = load or partial(load_ensemble, settings.models_dir, threads=1, engine=settings.engine)
     services = make_services(settings, load)
 
     @asynccontextmanager

@@ -246,7 +246,11 @@ class Model(ModelIdentity):
         "network files without one, answered as the original script did.",
         examples=["manifest"],
     )
-    engine: str = Field(description="What computes the networks.", examples=["tensorflow"])
+    engine: str = Field(description="What computes the networks.", examples=["onnx"])
+    warning: str = Field(
+        description="What the operator should know of that engine; empty if there is nothing.",
+        examples=[""],
+    )
     members: list[ModelMember] = Field(description="The networks, in the order of their scores.")
     input: ModelInput = Field(description="What the networks take as input.")
     combine: Literal["mean", "mean_logit"] = Field(
@@ -272,6 +276,7 @@ class Model(ModelIdentity):
             digest=ensemble.bundle.digest,
             provenance=ensemble.bundle.provenance,
             engine=ensemble.engine_name,
+            warning=ensemble.warning,
         )
 
 

@@ -21,6 +21,11 @@ class Settings(BaseSettings):
         "127.0.0.1", description="Address to listen on; the default is this machine alone."
     )
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes any free one.")
+    engine: Literal["auto", "onnx", "tensorflow"] = Field(
+        "auto",
+        description="`onnx` (the compiled graph), `tensorflow`, or `auto`: the compiled graph when "
+        "it was made from the very networks of the bundle, else TensorFlow.",
+    )
     threads: int | None = Field(
         None,
         ge=1,

@@ -49,7 +49,7 @@ def write_tiny_bundle(
         entries = describe_members(directory, names)
         bare = tiny_manifest(spec, entries)
         bare.write(directory / MANIFEST_FILE)
-        engine = load_engine(open_bundle(directory), threads=1)
+        engine = load_engine(open_bundle(directory), threads=1).engine
         golden = make_golden(engine, spec)
         bare.model_copy(update={"golden": golden}).write(directory / MANIFEST_FILE)
     return directory

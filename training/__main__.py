@@ -90,6 +90,23 @@ def assemble(
     )
 
 
+@app.command(name="compile")
+def compile_command(
+    data: DataOption,
+    bundle: Annotated[Path, typer.Option("--bundle", help="Folder of the bundle.")] = MODELS,
+) -> None:
+    """Compile a bundle's networks into one ONNX graph, if it agrees with Keras on real images."""
+    from training.compile import compile_bundle
+    from training.data import scan
+    from training.dataset import training_folder
+
+    agreement = compile_bundle(bundle, scan(training_folder(data)).records)
+    Console().print(
+        f"Compiled. Largest difference from Keras on {agreement.images} radiographs: "
+        f"{agreement.largest_difference:.2g}; verdicts changed: {agreement.verdicts_changed}."
+    )
+
+
 @app.command()
 def evaluate(
     data: Annotated[Path, typer.Option("--data", help="Folder with NORMAL/ and PNEUMONIA/.")],

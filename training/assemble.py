@@ -24,6 +24,7 @@ from service.inference.manifest import (
 from training.audit import audit
 from training.calibrate import apply, choose_threshold, fit_platt
 from training.card import CARD_FILE, Findings, write_card
+from training.compile import GRAPH_FILE, compile_bundle
 from training.config import Recipe
 from training.data import DataError, folds_digest
 from training.dataset import Dataset
@@ -70,16 +71,16 @@ def assemble(source: Source, target: Path, *, version: str) -> Manifest:
         manifest = _manifest(source, findings, staging, version)
         manifest.write(staging / MANIFEST_FILE)
         write_schema(staging / SCHEMA_FILE)
-        engine = load_engine(open_bundle(staging), threads=_THREADS)
-        golden = make_golden(engine, manifest.input)
-        manifest = manifest.model_copy(update={"golden": golden})
-        manifest.write(staging / MANIFEST_FILE)
+        loaded = load_engine(open_bundle(staging), threads=_THREADS)
+        golden = make_golden(loaded.engine, manifest.input)
+        manifest.model_copy(update={"golden": golden}).write(staging / MANIFEST_FILE)
+        agreement = compile_bundle(staging, source.dataset.scan.records)
         bundle = load_ensemble(staging, threads=_THREADS).bundle
-        write_card(findings, bundle, source.recipes, staging / CARD_FILE)
+        write_card(findings, bundle, source.recipes, agreement, staging / CARD_FILE)
         # The manifest goes last: until it lands, the old one refuses the new networks.
-        for file in (*MEMBER_FILES, SCHEMA_FILE, CARD_FILE, MANIFEST_FILE):
+        for file in (*MEMBER_FILES, GRAPH_FILE, SCHEMA_FILE, CARD_FILE, MANIFEST_FILE):
             (staging / file).replace(target / file)
-    return manifest
+    return bundle.manifest
 
 
 def find(source: Source, predictions: OutOfFold) -> Findings:

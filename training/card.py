@@ -12,6 +12,7 @@ import pandas as pd
 from service.inference.bundle import Bundle
 from service.inference.manifest import Calibration, Threshold
 from training.audit import LIMIT
+from training.compile import Agreement
 from training.config import Recipe
 from training.data import FOLDS, Scan
 from training.eda import markdown
@@ -42,10 +43,16 @@ class Findings:
         )
 
 
-def write_card(findings: Findings, bundle: Bundle, recipes: Sequence[Recipe], path: Path) -> None:
+def write_card(
+    findings: Findings,
+    bundle: Bundle,
+    recipes: Sequence[Recipe],
+    agreement: Agreement,
+    path: Path,
+) -> None:
     """Write the card of a bundle."""
     parts = [
-        _purpose(bundle),
+        _purpose(bundle, agreement),
         _data(findings),
         _protocol(findings),
         _results(findings, recipes),
@@ -57,22 +64,28 @@ def write_card(findings: Findings, bundle: Bundle, recipes: Sequence[Recipe], pa
     path.write_text("\n\n".join(parts) + "\n")
 
 
-def _purpose(bundle: Bundle) -> str:
+def _purpose(bundle: Bundle, agreement: Agreement) -> str:
     manifest = bundle.manifest
-    members = "; ".join(f"`{m.file}`: {m.view}, {m.architecture}" for m in manifest.members)
+    members = "\n".join(
+        f"- `{m.file}`: {m.view}, {m.architecture}; SHA-256 `{m.sha256}`" for m in manifest.members
+    )
     return f"""# Model card: {manifest.name} {manifest.version}
 
-Written by `python -m training assemble` from the figures of its own run. Bundle digest
-`{bundle.digest}`.
+Written by `python -m training assemble` from the figures of its own run.
 
 **Intended use.** Decision support for a frontal chest radiograph of a child of 1 to 5 years: does
 it look like pneumonia? It supports a physician and does not replace one. It is no medical device,
 it has been cleared by no authority, and it has not been tried on other ages, views or hospitals.
 
-**What it is.** Two convolutional networks trained from scratch, averaged. {members}. The average
-is calibrated (Platt: slope {manifest.calibration.slope:g}, intercept
+**What it is.** Two convolutional networks trained from scratch:
+
+{members}
+
+Their average is calibrated (Platt: slope {manifest.calibration.slope:g}, intercept
 {manifest.calibration.intercept:g}) and called PNEUMONIA above {manifest.threshold.value:g}:
-{manifest.threshold.rule}."""
+{manifest.threshold.rule}. The compiled graph differs from Keras by at most
+{agreement.largest_difference:.1g} in any probability of {agreement.images} radiographs, and in
+{agreement.verdicts_changed} verdicts."""
 
 
 def _data(findings: Findings) -> str:

@@ -1,7 +1,7 @@
 """From a models folder to scores: verify, load, compute, combine. Knows no HTTP and no settings."""
 
 from service.inference.bundle import Bundle, describe_members, file_sha256, open_bundle
-from service.inference.engines import Engine, load_engine
+from service.inference.engines import Engine, EngineChoice, LoadedEngine, load_engine
 from service.inference.ensemble import Ensemble, EnsembleScore, MemberScore, load_ensemble
 from service.inference.errors import BundleError
 from service.inference.golden import golden_inputs, make_golden
@@ -25,10 +25,12 @@ __all__ = [
     "Calibration",
     "Compiled",
     "Engine",
+    "EngineChoice",
     "Ensemble",
     "EnsembleScore",
     "Golden",
     "Labels",
+    "LoadedEngine",
     "Manifest",
     "MemberEntry",
     "MemberScore",

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.inference.bundle import Bundle, open_bundle
-from service.inference.engines import Engine, load_engine
+from service.inference.engines import Engine, EngineChoice, load_engine
 from service.inference.errors import BundleError
 from service.inference.golden import golden_inputs
 from service.inference.manifest import Calibration, Manifest
@@ -57,9 +57,10 @@ class EnsembleScore:
 class Ensemble:
     """A verified bundle and the engine that computes it. Safe to use from several threads."""
 
-    def __init__(self, bundle: Bundle, engine: Engine) -> None:
+    def __init__(self, bundle: Bundle, engine: Engine, *, warning: str = "") -> None:
         self._bundle = bundle
         self._engine = engine
+        self._warning = warning
 
     @property
     def bundle(self) -> Bundle:
@@ -70,6 +71,11 @@ class Ensemble:
     def engine_name(self) -> str:
         """Which engine computes it."""
         return self._engine.name
+
+    @property
+    def warning(self) -> str:
+        """What the operator should know of that choice; empty when there is nothing."""
+        return self._warning
 
     def score(self, batch: NDArray[np.float32]) -> list[EnsembleScore]:
         """Score prepared radiographs.
@@ -93,21 +99,22 @@ class Ensemble:
         ]
 
 
-def load_ensemble(directory: Path, *, threads: int) -> Ensemble:
+def load_ensemble(directory: Path, *, threads: int, engine: EngineChoice = "auto") -> Ensemble:
     """Open, verify, load and try out a models folder. Blocks for seconds.
 
     Args:
         directory: The models folder.
         threads: Processor threads that one call of the engine may use.
+        engine: See ``load_engine``.
 
     Raises:
         BundleError: The folder does not verify, a network does not fit the manifest, or one does
             not answer the synthetic radiographs as it should.
     """
     bundle = open_bundle(directory)
-    engine = load_engine(bundle, threads=threads)
-    _check_golden(engine, bundle.manifest)
-    return Ensemble(bundle.without_contents(), engine)
+    loaded = load_engine(bundle, threads=threads, choice=engine)
+    _check_golden(loaded.engine, bundle.manifest)
+    return Ensemble(bundle.without_contents(), loaded.engine, warning=loaded.warning)
 
 
 def combine(

@@ -20,8 +20,8 @@ from service.inference.errors import BundleError
 _MAX_VALUES_PER_IMAGE: Final = 2**28
 """Numbers that all intermediate results of one image may hold together (1 GiB as 32-bit floats).
 
-A residual network at 256x256 needs about a tenth. A layer that enlarges without weights, such as
-``Resizing``, could ask for any amount.
+Two small residual networks at 192x192 need a thirtieth of it. A layer that enlarges without
+weights, such as ``Resizing``, could ask for any amount.
 """
 
 logger = logging.getLogger(__name__)

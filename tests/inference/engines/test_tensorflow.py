@@ -72,7 +72,7 @@ def test_what_is_loaded_is_what_was_verified(models: Path, tiny_ensemble: Ensemb
     for file in FILES:
         (models / file).write_bytes(b"altered between the check and the load")
 
-    ensemble = Ensemble(bundle, load_engine(bundle, threads=1))
+    ensemble = Ensemble(bundle, load_engine(bundle, threads=1).engine)
 
     assert ensemble.score(phantom_batch())[0].probability == pytest.approx(
         tiny_ensemble.score(phantom_batch())[0].probability, abs=1e-6
