@@ -18,7 +18,7 @@ from sklearn.metrics import roc_auc_score
 
 from service.imaging import InputSpec
 from training.config import Recipe
-from training.data import Record, one_per_patient, split
+from training.data import DataError, Record, one_per_patient, split
 from training.dataset import Dataset
 from training.frames import to_tensor
 from training.networks import AETIOLOGY, PNEUMONIA, build_trainable, member_of
@@ -53,6 +53,11 @@ class RunFolder:
         return self.path / "predictions.csv"
 
     @property
+    def claim(self) -> Path:
+        """What the run is made from: the recipe and the digest of the data."""
+        return self.path / "run.json"
+
+    @property
     def summary(self) -> Path:
         """Facts of the finished run; it exists only when the run is complete."""
         return self.path / "summary.json"
@@ -71,11 +76,14 @@ def fit(
 
     Returns:
         The run's summary: epochs, seconds, machine, held-out figures.
+
+    Raises:
+        DataError: The folder holds a run of another recipe or of other images.
     """
+    _claim(folder, recipe, dataset)
     if folder.summary.exists():
         summary: dict[str, Any] = json.loads(folder.summary.read_text())
         return summary
-    folder.path.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(recipe.seed)
     keras.config.set_dtype_policy(recipe.precision)
     training, held_out = split(dataset.scan.records, dataset.folds, folder.fold)
@@ -129,6 +137,20 @@ def score(
         tensors = _tensors(dataset, records, spec, name)
         table[name] = member.predict(tensors, batch_size=_PREDICT_BATCH, verbose=0)[:, 0]
     return table
+
+
+def _claim(folder: RunFolder, recipe: Recipe, dataset: Dataset) -> None:
+    """Mark the folder as this run's, or refuse: half of one recipe must not resume as another."""
+    claim = {"recipe": recipe.model_dump(mode="json"), "data": dataset.scan.digest}
+    if folder.claim.exists():
+        if json.loads(folder.claim.read_text()) != claim:
+            raise DataError(
+                f"{folder.path} holds a run of another recipe or of other images. "
+                "Remove it, or choose another folder with --runs."
+            )
+        return
+    folder.path.mkdir(parents=True, exist_ok=True)
+    folder.claim.write_text(json.dumps(claim, indent=2) + "\n")
 
 
 class _HeldOutScore(keras.callbacks.Callback):

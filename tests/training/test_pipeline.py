@@ -151,6 +151,14 @@ def test_a_finished_run_is_not_trained_again(workshop: Workshop) -> None:
     assert member.stat().st_mtime_ns == before
 
 
+def test_a_changed_recipe_does_not_take_over_another_recipes_run(workshop: Workshop) -> None:
+    changed = workshop.runs.parent / "changed.toml"
+    changed.write_text(workshop.recipes[0].read_text().replace("seed = 1", "seed = 8"))
+    arguments = ("fit", changed, "--data", workshop.data, "--runs", workshop.runs)
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert "another recipe" in str(result.exception)
+
+
 def test_an_interrupted_run_resumes_after_its_last_epoch(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
