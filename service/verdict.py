@@ -35,7 +35,7 @@ class Verdict:
         probability: Calibrated probability of the positive class, whichever class is named, from 0
             to 1, rounded to 4 decimals.
         threshold: Operating point of the decision.
-        members: What each network said, uncalibrated, rounded to 4 decimals.
+        members: What each network said, on the scale of ``probability``, rounded to 4 decimals.
         model: The bundle that answered.
         image: The file that was read.
     """

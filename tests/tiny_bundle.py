@@ -21,6 +21,7 @@ from service.inference import (
 from tests.phantom import phantom
 
 FILES = ("modelo_afinado_tuning.keras", "modelo_2_ensamble.keras")
+CALIBRATION = Calibration(method="platt", slope=1.2, intercept=-0.1, fitted_on="nothing")
 
 
 def write_tiny_bundle(
@@ -63,7 +64,7 @@ def tiny_manifest(spec: InputSpec, members: tuple[MemberEntry, ...]) -> Manifest
         input=spec,
         members=members,
         combine="mean",
-        calibration=Calibration(method="platt", slope=1.2, intercept=-0.1, fitted_on="nothing"),
+        calibration=CALIBRATION,
         threshold=Threshold(value=0.45, rule="chosen for tests"),
     )
 

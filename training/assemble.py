@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from service.inference.bundle import describe_members, open_bundle
 from service.inference.engines import load_engine
-from service.inference.ensemble import load_ensemble
+from service.inference.ensemble import calibrate, load_ensemble
 from service.inference.golden import make_golden
 from service.inference.manifest import (
     MANIFEST_FILE,
@@ -22,7 +22,7 @@ from service.inference.manifest import (
     write_schema,
 )
 from training.audit import audit
-from training.calibrate import apply, choose_threshold, fit_platt
+from training.calibrate import choose_threshold, fit_platt
 from training.card import CARD_FILE, Findings, write_card
 from training.compile import GRAPH_FILE, compile_bundle
 from training.config import Recipe
@@ -92,9 +92,10 @@ def find(source: Source, predictions: OutOfFold) -> Findings:
     calibration = fit_platt(
         labels, raw[:, clean], f"clean out-of-fold predictions of folds {folds}"
     )
-    calibrated = apply(raw, calibration)
+    calibrated = calibrate(raw, calibration)
     threshold = choose_threshold(labels, calibrated[:, clean])
-    named = {"ensemble": calibrated, **predictions.members}
+    members = {n: calibrate(p, calibration) for n, p in predictions.members.items()}
+    named = {"ensemble": calibrated, **members}
     figures: dict[str, Any] = {}
     for name, probabilities in named.items():
         figures[name] = {

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_curve
 
-from service.inference.ensemble import calibrate
 from service.inference.manifest import Calibration, Threshold
 
 MIN_SENSITIVITY: Final = 0.97
@@ -55,8 +54,3 @@ def choose_threshold(labels: NDArray[np.int64], probabilities: NDArray[np.float6
     below = probabilities[probabilities < cut]
     lower = float(below.max()) if below.size else 0.0
     return Threshold(value=round((cut + lower) / 2, 4), rule=RULE)
-
-
-def apply(probabilities: NDArray[np.float64], calibration: Calibration) -> NDArray[np.float64]:
-    """Calibrate an array of any shape with the service's own function."""
-    return calibrate(probabilities.ravel(), calibration).reshape(probabilities.shape)

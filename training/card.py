@@ -136,7 +136,8 @@ def _results(findings: Findings, recipes: Sequence[Recipe]) -> str:
     aetiology = [{"aetiology": name, **e} for name, e in findings.figures["by_aetiology"].items()]
     return f"""## Results, out of fold
 
-At the threshold {findings.threshold.value:g}. Members are shown uncalibrated at the same threshold.
+At the threshold {findings.threshold.value:g}. Members are shown alone, with the ensemble's
+calibration and threshold.
 
 {markdown(pd.DataFrame(rows))}
 

@@ -74,7 +74,7 @@ def report(scores: Scores, threshold: float, prevalence: float) -> dict[str, Any
 
     Args:
         scores: What the bundle said.
-        threshold: The bundle's operating point. Members are uncalibrated and are given the same.
+        threshold: The bundle's operating point, used for the members too.
         prevalence: Share of pneumonia, 0 to 1, for which predictive values are computed.
     """
     labels, patients = scores.labels, scores.patients

@@ -34,7 +34,8 @@ class MemberScore:
 
     Attributes:
         name: The member's name in the manifest.
-        probability: Of the positive class, as the network gave it.
+        probability: Of the positive class, on the scale of the ensemble's: corrected by the same
+            calibration, so that the ensemble's own lies between its members'.
     """
 
     name: str
@@ -92,10 +93,11 @@ class Ensemble:
         manifest = self._bundle.manifest
         scores = _member_scores(self._engine, batch, manifest)
         final = calibrate(combine(scores, manifest.combine), manifest.calibration)
+        members = calibrate(scores, manifest.calibration)
         names = [member.name for member in manifest.members]
         return [
             EnsembleScore(float(probability), _named(names, row))
-            for probability, row in zip(final, scores, strict=True)
+            for probability, row in zip(final, members, strict=True)
         ]
 
 
@@ -139,11 +141,11 @@ def calibrate(probabilities: NDArray[np.floating], calibration: Calibration) -> 
     """Correct combined probabilities as the bundle's calibration says.
 
     Args:
-        probabilities: Shape (N,), from 0 to 1.
+        probabilities: From 0 to 1, of any shape.
         calibration: Its slope is positive, so the order of the probabilities stays.
 
     Returns:
-        Shape (N,), from 0 to 1.
+        Array of the same shape, from 0 to 1.
     """
     combined = np.asarray(probabilities, dtype=np.float64)
     if calibration.method == "none":
@@ -162,7 +164,7 @@ def _sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(logits >= 0, 1 / (1 + small), small / (1 + small))
 
 
-def _named(names: Sequence[str], row: NDArray[np.float32]) -> tuple[MemberScore, ...]:
+def _named(names: Sequence[str], row: NDArray[np.float64]) -> tuple[MemberScore, ...]:
     return tuple(
         MemberScore(name, float(probability)) for name, probability in zip(names, row, strict=True)
     )

@@ -15,6 +15,7 @@ from service.inference import (
     Calibration,
     Ensemble,
     Golden,
+    LoadedEngine,
     golden_inputs,
     load_ensemble,
     open_bundle,
@@ -128,7 +129,18 @@ def test_a_score_is_calibrated(tmp_path: Path) -> None:
     (score,) = _ensemble(tmp_path, 0.9, 0.9, calibration=calibration).score(_batch())
 
     assert score.probability == pytest.approx(0.75)
-    assert score.members[0].probability == pytest.approx(0.9)
+    assert score.members[0].probability == pytest.approx(0.75)
+
+
+@given(first=st.floats(0, 1), second=st.floats(0, 1))
+def test_the_ensembles_probability_lies_between_its_members(first: float, second: float) -> None:
+    calibration = Calibration(method="platt", slope=1.5, intercept=3.0)
+    members = np.array([[first, second]])
+
+    own = calibrate(combine(members, "mean"), calibration)[0]
+
+    low, high = sorted(calibrate(members, calibration)[0])
+    assert low - 1e-12 <= own <= high + 1e-12
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, -0.01, 1.01])
@@ -146,8 +158,8 @@ def test_an_engine_of_another_size_is_refused(tmp_path: Path) -> None:
 def engine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Loading gives an engine that answers 0.25 and 0.75."""
 
-    def load(*_: object, **__: object) -> _FixedEngine:
-        return _FixedEngine(0.25, 0.75)
+    def load(*_: object, **__: object) -> LoadedEngine:
+        return LoadedEngine(_FixedEngine(0.25, 0.75))
 
     monkeypatch.setattr(ensemble_module, "load_engine", load)
 

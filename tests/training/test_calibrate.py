@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from service.inference.ensemble import calibrate
 from training import metrics
-from training.calibrate import MIN_SENSITIVITY, apply, choose_threshold, fit_platt
+from training.calibrate import MIN_SENSITIVITY, choose_threshold, fit_platt
 
 RNG = np.random.default_rng(1)
 TRUTH = RNG.uniform(0.02, 0.98, 4000)
@@ -17,14 +18,16 @@ def test_platt_undoes_overconfidence() -> None:
     assert abs(calibration.slope - 1 / 3) < 0.03
     assert abs(calibration.intercept + 1 / 3) < 0.08
     before = metrics.expected_calibration_error(LABELS, OVERCONFIDENT)
-    after = metrics.expected_calibration_error(LABELS, apply(OVERCONFIDENT, calibration))
+    after = metrics.expected_calibration_error(LABELS, calibrate(OVERCONFIDENT, calibration))
     assert after < 0.03 < before
 
 
 def test_calibration_keeps_the_shape() -> None:
     calibration = fit_platt(LABELS, OVERCONFIDENT, "test")
     table = OVERCONFIDENT.reshape(1000, 4)
-    assert np.array_equal(apply(table, calibration).ravel(), apply(OVERCONFIDENT, calibration))
+    assert np.array_equal(
+        calibrate(table, calibration).ravel(), calibrate(OVERCONFIDENT, calibration)
+    )
 
 
 def test_the_threshold_keeps_the_sensitivity_it_was_chosen_for() -> None:

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from service.imaging import decode, prepare
-from service.inference.ensemble import load_ensemble
+from service.inference.ensemble import calibrate, load_ensemble
 from tests.training.conftest import PATIENTS, write_data_set
 from training.__main__ import app
 
@@ -138,7 +138,8 @@ def test_the_served_member_answers_as_it_did_in_training(workshop: Workshop) -> 
     ]
     served = ensemble.score(np.stack(images))
     trained = keras.saving.load_model(workshop.runs / "first/all/member.keras", compile=False)
-    expected = np.asarray(trained(np.stack(images)))[:, 0]
+    raw = np.asarray(trained(np.stack(images)))[:, 0]
+    expected = calibrate(raw, ensemble.bundle.manifest.calibration)
     np.testing.assert_allclose([s.members[0].probability for s in served], expected, atol=1e-5)
 
 

@@ -13,12 +13,18 @@ import pytest
 
 from service.inference import Ensemble, load_engine, load_ensemble, open_bundle
 from service.inference.allowed import ALLOWED_CLASSES
+from service.inference.ensemble import calibrate
 from tests.inference.engines.networks import SPEC, phantom_batch, replace_network
-from tests.tiny_bundle import FILES, tiny_network
+from tests.tiny_bundle import CALIBRATION, FILES, tiny_network
 
 pytestmark = pytest.mark.tensorflow
 
 _ROOT = Path(__file__).parents[3]
+
+
+def _calibrated(probability: float) -> float:
+    """What a tiny bundle makes of a network's own probability."""
+    return float(calibrate(np.array([probability]), CALIBRATION)[0])
 
 
 def test_scores_equal_those_of_keras(
@@ -30,7 +36,8 @@ def test_scores_equal_those_of_keras(
     for seed in range(20):
         batch = phantom_batch(first=seed)
         (score,) = tiny_ensemble.score(batch)
-        expected = [float(network(batch, training=False)[0, 0]) for network in networks]
+        raw = np.array([float(network(batch, training=False)[0, 0]) for network in networks])
+        expected = calibrate(raw, CALIBRATION)
         assert [member.probability for member in score.members] == pytest.approx(expected, abs=1e-5)
 
 
@@ -86,7 +93,7 @@ def test_a_network_that_was_saved_ready_to_train_is_served(keras: Any, models: P
 
     (score,) = load_ensemble(replace_network(models, trained), threads=1).score(phantom_batch())
 
-    assert score.members[1].probability == pytest.approx(expected, abs=1e-5)
+    assert score.members[1].probability == pytest.approx(_calibrated(expected), abs=1e-5)
 
 
 def test_a_network_whose_input_stands_in_a_list_is_served(keras: Any, models: Path) -> None:
@@ -171,7 +178,7 @@ def test_every_listed_layer_can_be_served(keras: Any, models: Path) -> None:
 
     (score,) = load_ensemble(replace_network(models, network), threads=1).score(phantom_batch())
 
-    assert score.members[1].probability == pytest.approx(expected, abs=1e-5)
+    assert score.members[1].probability == pytest.approx(_calibrated(expected), abs=1e-5)
 
 
 # A process of its own shows what a start does: here TensorFlow is long in use.
