@@ -26,7 +26,7 @@ class _Answer(BaseModel):
 
 
 class MemberProbability(_Answer):
-    """What one network of the ensemble says, before calibration."""
+    """What one network of the ensemble says, calibrated like the ensemble's probability."""
 
     name: str = Field(description="Name of the network.", examples=["tuned"])
     probability: Probability = Field(

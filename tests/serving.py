@@ -23,7 +23,7 @@ from tests.phantom import phantom
 
 ROOT = Path(__file__).parent.parent
 BOUNDARY = b"frontier"
-PATIENCE_S = 30.0
+PATIENCE_S = 90.0
 
 
 @functools.cache
@@ -57,7 +57,7 @@ async def client_of(app: FastAPI, *, wait: bool = True) -> AsyncIterator[httpx.A
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=transport, base_url="http://service") as client,
     ):
-        while wait and (await client.get("/health/ready")).status_code != 200:
+        while wait and (await client.get("/health/ready")).status_code != 200:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         yield client
 
@@ -99,7 +99,11 @@ class LiveService:
         self.port = 0
 
     def __enter__(self) -> Self:
-        address = self.wait_for_log(r"running on http://127\.0\.0\.1:(\d+)")
+        try:
+            address = self.wait_for_log(r"running on http://127\.0\.0\.1:(\d+)")
+        except BaseException:
+            self.__exit__()
+            raise
         self.port = int(address[1])
         return self
 

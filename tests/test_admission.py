@@ -47,7 +47,7 @@ async def admission(gate: Gate) -> AsyncIterator[Admission]:
 
 async def eventually(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - conditions are of any kind
             await asyncio.sleep(0.001)
 
 

@@ -66,7 +66,7 @@ class TestUnforeseenErrors:
     ) -> None:
         quoted = "patient Jane Doe"  # the log shows lines of the source, but no values
 
-        async def broken(scope: Scope, receive: Receive, send: Send) -> None:
+        async def broken(*_: object) -> None:
             raise RuntimeError(quoted)
 
         with caplog.at_level(logging.DEBUG):
@@ -78,7 +78,7 @@ class TestUnforeseenErrors:
         assert body["request_id"] in caplog.text
 
     async def test_an_answer_under_way_is_not_answered_twice(self) -> None:
-        async def broken(scope: Scope, receive: Receive, send: Send) -> None:
+        async def broken(_scope: Scope, _receive: Receive, send: Send) -> None:
             await send({"type": "http.response.start", "status": 200, "headers": []})
             raise RuntimeError
 
@@ -145,13 +145,14 @@ class TestLingeringClose:
 
     async def test_nothing_changes_once_the_body_was_read(self) -> None:
         sent, _ = await self.exchange([(b"content-length", b"2")], 2, reads=2)
-        assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
+        assert [message["type"] for message in sent] == [
+            "http.response.start",
+            "http.response.body",
+        ]
         assert (b"connection", b"close") not in sent[0]["headers"]
 
     @pytest.mark.parametrize("headers", [[], [(b"content-length", b"0")]])
-    async def test_nothing_changes_without_a_body(
-        self, headers: list[tuple[bytes, bytes]]
-    ) -> None:
+    async def test_nothing_changes_without_a_body(self, headers: list[tuple[bytes, bytes]]) -> None:
         sent, left = await self.exchange(headers, 5)
         assert len(sent) == 2
         assert left == 5

@@ -51,7 +51,7 @@ def _ready() -> Iterator[None]:
 @SCHEMA.parametrize()
 @pytest.mark.usefixtures("_ready")
 @settings(max_examples=20, deadline=None)
-def test_the_service_keeps_to_its_document(case: schemathesis.Case) -> None:
+def test_the_service_keeps_to_its_document(case: schemathesis.Case[Any]) -> None:
     # Bytes that fit the schema are hardly ever a radiograph: refusing them is right.
     case.call_and_validate(excluded_checks=[positive_data_acceptance])
 

