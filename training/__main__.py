@@ -73,7 +73,7 @@ def assemble(
     further: FurtherOption = None,
     runs: RunsOption = RUNS,
     target: TargetOption = MODELS,
-    version: VersionOption = "1",
+    version: VersionOption = "1.0.0",
 ) -> None:
     """Calibrate, choose the operating point, and write bundle and model card."""
     from training.assemble import Source
@@ -143,7 +143,7 @@ def everything(
     fold: Annotated[list[int], typer.Option(help="Folds to hold out in turn.")] = [0, 1, 2, 3, 4],  # noqa: B006
     runs: RunsOption = RUNS,
     target: TargetOption = MODELS,
-    version: VersionOption = "1",
+    version: VersionOption = "1.0.0",
 ) -> None:
     """Data folder in, verified bundle out: eda, every fit, assemble. Resumes where it stopped."""
     eda(data, further, runs)

@@ -108,7 +108,8 @@ def _protocol(findings: Findings) -> str:
     return f"""## Protocol
 
 Figures are {findings.protocol}, so the operating point's own figures are slightly optimistic.
-Intervals are 95 % bootstrap intervals over patients. Blocks, and not a random split, because the
+Intervals are 95 % bootstrap intervals over patients (that of the calibration error lies high, for
+resampling can only add to it). Blocks, and not a random split, because the
 official splits are blocks too: a random split hides the shift between them. Each run kept its
 weights of the epoch with the best mean AUC over clean and four perturbed versions of the held-out
 fold. The shipped members were then trained on all images by the same recipe, without a held-out

@@ -60,7 +60,10 @@ def member_of(trained: keras.Model, spec: InputSpec, architecture: Architecture)
 
 def _view(inputs: keras.KerasTensor, view: str) -> keras.KerasTensor:
     """Normalise the frame per image: exposure and display window must not matter."""
-    x = _standardise("standardise")(inputs)
+    # Standardising takes the variance as E[x^2] - E[x]^2. Far from 0 that difference loses half its
+    # digits in 32 bits, and engines that add in another order would answer differently.
+    centred = layers.Rescaling(1.0, offset=-0.5, dtype="float32", name="centre")(inputs)
+    x = _standardise("standardise")(centred)
     if view == "whole-frame":
         return x
     # Local contrast: without the slow shading, what is left is texture and edges, such as air
