@@ -12,25 +12,26 @@ tool=../shared/tools/container-engine
 export PORT=${PORT:-8124} COMPOSE_PROJECT_NAME=xray-smoke DOCKER_BUILDKIT=1
 
 build=(docker build)
-stop_engine=
-if ! { docker info && docker buildx version; } >/dev/null 2>&1; then
-  if [ ! -x "$tool" ]; then
-    echo "smoke test: no container engine with BuildKit answers, so nothing was tested"
-    exit 3
-  fi
-  docker info >/dev/null 2>&1 || stop_engine=yes
-  "$tool" up
-  "$tool" base python:3.13-slim
-  build=("$tool" build)
-fi
 compose=(docker compose)
-docker compose version >/dev/null 2>&1 || compose=(docker-compose)
-
+stop_engine=
 finish() {
   "${compose[@]}" down --timeout 5 --volumes >/dev/null 2>&1 || true
   [ -z "$stop_engine" ] || "$tool" down
 }
 trap finish EXIT
+cannot() {
+  echo "smoke test: $1, so nothing was tested"
+  exit 3
+}
+
+if ! { docker info && docker buildx version; } >/dev/null 2>&1; then
+  [ -x "$tool" ] || cannot "no container engine with BuildKit answers"
+  docker info >/dev/null 2>&1 || stop_engine=yes
+  { "$tool" up && "$tool" base python:3.13-slim; } || cannot "the engine could not be set up"
+  build=("$tool" build)
+fi
+docker compose version >/dev/null 2>&1 || compose=(docker-compose)
+
 fail() {
   echo "smoke test: $1"
   "${compose[@]}" logs --tail 30
