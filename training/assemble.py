@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from service.inference.bundle import describe_members, open_bundle
 from service.inference.engines import load_engine
 from service.inference.ensemble import calibrate, load_ensemble
@@ -22,7 +24,7 @@ from service.inference.manifest import (
     write_schema,
 )
 from training.audit import audit
-from training.calibrate import choose_threshold, fit_platt
+from training.calibrate import choose_threshold, fit_platt, transfer
 from training.card import CARD_FILE, Findings, write_card
 from training.compile import GRAPH_FILE, compile_bundle
 from training.config import Recipe
@@ -103,6 +105,9 @@ def find(source: Source, predictions: OutOfFold) -> Findings:
             "suite": suite_figures(labels, probabilities, conditions, patients),
         }
     figures["by_aetiology"] = by_aetiology(predictions.facts, calibrated[:, clean], threshold.value)
+    figures["transfer"] = transfer(
+        labels, raw[:, clean], predictions.facts["fold"].to_numpy(dtype=np.int64)
+    )
     figures["verdicts_unchanged"] = stability(calibrated, conditions, threshold.value)
     records = {record.name: record for record in source.dataset.scan.records}
     figures["audit"] = audit(
@@ -116,6 +121,7 @@ def find(source: Source, predictions: OutOfFold) -> Findings:
         held_out_patients=len(labels),
         folds_digest=folds_digest(source.dataset.folds),
         scan=source.dataset.scan,
+        further_copies=len(source.dataset.store) - len(source.dataset.scan.records),
         summaries=_summaries(source, folds),
     )
 
@@ -155,7 +161,7 @@ def _manifest(source: Source, findings: Findings, staging: Path, version: str) -
             protocol=findings.protocol,
             figures={
                 key: findings.figures[key]
-                for key in ("ensemble", "by_aetiology", "verdicts_unchanged")
+                for key in ("ensemble", "by_aetiology", "transfer", "verdicts_unchanged")
             },
         ),
     )

@@ -7,7 +7,10 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_curve
 
+from service.inference.ensemble import calibrate
 from service.inference.manifest import Calibration, Threshold
+from training import metrics
+from training.data import DataError
 
 MIN_SENSITIVITY: Final = 0.97
 RULE: Final = (
@@ -22,20 +25,72 @@ def fit_platt(
 ) -> Calibration:
     """Fit slope and intercept on the logit of the combined probability (Platt 1999).
 
+    As there, the targets are not 0 and 1 but (1 to the class size + 2): where the classes do not
+    overlap, the slope stays finite.
+
     Args:
         labels: Shape (N,), 0 or 1.
         probabilities: Shape (N,), out of fold.
         fitted_on: What these predictions are, for the manifest.
+
+    Raises:
+        DataError: Normals are ranked above pneumonias, so that nothing can be calibrated.
     """
     clipped = np.clip(probabilities, _CLIP, 1 - _CLIP)
     logits = np.log(clipped / (1 - clipped))[:, np.newaxis]
-    model = LogisticRegression(C=np.inf).fit(logits, labels)
+    positives = int(labels.sum())
+    negatives = len(labels) - positives
+    target = np.where(labels == 1, (positives + 1) / (positives + 2), 1 / (negatives + 2))
+    # scikit-learn takes no soft targets: each image counts once as either class, by its target.
+    model = LogisticRegression(C=np.inf).fit(
+        np.concatenate([logits, logits]),
+        np.repeat([1, 0], len(labels)),
+        sample_weight=np.concatenate([target, 1 - target]),
+    )
+    slope = float(model.coef_[0, 0])
+    if slope <= 0:
+        raise DataError(
+            "Out of fold the networks rank normals above pneumonias: they have not learnt. "
+            "Look at the runs' log.csv and train longer."
+        )
     return Calibration(
         method="platt",
-        slope=round(float(model.coef_[0, 0]), 6),
+        slope=round(slope, 6),
         intercept=round(float(model.intercept_[0]), 6),
         fitted_on=fitted_on,
     )
+
+
+def transfer(
+    labels: NDArray[np.int64], probabilities: NDArray[np.float64], folds: NDArray[np.int64]
+) -> list[dict[str, float]]:
+    """How calibration and threshold hold on a block of patients that had no part in choosing them.
+
+    Args:
+        labels: Shape (N,), 0 or 1.
+        probabilities: Shape (N,), uncalibrated, out of fold.
+        folds: Shape (N,), the fold of each.
+
+    Returns:
+        For each fold, the figures on it of a calibration and threshold from the other folds.
+    """
+    rows = []
+    for fold in sorted(set(folds.tolist())):
+        here = folds == fold
+        calibration = fit_platt(labels[~here], probabilities[~here], "the other folds")
+        chosen = choose_threshold(labels[~here], calibrate(probabilities[~here], calibration)).value
+        truth, scores = labels[here], calibrate(probabilities[here], calibration)
+        rows.append(
+            {
+                "fold": fold,
+                "threshold": chosen,
+                "accuracy": round(metrics.accuracy(truth, scores, chosen), 4),
+                "sensitivity": round(metrics.sensitivity(truth, scores, chosen), 4),
+                "specificity": round(metrics.specificity(truth, scores, chosen), 4),
+                "ece": round(metrics.expected_calibration_error(truth, scores), 4),
+            }
+        )
+    return rows
 
 
 def choose_threshold(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> Threshold:

@@ -31,6 +31,7 @@ class Findings:
     held_out_patients: int
     folds_digest: str
     scan: Scan
+    further_copies: int
     summaries: Sequence[dict[str, Any]]
 
     @property
@@ -98,8 +99,9 @@ def _data(findings: Findings) -> str:
 official training split of *Chest X-Ray Images (Pneumonia)*, Kermany, Zhang, Goldbaum (2018),
 *Labeled Optical Coherence Tomography (OCT) and Chest X-Ray Images for Classification*, Mendeley
 Data, CC BY 4.0 (Guangzhou Women and Children's Medical Center). Left out: {len(scan.duplicates)}
-exact duplicates, {len(scan.unreadable)} unreadable files. The official test split was not used in
-any way.
+exact duplicates, {len(scan.unreadable)} unreadable files. {findings.further_copies} of the images
+took part in training in a second, larger copy at true aspect ratio as well; evaluation used none of
+these copies. The official test split was not used in any way.
 
 Data digest `{scan.digest}`; folds digest `{findings.folds_digest}`."""
 
@@ -144,7 +146,12 @@ calibration and threshold.
 
 Sensitivity of the ensemble by aetiology:
 
-{markdown(pd.DataFrame(aetiology))}"""
+{markdown(pd.DataFrame(aetiology))}
+
+Does the operating point hold on patients that had no part in choosing it? For each fold,
+calibration and threshold from the other folds only:
+
+{markdown(pd.DataFrame(findings.figures["transfer"]).astype({"fold": object}))}"""
 
 
 def _robustness(findings: Findings, recipes: Sequence[Recipe]) -> str:
@@ -212,10 +219,11 @@ def _reproduce(findings: Findings, recipes: Sequence[Recipe]) -> str:
     machines = sorted({summary["machine"] for summary in findings.summaries})
     options = " ".join(f"training/recipes/{r.name.replace('-', '_')}.toml" for r in recipes)
     folds = " ".join(f"--fold {fold}" for fold in findings.folds)
+    further = " --further LARGER_COPIES" if findings.further_copies else ""
     return f"""## How to reproduce
 
 ```
-python -m training all {options} --data chest_xray {folds} --target models
+python -m training all {options} --data chest_xray{further} {folds} --target models
 ```
 
 Trained on {", ".join(machines)}; Keras {keras.__version__}, Python {platform.python_version()}.

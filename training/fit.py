@@ -1,6 +1,7 @@
 """Train one member on all folds but one (or on everything), and score what was held out."""
 
 import json
+import os
 import platform
 import time
 from collections.abc import Sequence
@@ -100,7 +101,7 @@ def fit(
         "held_out_patients": len(held_out),
         "epochs": len(history),
         "seconds": round(time.monotonic() - started),
-        "machine": f"{platform.machine()}, {keras.backend.backend()} backend",
+        "machine": _machine(),
         "parameters": member.count_params(),
     }
     if held_out:
@@ -260,6 +261,10 @@ def _save_whole(member: keras.Model, path: Path) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _machine() -> str:
+    return f"{platform.machine()}, {os.cpu_count()} cores, {keras.backend.backend()} backend"
 
 
 def _auc(labels: Any, scores: Any) -> float:

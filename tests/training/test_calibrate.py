@@ -1,10 +1,12 @@
 """Calibration and operating point follow their rules on out-of-fold predictions."""
 
 import numpy as np
+import pytest
 
 from service.inference.ensemble import calibrate
 from training import metrics
-from training.calibrate import MIN_SENSITIVITY, choose_threshold, fit_platt
+from training.calibrate import MIN_SENSITIVITY, choose_threshold, fit_platt, transfer
+from training.data import DataError
 
 RNG = np.random.default_rng(1)
 TRUTH = RNG.uniform(0.02, 0.98, 4000)
@@ -20,6 +22,16 @@ def test_platt_undoes_overconfidence() -> None:
     before = metrics.expected_calibration_error(LABELS, OVERCONFIDENT)
     after = metrics.expected_calibration_error(LABELS, calibrate(OVERCONFIDENT, calibration))
     assert after < 0.03 < before
+
+
+def test_classes_that_do_not_overlap_give_a_finite_slope() -> None:
+    calibration = fit_platt(np.array([0, 0, 1, 1]), np.array([0.1, 0.2, 0.8, 0.9]), "test")
+    assert 0 < calibration.slope < 5
+
+
+def test_networks_that_rank_the_wrong_way_round_are_not_calibrated() -> None:
+    with pytest.raises(DataError, match="have not learnt"):
+        fit_platt(1 - LABELS, OVERCONFIDENT, "test")
 
 
 def test_calibration_keeps_the_shape() -> None:
@@ -48,6 +60,19 @@ def test_no_other_threshold_of_that_sensitivity_has_a_larger_youden_index() -> N
         if metrics.sensitivity(LABELS, TRUTH, t) >= MIN_SENSITIVITY
     ]
     assert youden(chosen) >= max(youden(t) for t in allowed) - 1e-3
+
+
+def test_transfer_applies_to_each_fold_what_the_others_chose() -> None:
+    folds = np.arange(4000) % 4
+    rows = transfer(LABELS, OVERCONFIDENT, folds)
+    assert [row["fold"] for row in rows] == [0, 1, 2, 3]
+    for row in rows:
+        others = folds != row["fold"]
+        calibration = fit_platt(LABELS[others], OVERCONFIDENT[others], "test")
+        chosen = choose_threshold(LABELS[others], calibrate(OVERCONFIDENT[others], calibration))
+        assert row["threshold"] == chosen.value
+        assert row["sensitivity"] > 0.93
+        assert row["ece"] < 0.06
 
 
 def test_classes_that_do_not_overlap_are_parted_between_them() -> None:

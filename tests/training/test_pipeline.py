@@ -32,8 +32,17 @@ stem_width = 4
 widths = [8, 8]
 depths = [1, 1]
 squeeze = {squeeze}
+[augmentation]  # mild, so that little training is enough
+sides = [40, 60]
+flip = 0
+gamma = 0.1
+contrast = 0.1
+brightness = 0.02
+equalise = 0
+noise = 0
+blank = 0
 [schedule]
-epochs = 3
+epochs = 6
 images_per_epoch = 96
 batch = 16
 learning_rate = 0.01
@@ -182,7 +191,7 @@ def test_an_interrupted_run_resumes_after_its_last_epoch(
     assert log.read_text().count("\n") == 1 + 2
     workshop.run(*arguments)
     epochs = [line.split(",")[0] for line in log.read_text().splitlines()[1:]]
-    assert epochs == ["0", "1", "2"]
+    assert epochs == ["0", "1", "2", "3", "4", "5"]
 
 
 def test_evaluation_prints_a_table_and_writes_figures(workshop: Workshop, tmp_path: Path) -> None:

@@ -1,0 +1,84 @@
+"""The bundle in ``models/``: verified, answered without TensorFlow, right on real radiographs."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from service.inference import Ensemble, load_ensemble
+from service.screening import Screening
+from tests.phantom import phantom
+
+ROOT = Path(__file__).parents[2]
+MODELS = ROOT / "models"
+ORIGINALS = ROOT.parent / "shared/data/originals"
+
+
+@pytest.fixture(scope="module")
+def ensemble() -> Ensemble:
+    return load_ensemble(MODELS, threads=1)
+
+
+def test_it_is_answered_by_its_compiled_graph(ensemble: Ensemble) -> None:
+    assert ensemble.bundle.provenance == "manifest"
+    assert (ensemble.engine_name, ensemble.warning) == ("onnx", "")
+
+
+def test_tensorflow_is_never_imported_for_it() -> None:
+    code = (
+        "import sys; from pathlib import Path; from service.inference import load_ensemble;"
+        "load_ensemble(Path('models'), threads=1);"
+        "sys.exit(bool({'tensorflow', 'keras', 'onnx'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_its_networks_are_small_enough_to_travel() -> None:
+    for path in MODELS.iterdir():
+        assert path.stat().st_size <= 12e6, path.name
+
+
+def test_it_was_measured_on_whole_blocks_of_patients(ensemble: Ensemble) -> None:
+    metrics = ensemble.bundle.manifest.metrics
+    assert metrics is not None
+    assert "contiguous blocks" in metrics.protocol
+    figures = json.loads(json.dumps(metrics.figures))["ensemble"]
+    assert figures["auc"]["value"] >= 0.95
+    assert figures["sensitivity"]["value"] >= 0.97
+
+
+def test_its_card_gives_the_manifests_figures(ensemble: Ensemble) -> None:
+    manifest = ensemble.bundle.manifest
+    card = (MODELS / "MODEL_CARD.md").read_text()
+    assert f"{manifest.name} {manifest.version}" in card
+    assert manifest.metrics is not None
+    for member in manifest.members:
+        assert member.sha256 in card
+        auc = json.loads(json.dumps(member.metrics))["auc"]
+        assert f"{auc['value']:.4f} ({auc['low']:.4f} to {auc['high']:.4f})" in card
+
+
+@pytest.mark.skipif(not ORIGINALS.is_dir(), reason="the real radiographs are not here")
+def test_real_radiographs_get_the_right_verdicts(ensemble: Ensemble) -> None:
+    """They are training images: far fewer right answers would mean a broken path to the tensor."""
+    screening = Screening(ensemble, max_pixels=30_000_000)
+    paths = sorted(ORIGINALS.rglob("*.jpeg"))
+    verdicts = {path: screening.screen(path.read_bytes()) for path in paths}
+    right = [path.parent.name == verdict.predicted_class for path, verdict in verdicts.items()]
+    assert len(right) == 50
+    assert sum(right) >= 47
+
+
+@pytest.mark.tensorflow
+@pytest.mark.timeout(300)
+def test_both_engines_agree_on_what_they_are_shown(ensemble: Ensemble, tmp_path: Path) -> None:
+    other = load_ensemble(MODELS, threads=1, engine="tensorflow")
+    for seed in range(6):
+        path = tmp_path / f"{seed}.png"
+        phantom(seed, (640, 512), opacity=seed / 5).save(path)
+        ours, theirs = (
+            Screening(e, max_pixels=30_000_000).screen(path.read_bytes()) for e in (ensemble, other)
+        )
+        assert ours.probability == pytest.approx(theirs.probability, abs=2e-4)
