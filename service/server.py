@@ -11,6 +11,7 @@ import uvicorn
 
 from service.app import create_app
 from service.inference import Ensemble
+from service.memory import return_large_blocks
 from service.protocol import GuardedProtocol
 from service.settings import Settings
 
@@ -19,6 +20,7 @@ MAX_HEADER_BYTES: Final = 16 * 1024
 
 def serve(settings: Settings, *, load: Callable[[], Ensemble] | None = None) -> None:
     """Serve until SIGTERM or SIGINT; answer what is under way; return."""
+    return_large_blocks()
 
     class Protocol(GuardedProtocol):
         header_seconds = settings.header_seconds

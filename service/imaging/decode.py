@@ -32,8 +32,11 @@ MIN_CONTRAST: Final = 1.0
 Image.MAX_IMAGE_PIXELS = None
 
 _SIXTEEN_BIT_MODES: Final = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
-_DIRECT_MODES: Final = frozenset({"L", "RGB", "1", "CMYK", "YCbCr"})
 _ALPHA_MODES: Final = frozenset({"LA", "La", "RGBA", "RGBa", "PA"})
+_EIGHT_BIT_MODES: Final = frozenset({"L", "RGB", "1", "P", "CMYK", "YCbCr"}) | _ALPHA_MODES
+_BAND: Final = 256
+"""Rows that are converted at a time."""
+
 _TIFF_PHOTOMETRIC: Final = 262
 _TIFF_WHITE_IS_ZERO: Final = 0
 
@@ -127,35 +130,41 @@ def _has_several_frames(image: Image.Image) -> bool:
 def _grey_levels(image: Image.Image) -> NDArray[np.uint8]:
     white_is_zero = _is_white_zero(image)
     image.load()
-    upright = _upright(image)
-    if upright.mode in _SIXTEEN_BIT_MODES:
-        return _from_sixteen_bits(upright, invert=white_is_zero)
-    return np.array(_flatten(upright), dtype=np.uint8)
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    """Turn the picture as its EXIF orientation says."""
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # noqa: BLE001
-        # Damaged metadata around sound pixels: the picture stands as it was stored.
-        return image
-
-
-def _flatten(image: Image.Image) -> Image.Image:
-    """Convert any 8-bit or 1-bit picture to mode L, transparency over black."""
-    if image.mode == "P":
-        image = image.convert("RGBA" if "transparency" in image.info else "RGB")
-    if image.mode in _ALPHA_MODES or (image.mode in {"L", "RGB"} and "transparency" in image.info):
-        rgba = image.convert("RGBA")
-        black = Image.new("RGBA", rgba.size, (0, 0, 0, 255))
-        image = Image.alpha_composite(black, rgba).convert("RGB")
-    if image.mode not in _DIRECT_MODES:
+    _turn_upright(image)
+    if image.mode in _SIXTEEN_BIT_MODES:
+        return _from_sixteen_bits(image, invert=white_is_zero)
+    if image.mode not in _EIGHT_BIT_MODES:
         raise UnsupportedFormatError(
             "The image stores its pixels in a way that has no defined grey scale. "
             "Export the radiograph as 8-bit or 16-bit greyscale."
         )
-    return image.convert("L")
+    levels = np.empty((image.height, image.width), dtype=np.uint8)
+    # Conversions hold several copies of what they convert, of four bytes a pixel: a band at a time,
+    # so that the picture itself is the largest thing in memory.
+    for top in range(0, image.height, _BAND):
+        bottom = min(top + _BAND, image.height)
+        levels[top:bottom] = _flatten(image.crop((0, top, image.width, bottom)))
+    return levels
+
+
+def _turn_upright(image: Image.Image) -> None:
+    """Turn the picture in place as its EXIF orientation says."""
+    try:
+        ImageOps.exif_transpose(image, in_place=True)
+    except Exception:  # noqa: BLE001
+        # Damaged metadata around sound pixels: the picture stands as it was stored.
+        return
+
+
+def _flatten(band: Image.Image) -> Image.Image:
+    """Convert a piece of any 8-bit or 1-bit picture to mode L, transparency over black."""
+    if band.mode == "P":
+        band = band.convert("RGBA" if "transparency" in band.info else "RGB")
+    if band.mode in _ALPHA_MODES or "transparency" in band.info:
+        rgba = band.convert("RGBA")
+        black = Image.new("RGBA", rgba.size, (0, 0, 0, 255))
+        band = Image.alpha_composite(black, rgba).convert("RGB")
+    return band.convert("L")
 
 
 def _is_white_zero(image: Image.Image) -> bool:
