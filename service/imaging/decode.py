@@ -143,7 +143,8 @@ def _grey_levels(image: Image.Image) -> NDArray[np.uint8]:
     # so that the picture itself is the largest thing in memory.
     for top in range(0, image.height, _BAND):
         bottom = min(top + _BAND, image.height)
-        levels[top:bottom] = _flatten(image.crop((0, top, image.width, bottom)))
+        band = _flatten(image.crop((0, top, image.width, bottom)))
+        levels[top:bottom] = np.asarray(band)
     return levels
 
 

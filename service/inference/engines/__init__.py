@@ -1,32 +1,14 @@
 """Engines compute the members' probabilities; which one serves a bundle is decided here."""
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Literal
 
 from service.inference.bundle import Bundle
+from service.inference.engines.contract import Engine
+
+__all__ = ["Engine", "EngineChoice", "LoadedEngine", "load_engine"]
 
 EngineChoice = Literal["auto", "onnx", "tensorflow"]
-
-
-class Engine(Protocol):
-    """All members of one bundle, loaded and warm. Safe to call from several threads."""
-
-    @property
-    def name(self) -> str:
-        """Short name for logs and the description of the model."""
-
-    def scores(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Score a batch.
-
-        Args:
-            batch: Shape (N, height, width, channels), as ``prepare`` gives each image.
-
-        Returns:
-            Shape (N, members), probabilities in the order of the manifest's members.
-        """
 
 
 @dataclass(frozen=True, slots=True)

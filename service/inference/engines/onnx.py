@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.inference.bundle import Bundle
+from service.inference.engines.contract import check_batch
 from service.inference.errors import BundleError
 
 INPUT_NAME: Final = "radiograph"
@@ -41,12 +42,7 @@ class OnnxEngine:
 
     def scores(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """Score a batch; see ``Engine.scores``."""
-        if batch.dtype != np.float32 or batch.shape[1:] != self._shape:
-            expected = ("N", *self._shape)
-            raise ValueError(
-                f"Expected a float32 batch of shape {expected}. "
-                f"Received: dtype={batch.dtype}, shape={batch.shape}"
-            )
+        check_batch(batch, self._shape)
         result: NDArray[np.float32] = self._session.run([OUTPUT_NAME], {INPUT_NAME: batch})[0]
         return result
 

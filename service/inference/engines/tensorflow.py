@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from service.imaging import InputSpec
 from service.inference.archive import CONFIG_FILE, WEIGHTS_FILE
 from service.inference.bundle import Bundle
+from service.inference.engines.contract import check_batch
 from service.inference.errors import BundleError
 
 _MAX_VALUES_PER_IMAGE: Final = 2**28
@@ -60,12 +61,7 @@ class TensorFlowEngine:
 
     def scores(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """Score a batch; see ``Engine.scores``."""
-        if batch.dtype != np.float32 or batch.shape[1:] != self._shape:
-            expected = ("N", *self._shape)
-            raise ValueError(
-                f"Expected a float32 batch of shape {expected}. "
-                f"Received: dtype={batch.dtype}, shape={batch.shape}"
-            )
+        check_batch(batch, self._shape)
         result: NDArray[np.float32] = self._run(batch).numpy()
         return result
 
