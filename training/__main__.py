@@ -135,6 +135,27 @@ def evaluate(
     console.print("Written: " + ", ".join(str(path) for path in written))
 
 
+@app.command()
+def audit(
+    data: DataOption,
+    further: FurtherOption = None,
+    bundle: Annotated[Path, typer.Option("--bundle", help="Folder of the bundle.")] = MODELS,
+    runs: RunsOption = RUNS,
+) -> None:
+    """Does a bundle's probability rank with what a file is, rather than with what it shows?"""
+    from service.inference.ensemble import load_ensemble
+    from training import audit as shortcuts
+    from training.dataset import load_dataset
+    from training.evaluate import score_folder
+
+    dataset = load_dataset(data, runs / "cache", further or ())
+    ensemble = load_ensemble(bundle, threads=os.cpu_count() or 1)
+    scores = score_folder(ensemble, dataset.scan, suite=False)
+    records = {record.name: record for record in scores.records}
+    rows = shortcuts.audit(dataset, records, list(records), scores.ensemble[:, 0])
+    shortcuts.print_table(rows, Console())
+
+
 @app.command(name="all")
 def everything(
     recipes: RecipesArgument,

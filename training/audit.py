@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
 from scipy.stats import spearmanr
 
 from training.data import Record
@@ -37,6 +39,17 @@ def properties(dataset: Dataset, record: Record) -> dict[str, float]:
         "border_brightness": border_brightness(frame),
         "aspect_ratio": width / height if has_true_aspect else float("nan"),
     }
+
+
+def print_table(rows: list[dict[str, Any]], console: Console) -> None:
+    """Show the rows of an audit, those above the limit in bold."""
+    table = Table(title=f"Rank correlation with the probability; a shortcut above {LIMIT:g}")
+    for column in rows[0]:
+        table.add_column(column)
+    for row in rows:
+        style = "bold" if abs(row["rank_correlation"]) > LIMIT else None
+        table.add_row(*(str(value) for value in row.values()), style=style)
+    console.print(table)
 
 
 def laplacian_variance(frame: NDArray[np.uint8]) -> float:

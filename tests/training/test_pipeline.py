@@ -210,6 +210,14 @@ def test_evaluation_prints_a_table_and_writes_figures(workshop: Workshop, tmp_pa
     }  # fmt: skip
 
 
+def test_the_audit_lists_each_property_within_each_class(workshop: Workshop) -> None:
+    output = workshop.run(
+        "audit", "--data", workshop.data, "--bundle", workshop.models, "--runs", workshop.runs
+    )
+    for word in ("NORMAL", "PNEUMONIA", "file_bytes", "laplacian_variance", "border_brightness"):
+        assert word in output
+
+
 def test_the_first_look_reports_balance_and_leaks(workshop: Workshop) -> None:
     report = (workshop.runs / "eda/report.md").read_text()
     assert "42 images of 40 patients" in report
