@@ -58,6 +58,8 @@ class ModelLoader:
             log.exception("The bundle could not be loaded")
             self._failure = "The model could not be loaded. The log of the service says why."
         else:
+            if ensemble.warning:
+                log.warning("%s", ensemble.warning)
             self._screening = Screening(ensemble, max_pixels=self._max_pixels)
             manifest = ensemble.bundle.manifest
             log.info("Ready: %s %s, %s", manifest.name, manifest.version, ensemble.bundle.digest)

@@ -7,8 +7,9 @@ import pytest
 from service.inference import BundleError, Ensemble
 from service.loading import ModelLoader
 from service.refusals import ModelNotReadyError, ModelUnavailableError
+from service.schemas import Model
 from service.screening import Screening
-from tests.fake_engine import fake_ensemble
+from tests.fake_engine import FakeEngine, fake_bundle, fake_ensemble
 
 
 def settled(loader: ModelLoader) -> Screening:
@@ -66,3 +67,15 @@ def test_any_other_failure_is_told_in_the_log_alone(caplog: pytest.LogCaptureFix
             settled(loader)
     assert "secret" not in refusal.value.message
     assert "no such library" in caplog.text
+
+
+def test_a_warning_about_the_engine_reaches_log_and_description(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    ensemble = Ensemble(fake_bundle(), FakeEngine(), warning="The graph is out of date.")
+    loader = ModelLoader(lambda: ensemble, max_pixels=1024)
+    with caplog.at_level(logging.WARNING):
+        loader.start()
+        screening = settled(loader)
+    assert "The graph is out of date." in caplog.text
+    assert Model.from_ensemble(screening.ensemble).warning == "The graph is out of date."

@@ -64,16 +64,13 @@ class RunFolder:
         return self.path / "summary.json"
 
 
-def fit(
-    dataset: Dataset, recipe: Recipe, folder: RunFolder, *, quick: bool = False
-) -> dict[str, Any]:
+def fit(dataset: Dataset, recipe: Recipe, folder: RunFolder) -> dict[str, Any]:
     """Train, or resume, or return at once where the run is already complete.
 
     Args:
         dataset: Images and folds.
         recipe: The member's recipe.
         folder: Its ``fold`` is held out; with None all images train and nothing is scored.
-        quick: Score the held-out fold under the short suite only.
 
     Returns:
         The run's summary: epochs, seconds, machine, held-out figures.
@@ -105,7 +102,7 @@ def fit(
         "parameters": member.count_params(),
     }
     if held_out:
-        names = ("clean", *(QUICK_SUITE if quick else SUITE))
+        names = ("clean", *SUITE)
         table = score(member, dataset, held_out, recipe.input, names)
         table.to_csv(folder.predictions, index=False, float_format="%.6f")
         summary["auc"] = {name: _auc(table["label"], table[name]) for name in names}

@@ -24,6 +24,7 @@ def test_an_unrelated_score_is_not_found(tmp_path: Path, data_set: Path) -> None
     records = {record.name: record for record in dataset.scan.records}
     scores = np.random.default_rng(0).uniform(size=len(records))
     rows = [r for r in audit(dataset, records, list(records), scores) if r["images"] > 20]
+    assert {row["property"] for row in rows} >= {"file_bytes", "laplacian_variance"}
     assert all(abs(row["rank_correlation"]) < 0.6 for row in rows)
 
 
