@@ -180,3 +180,13 @@ def request_head(path: str, headers: Sequence[str], method: str = "POST") -> byt
     """The head of an HTTP/1.1 request."""
     lines = [f"{method} {path} HTTP/1.1", "Host: service", *headers, "", ""]
     return "\r\n".join(lines).encode()
+
+
+def read_until(connection: socket.socket, end: bytes) -> bytes:
+    """Read until these bytes have come, in however many pieces; fails if the other side closes."""
+    answer = b""
+    while not answer.endswith(end):
+        chunk = connection.recv(65536)
+        assert chunk, answer
+        answer += chunk
+    return answer
