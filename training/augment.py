@@ -56,8 +56,31 @@ def recompress(image: Image.Image, quality: int) -> Image.Image:
 
 
 def _geometry(image: Image.Image, rng: np.random.Generator, a: Augmentation) -> Image.Image:
-    """Crop or border, stretch, rotate and rescale, in one box resize and one affine resampling."""
+    """Rescale, then turn and stretch, or crop and border, or leave the frame as it is."""
     side = int(rng.integers(*a.sides))
+    square = image.resize((side, side), _RESAMPLERS[int(rng.integers(len(_RESAMPLERS)))])
+    if rng.random() < a.affine:
+        return _turned(square, rng, a)
+    # A network that has only seen turned frames takes an upright one for something unusual.
+    return _reframed(square, rng, a) if rng.random() < 0.5 else square
+
+
+def _reframed(square: Image.Image, rng: np.random.Generator, a: Augmentation) -> Image.Image:
+    """Crop from each border, or add to it: another field of view, and with it another stretch."""
+    side = square.width
+    left, top, right, bottom = rng.uniform(-a.frame, a.frame, 4) * side
+    return square.transform(
+        square.size,
+        Image.Transform.EXTENT,
+        (left, top, side - right, side - bottom),
+        resample=Image.Resampling.BICUBIC,
+        fillcolor=_fill(square, rng),
+    )
+
+
+def _turned(square: Image.Image, rng: np.random.Generator, a: Augmentation) -> Image.Image:
+    """Stretch, rotate, shear, zoom and shift in one affine resampling."""
+    side = square.width
     # A stretch of the squashed square is the same as having had another aspect ratio.
     stretch = np.exp(rng.uniform(-a.stretch, a.stretch) / 2)
     zoom = np.exp(rng.uniform(-a.zoom, a.zoom))
@@ -65,21 +88,24 @@ def _geometry(image: Image.Image, rng: np.random.Generator, a: Augmentation) -> 
     shear = rng.uniform(-a.shear, a.shear)
     shift = rng.uniform(-a.shift, a.shift, 2) * side
 
-    square = image.resize((side, side), _RESAMPLERS[int(rng.integers(len(_RESAMPLERS)))])
     cos, sin = np.cos(angle), np.sin(angle)
     turn = np.array([[cos, sin], [-sin, cos]]) @ np.array([[1.0, shear], [0.0, 1.0]])
     matrix = turn @ np.diag([stretch, 1 / stretch]) / zoom
     centre = np.full(2, side / 2)
     offset = centre - matrix @ (centre + shift)
     coefficients = (*matrix[0], offset[0], *matrix[1], offset[1])
-    fill = int(np.median(np.asarray(square)[0])) if rng.random() < 0.5 else 0
     return square.transform(
-        (side, side),
+        square.size,
         Image.Transform.AFFINE,
         coefficients,
         resample=Image.Resampling.BICUBIC if rng.random() < 0.5 else Image.Resampling.BILINEAR,
-        fillcolor=fill,
+        fillcolor=_fill(square, rng),
     )
+
+
+def _fill(square: Image.Image, rng: np.random.Generator) -> int:
+    """What stands beyond the frame: black, or as grey as its upper rim."""
+    return int(np.median(np.asarray(square)[0])) if rng.random() < 0.5 else 0
 
 
 def _tone(image: Image.Image, rng: np.random.Generator, a: Augmentation) -> Image.Image:

@@ -30,9 +30,16 @@ class Architecture(_Section):
 
 
 class Augmentation(_Section):
-    """Ranges (symmetric, in the unit named) and probabilities of random acquisition."""
+    """Ranges (symmetric, in the unit named) and probabilities of random acquisition.
+
+    ``affine`` is the share of frames that are turned, shifted, sheared and zoomed. The others stay
+    upright: half of them as they are, half with up to ``frame`` of their side cropped from, or
+    added to, each border.
+    """
 
     sides: tuple[Natural, Natural] = (128, 257)
+    affine: Share = 1.0
+    frame: float = 0.0
     stretch: float = 0.35
     zoom: float = 0.18
     rotation: float = 10.0
@@ -78,16 +85,23 @@ class Recipe(_Section):
     architecture: Architecture = Architecture()
     augmentation: Augmentation = Augmentation()
     schedule: Schedule = Schedule()
+    start: "Recipe | None" = None
 
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read a recipe; a field that is unknown or out of range is named.
 
+        ``start`` in the file is the name of another recipe beside it: training goes on from the
+        member which that one makes.
+
         Raises:
             DataError: The file is missing, is not TOML, or does not fit.
         """
         try:
-            return cls.model_validate(tomllib.loads(path.read_text()))
+            fields = tomllib.loads(path.read_text())
+            if "start" in fields:
+                fields["start"] = cls.read(path.with_name(str(fields["start"])))
+            return cls.model_validate(fields)
         except FileNotFoundError:
             raise DataError(f"There is no recipe at {path}.") from None
         except tomllib.TOMLDecodeError as error:

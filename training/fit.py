@@ -22,7 +22,7 @@ from training.config import Recipe
 from training.data import DataError, Record, one_per_patient, split
 from training.dataset import Dataset
 from training.frames import to_tensor
-from training.networks import AETIOLOGY, PNEUMONIA, build_trainable, member_of
+from training.networks import AETIOLOGY, PNEUMONIA, build_trainable, member_of, start_from
 from training.sampler import BalancedSampler
 from training.suite import QUICK_SUITE, SUITE, perturb
 
@@ -42,6 +42,10 @@ class RunFolder:
     def path(self) -> Path:
         """``root/<recipe>/fold-<k>`` or ``root/<recipe>/all``."""
         return self.root / self.recipe / ("all" if self.fold is None else f"fold-{self.fold}")
+
+    def of(self, recipe: Recipe) -> "RunFolder":
+        """The folder of another recipe's run on the same fold."""
+        return RunFolder(self.root, recipe.name, self.fold)
 
     @property
     def member(self) -> Path:
@@ -79,6 +83,8 @@ def fit(dataset: Dataset, recipe: Recipe, folder: RunFolder) -> dict[str, Any]:
         DataError: The folder holds a run of another recipe or of other images.
     """
     _claim(folder, recipe, dataset)
+    if recipe.start is not None:
+        fit(dataset, recipe.start, folder.of(recipe.start))
     if folder.summary.exists():
         summary: dict[str, Any] = json.loads(folder.summary.read_text())
         return summary
@@ -194,6 +200,8 @@ def _train(
 ) -> tuple[keras.Model, pd.DataFrame]:
     schedule = recipe.schedule
     model = build_trainable(recipe.input, recipe.architecture)
+    if recipe.start is not None:
+        start_from(model, keras.models.load_model(folder.of(recipe.start).member, compile=False))
     steps = schedule.images_per_epoch // schedule.batch
     warmup = round(schedule.warmup_epochs * steps)
     model.compile(

@@ -58,6 +58,12 @@ def member_of(trained: keras.Model, spec: InputSpec, architecture: Architecture)
     return keras.Model(rebuilt.inputs[0], rebuilt.output[PNEUMONIA], name="member")
 
 
+def start_from(trainable: keras.Model, member: keras.Model) -> None:
+    """Give a trainable network a member's weights. The aetiology head, not served, starts anew."""
+    for layer in member.layers:
+        trainable.get_layer(layer.name).set_weights(layer.get_weights())
+
+
 def _view(inputs: keras.KerasTensor, view: str) -> keras.KerasTensor:
     """Normalise the frame per image: exposure and display window must not matter."""
     # Standardising takes the variance as E[x^2] - E[x]^2. Far from 0 that difference loses half its
