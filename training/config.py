@@ -4,7 +4,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from service.imaging import InputSpec
 from training.data import DataError
@@ -61,7 +61,11 @@ class Augmentation(_Section):
 
 
 class Schedule(_Section):
-    """Length and pace of a run."""
+    """Length and pace of a run.
+
+    With ``average`` above 1 the member is the mean of the weights after each of the last so many
+    epochs (Izmailov et al. 2018, arXiv:1803.05407), and no epoch is picked by the held-out fold.
+    """
 
     epochs: Natural = 14
     images_per_epoch: Natural = 3072
@@ -72,6 +76,13 @@ class Schedule(_Section):
     label_smoothing: Share = 0.05
     aetiology_weight: float = 0.3
     patience: Natural = 6
+    average: Natural = 1
+
+    @model_validator(mode="after")
+    def _average_fits(self) -> Self:
+        if self.average > self.epochs:
+            raise ValueError("average is more than the epochs there are")
+        return self
     workers: Natural = 2
 
 
@@ -87,6 +98,14 @@ class Recipe(_Section):
     schedule: Schedule = Schedule()
     start: "Recipe | None" = None
 
+    @model_validator(mode="after")
+    def _start_fits(self) -> Self:
+        if self.start and (
+            (self.start.architecture, self.start.input) != (self.architecture, self.input)
+        ):
+            raise ValueError("start is of another architecture or input")
+        return self
+
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read a recipe; a field that is unknown or out of range is named.
@@ -100,7 +119,10 @@ class Recipe(_Section):
         try:
             fields = tomllib.loads(path.read_text())
             if "start" in fields:
-                fields["start"] = cls.read(path.with_name(str(fields["start"])))
+                beginning = path.with_name(str(fields["start"]))
+                if beginning == path:
+                    raise DataError(f"{path.name} starts from itself.")
+                fields["start"] = cls.read(beginning)
             return cls.model_validate(fields)
         except FileNotFoundError:
             raise DataError(f"There is no recipe at {path}.") from None

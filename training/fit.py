@@ -10,24 +10,26 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
-from sklearn.metrics import roc_auc_score
 
 from service.imaging import InputSpec
+from training.callbacks import (
+    MONITOR,
+    PREDICT_BATCH,
+    BeginEpoch,
+    HeldOutScore,
+    LastEpochs,
+    auc,
+    tensors_of,
+)
 from training.config import Recipe
 from training.data import DataError, Record, one_per_patient, split
 from training.dataset import Dataset
-from training.frames import to_tensor
 from training.networks import AETIOLOGY, PNEUMONIA, build_trainable, member_of, start_from
 from training.sampler import BalancedSampler
-from training.suite import QUICK_SUITE, SUITE, perturb
-
-_MONITOR = "held_out_auc"
-_PREDICT_BATCH = 128
+from training.suite import SUITE
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ def fit(dataset: Dataset, recipe: Recipe, folder: RunFolder) -> dict[str, Any]:
         names = ("clean", *SUITE)
         table = score(member, dataset, held_out, recipe.input, names)
         table.to_csv(folder.predictions, index=False, float_format="%.6f")
-        summary["auc"] = {name: _auc(table["label"], table[name]) for name in names}
+        summary["auc"] = {name: auc(table["label"], table[name]) for name in names}
     folder.summary.write_text(json.dumps(summary, indent=2) + "\n")
     return summary
 
@@ -138,16 +140,18 @@ def score(
         }
     )
     for name in track(names, description="Scoring the held-out fold"):
-        tensors = _tensors(dataset, records, spec, name)
-        table[name] = member.predict(tensors, batch_size=_PREDICT_BATCH, verbose=0)[:, 0]
+        tensors = tensors_of(dataset, records, spec, name)
+        table[name] = member.predict(tensors, batch_size=PREDICT_BATCH, verbose=0)[:, 0]
     return table
 
 
 def _claim(folder: RunFolder, recipe: Recipe, dataset: Dataset) -> None:
     """Mark the folder as this run's, or refuse: half of one recipe must not resume as another."""
-    claim = {"recipe": recipe.model_dump(mode="json"), "data": dataset.scan.digest}
+    claim = claim_of(recipe, dataset.scan.digest)
     if folder.claim.exists():
-        if json.loads(folder.claim.read_text()) != claim:
+        standing = json.loads(folder.claim.read_text())
+        # Fields that recipes have gained since are filled in, at the values that change nothing.
+        if claim_of(Recipe.model_validate(standing["recipe"]), standing["data"]) != claim:
             raise DataError(
                 f"{folder.path} holds a run of another recipe or of other images. "
                 "Remove it, or choose another folder with --runs."
@@ -157,38 +161,9 @@ def _claim(folder: RunFolder, recipe: Recipe, dataset: Dataset) -> None:
     folder.claim.write_text(json.dumps(claim, indent=2) + "\n")
 
 
-class _HeldOutScore(keras.callbacks.Callback):
-    """After each epoch: mean AUC over clean and quick-suite images of the held-out fold."""
-
-    def __init__(self, dataset: Dataset, records: Sequence[Record], spec: InputSpec) -> None:
-        super().__init__()
-        self._labels = np.array([record.label for record in records])
-        self._tensors = {
-            name: _tensors(dataset, records, spec, name) for name in ("clean", *QUICK_SUITE)
-        }
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        aucs = {}
-        for name, tensors in self._tensors.items():
-            outputs = self.model.predict(tensors, batch_size=_PREDICT_BATCH, verbose=0)
-            aucs[name] = _auc(self._labels, outputs[PNEUMONIA][:, 0])
-        if logs is not None:
-            logs.update({f"held_out_auc_{name}": value for name, value in aucs.items()})
-            logs[_MONITOR] = float(np.mean(list(aucs.values())))
-
-
-class _BeginEpoch(keras.callbacks.Callback):
-    """Tell the sampler which epoch a resumed run begins with."""
-
-    def __init__(self, sampler: BalancedSampler) -> None:
-        super().__init__()
-        self._sampler = sampler
-        self._first = True
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        if self._first:
-            self._sampler.begin(epoch)
-            self._first = False
+def claim_of(recipe: Recipe, data_digest: str) -> dict[str, Any]:
+    """What a run is made from, as JSON: two runs with one claim are the same run."""
+    return {"recipe": recipe.model_dump(mode="json"), "data": data_digest}
 
 
 def _train(
@@ -226,15 +201,18 @@ def _train(
     sampler = BalancedSampler(training, dataset.views, dataset.store.path, recipe)
     callbacks: list[keras.callbacks.Callback] = [
         keras.callbacks.BackupAndRestore(str(folder.path / "resume")),
-        _BeginEpoch(sampler),
+        BeginEpoch(sampler),
     ]
     if held_out:
-        callbacks += [
-            _HeldOutScore(dataset, held_out, recipe.input),
+        callbacks.append(HeldOutScore(dataset, held_out, recipe.input))
+    if schedule.average > 1:
+        callbacks.append(LastEpochs(folder.path / "epochs", schedule))
+    elif held_out:
+        callbacks.append(
             keras.callbacks.EarlyStopping(
-                _MONITOR, mode="max", patience=schedule.patience, restore_best_weights=True
-            ),
-        ]
+                MONITOR, mode="max", patience=schedule.patience, restore_best_weights=True
+            )
+        )
     rows = keras.callbacks.CSVLogger(str(log), append=True)
     callbacks.append(rows)
     try:
@@ -251,13 +229,6 @@ def _train(
     return model, pd.read_csv(log)
 
 
-def _tensors(
-    dataset: Dataset, records: Sequence[Record], spec: InputSpec, perturbation: str
-) -> NDArray[np.float32]:
-    frames = (dataset.store[dataset.views[record.name][0]] for record in records)
-    return np.stack([to_tensor(perturb(frame, perturbation), spec) for frame in frames])
-
-
 def _save_whole(member: keras.Model, path: Path) -> None:
     """Write beside the target, then rename: a full disk leaves no half a network."""
     partial = path.with_name(f"partial-{path.name}")
@@ -270,7 +241,3 @@ def _save_whole(member: keras.Model, path: Path) -> None:
 
 def _machine() -> str:
     return f"{platform.machine()}, {os.cpu_count()} cores, {keras.backend.backend()} backend"
-
-
-def _auc(labels: Any, scores: Any) -> float:
-    return round(float(roc_auc_score(labels, scores)), 6)

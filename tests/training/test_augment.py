@@ -1,6 +1,7 @@
 """Augmentation is reproducible, varied, and random in just the properties that leak the label."""
 
 import numpy as np
+from PIL import Image
 
 from tests.phantom import phantom
 from training.audit import laplacian_variance
@@ -8,6 +9,10 @@ from training.augment import augment
 from training.config import Augmentation
 
 FRAME = np.asarray(phantom(1, (300, 224)))
+
+
+TONE_OFF = {"gamma": 0, "contrast": 0, "brightness": 0, "equalise": 0}
+FIDELITY_OFF = {"blur": 0, "sharpen": 0, "noise": 0, "blank": 0, "jpeg": 0}
 
 
 def variants(count: int, **strength: object) -> list[np.ndarray]:
@@ -47,16 +52,25 @@ def test_everything_can_be_switched_off() -> None:
         "shear": 0,
         "shift": 0,
         "flip": 0,
-        "gamma": 0,
-        "contrast": 0,
-        "brightness": 0,
-        "equalise": 0,
-        "blur": 0,
-        "sharpen": 0,
-        "noise": 0,
-        "blank": 0,
-        "jpeg": 0,
+        **TONE_OFF,
+        **FIDELITY_OFF,
     }
     first, *others = variants(6, **off)
     for other in others:
         assert np.abs(other.astype(int) - first).mean() < 3
+
+
+def test_a_frame_that_is_not_turned_fills_its_square_to_the_rim() -> None:
+    for variant in variants(20, affine=0, **TONE_OFF, **FIDELITY_OFF):
+        upright = np.asarray(Image.fromarray(FRAME).resize(variant.shape, Image.Resampling.BICUBIC))
+        mirrored = upright[:, ::-1]
+        nearest = min(np.abs(variant.astype(int) - other).mean() for other in (upright, mirrored))
+        assert nearest < 4
+
+
+def test_a_reframed_frame_shows_less_or_more_than_the_frame() -> None:
+    settings = {"affine": 0, "frame": 0.15, "flip": 0, "sides": (200, 201)}
+    frames = variants(30, **settings, **TONE_OFF, **FIDELITY_OFF)
+    upright = np.asarray(Image.fromarray(FRAME).resize((200, 200), Image.Resampling.BICUBIC))
+    moved = [np.abs(frame.astype(int) - upright).mean() > 4 for frame in frames]
+    assert 5 < sum(moved) < 25

@@ -15,9 +15,29 @@ def test_a_shipped_recipe_is_valid_and_named_like_its_file(path: Path) -> None:
     assert Recipe.read(path).name.replace("-", "_") == path.stem
 
 
-def test_there_are_two_shipped_recipes_with_one_input() -> None:
+def test_the_shipped_recipes_have_one_input() -> None:
     assert len({Recipe.read(path).input for path in RECIPES}) == 1
-    assert len(RECIPES) == 2
+
+
+def test_a_recipe_that_starts_from_another_holds_it(tmp_path: Path) -> None:
+    (tmp_path / "first.toml").write_text('name = "first"\nseed = 7')
+    (tmp_path / "second.toml").write_text('name = "second"\nstart = "first.toml"')
+    start = Recipe.read(tmp_path / "second.toml").start
+    assert start is not None
+    assert (start.name, start.seed) == ("first", 7)
+
+
+def test_a_recipe_that_starts_from_itself_or_from_another_network_is_refused(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text('name = "own"\nstart = "own.toml"')
+    with pytest.raises(DataError, match="starts from itself"):
+        Recipe.read(path)
+    (tmp_path / "wide.toml").write_text('name = "wide"\n[architecture]\nstem_width = 99')
+    path.write_text('name = "own"\nstart = "wide.toml"')
+    with pytest.raises(DataError, match="another architecture or input"):
+        Recipe.read(path)
 
 
 @pytest.mark.parametrize(
