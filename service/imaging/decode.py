@@ -1,25 +1,47 @@
 """Bytes to Radiograph: which files are read, and how each pixel type becomes grey levels."""
 
 import hashlib
+import warnings
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageChops
 
+from service.imaging.containers import READERS
 from service.imaging.errors import (
     CorruptImageError,
+    ImagingError,
     SeveralFramesError,
     TooManyPixelsError,
     UnsupportedFormatError,
     UnusableRadiographError,
 )
 from service.imaging.formats import FORMATS, sniff_format
+from service.imaging.layout import Layout, unsupported_pixels
+from service.imaging.orientation import turn_upright
+from service.imaging.quiet import silence_libtiff
 
 MAX_PIXELS: Final = 30_000_000
-"""Default limit on width x height: above the largest flat-panel detectors, far below a bomb."""
+"""Default limit on width x height: above the largest flat-panel detectors, far below a bomb.
+
+It bounds time too, so that no decode has to be stopped: of all files of this size that are
+accepted, an interlaced 16-bit RGBA PNG takes longest, 2 seconds of one core, and 64 scans of
+progressive JPEG take 0.6.
+"""
+
+MAX_SIDE: Final = 32_767
+"""Longest side in pixels: several times that of the largest detectors."""
+
+WORKING_BYTES: Final = 200_000_000
+"""Most memory that decoding one file may take beside the file itself.
+
+It is known from the headers, so that nothing larger is begun. With the default ``MAX_PIXELS`` it
+binds what is stored wastefully: WebP, progressive JPEG without chroma subsampling, colour TIFF in
+one compressed strip.
+"""
 
 MIN_SIDE: Final = 32
 """Shortest side in pixels under which no lung structure is left to judge."""
@@ -27,9 +49,12 @@ MIN_SIDE: Final = 32
 MIN_CONTRAST: Final = 1.0
 """Standard deviation, in grey levels of 255, under which a picture counts as blank."""
 
-# The pixel limit is enforced below, for every file and by an error. Pillow's own check warns first,
-# and Python's warning state is shared by all threads.
+# The pixel limit is enforced below, for every file and by an error. Pillow's own check warns first.
 Image.MAX_IMAGE_PIXELS = None
+# What makes a decoder wonder is no sound file. The filter is set once and for all threads, because
+# Python's warning state is shared by them and must not change while they run.
+warnings.filterwarnings("error", module=r"PIL\.")
+silence_libtiff()
 
 _SIXTEEN_BIT_MODES: Final = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
 _ALPHA_MODES: Final = frozenset({"LA", "La", "RGBA", "RGBa", "PA"})
@@ -46,41 +71,48 @@ class Radiograph:
     """One decoded picture and what its file said.
 
     Attributes:
-        pixels: Shape (height, width), uint8, upright; 0 is black and 255 is white.
+        pixels: Shape (rows, columns), uint8, upright; 0 is black and 255 is white. Fewer than the
+            file has where ``decode`` was allowed to reduce them.
         format: Name of the file's format, one of ``FORMATS``.
         sha256: Hexadecimal digest of the bytes received.
+        full_size: Width and height of the file's upright picture, where ``pixels`` are fewer.
     """
 
     pixels: NDArray[np.uint8]
     format: str
     sha256: str
+    full_size: tuple[int, int] | None = None
 
     @property
     def width(self) -> int:
-        """Columns of the upright picture, in pixels."""
-        return int(self.pixels.shape[1])
+        """Columns of the file's upright picture, in pixels."""
+        return self.full_size[0] if self.full_size else int(self.pixels.shape[1])
 
     @property
     def height(self) -> int:
-        """Rows of the upright picture, in pixels."""
-        return int(self.pixels.shape[0])
+        """Rows of the file's upright picture, in pixels."""
+        return self.full_size[1] if self.full_size else int(self.pixels.shape[0])
 
 
-def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Radiograph:
+def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, near: int | None = None) -> Radiograph:
     """Read one radiograph from the bytes of a JPEG, PNG, WebP, BMP or TIFF file.
 
-    The format is taken from the content. Size and number of frames are checked from the headers,
-    before any pixel is decoded. The EXIF orientation is applied, transparent areas become black,
-    colour becomes luminance (ITU-R 601-2), and 16-bit samples are scaled to 8 bits.
+    The format is taken from the content. Size, number of frames and expected bytes are checked from
+    the headers, before any pixel is decoded. The EXIF orientation is applied, transparent areas
+    become black, colour becomes luminance (ITU-R 601-2), and 16-bit samples are scaled to 8 bits.
+    Other metadata is not read: broken or not, it cannot change a pixel.
 
     Args:
         data: The whole file.
         max_pixels: Largest accepted width x height.
+        near: How many pixels a side the picture will be shrunk to. A JPEG whose sides are several
+            times that is decoded at 1/2, 1/4 or 1/8, which its coefficients allow at a fraction of
+            the cost, and never below twice that. Without it every pixel is decoded.
 
     Raises:
         UnsupportedFormatError: Another format, or a pixel type without a defined grey scale.
         CorruptImageError: A truncated or contradictory file.
-        TooManyPixelsError: More than ``max_pixels`` pixels.
+        TooManyPixelsError: More than ``max_pixels`` pixels, or more than memory is allowed for.
         SeveralFramesError: An animation, or a file of several pages.
         UnusableRadiographError: A blank picture, or one with a side under ``MIN_SIDE`` pixels.
     """
@@ -91,70 +123,86 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Radiograph:
             f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}."
         )
     try:
-        with Image.open(BytesIO(data), formats=(declared,)) as image:
-            _check_header(image, max_pixels)
-            pixels = _grey_levels(image)
-    except (UnsupportedFormatError, TooManyPixelsError, SeveralFramesError, MemoryError):
+        layout = READERS[declared](data)
+        _check_layout(layout, len(data), max_pixels)
+        # Turned when Pillow's picture is gone: both are copies.
+        pixels = turn_upright(_grey_levels(layout, declared, near), layout.orientation)
+    except (ImagingError, MemoryError):
         raise
     except Exception as error:
         # Decoders fail with a dozen exception types (OSError, SyntaxError, struct.error, ...);
         # whichever it is, the file promised an image and did not hold one.
-        raise CorruptImageError(
-            "The image file is damaged or incomplete. Export or copy it again, then send it anew."
-        ) from error
-    _check_usable(pixels)
-    return Radiograph(pixels=pixels, format=declared, sha256=hashlib.sha256(data).hexdigest())
-
-
-def _check_header(image: Image.Image, max_pixels: int) -> None:
-    width, height = image.size
-    if width * height > max_pixels:
-        raise TooManyPixelsError(
-            f"The image has {width} x {height} pixels; at most {max_pixels / 1e6:g} million are "
-            "accepted. Export it at a lower resolution."
+        raise _corrupt() from error
+    if _standard_deviation(pixels) < MIN_CONTRAST:
+        raise UnusableRadiographError(
+            "The image is blank: it shows one even shade. Check the export and send it anew."
         )
-    if _has_several_frames(image):
+    whole = pixels.shape == layout.upright_size[::-1]
+    return Radiograph(
+        pixels=pixels,
+        format=declared,
+        sha256=hashlib.sha256(data).hexdigest(),
+        full_size=None if whole else layout.upright_size,
+    )
+
+
+def _check_layout(layout: Layout, file_bytes: int, max_pixels: int) -> None:
+    width, height = layout.upright_size
+    pixels = width * height
+    if pixels > max_pixels:
+        raise _too_many_pixels(width, height, max_pixels)
+    if layout.several:
         raise SeveralFramesError(
             "The file holds more than one picture. Send each radiograph as a file of its own."
         )
-
-
-def _has_several_frames(image: Image.Image) -> bool:
-    directory = getattr(image, "tag_v2", None)
-    if directory is not None:
-        # Asking Pillow for n_frames walks all directories of a TIFF, however many a file claims.
-        return bool(directory.next)
-    return getattr(image, "n_frames", 1) > 1
-
-
-def _grey_levels(image: Image.Image) -> NDArray[np.uint8]:
-    white_is_zero = _is_white_zero(image)
-    image.load()
-    _turn_upright(image)
-    if image.mode in _SIXTEEN_BIT_MODES:
-        return _from_sixteen_bits(image, invert=white_is_zero)
-    if image.mode not in _EIGHT_BIT_MODES:
-        raise UnsupportedFormatError(
-            "The image stores its pixels in a way that has no defined grey scale. "
-            "Export the radiograph as 8-bit or 16-bit greyscale."
+    if not pixels or not layout.complete:
+        raise _corrupt()
+    if min(width, height) < MIN_SIDE:
+        raise UnusableRadiographError(
+            f"The image has {width} x {height} pixels, too few to show a chest. "
+            f"Send one with at least {MIN_SIDE} pixels on each side."
         )
+    if max(width, height) > MAX_SIDE:
+        raise TooManyPixelsError(
+            f"The image has {width} x {height} pixels; at most {MAX_SIDE} are accepted on a side. "
+            "Export it at a lower resolution."
+        )
+    if layout.most_pixels is not None and pixels > layout.most_pixels:
+        raise _too_wasteful(width, height, layout.most_pixels)
+    # The file's copy without metadata, what decoding takes, and the grey levels, turned or not.
+    working_bytes = file_bytes + layout.working_bytes + pixels
+    if working_bytes > WORKING_BYTES:
+        raise _too_wasteful(width, height, pixels * WORKING_BYTES // working_bytes)
+
+
+def _grey_levels(layout: Layout, declared: str, near: int | None) -> NDArray[np.uint8]:
+    with Image.open(BytesIO(layout.essence()), formats=(declared,)) as image:
+        if image.size != (layout.width, layout.height):
+            raise _corrupt()
+        if image.mode not in _SIXTEEN_BIT_MODES | _EIGHT_BIT_MODES:
+            raise unsupported_pixels()
+        if declared == "JPEG":
+            # Luminance is one of the colour components that a JPEG stores: the others stay closed.
+            # Turned, a reduced picture would have its half-filled edge on another side.
+            least = 2 * near if near is not None and layout.orientation == 1 else None
+            image.draft("L", None if least is None else (least, least))
+        image.load()
+        if image.mode in _SIXTEEN_BIT_MODES:
+            return _from_sixteen_bits(image)
+        return _from_eight_bits(image)
+
+
+def _from_eight_bits(image: Image.Image) -> NDArray[np.uint8]:
     levels = np.empty((image.height, image.width), dtype=np.uint8)
     # Conversions hold several copies of what they convert, of four bytes a pixel: a band at a time,
     # so that the picture itself is the largest thing in memory.
     for top in range(0, image.height, _BAND):
-        bottom = min(top + _BAND, image.height)
-        band = _flatten(image.crop((0, top, image.width, bottom)))
-        levels[top:bottom] = np.asarray(band)
+        levels[top : top + _BAND] = np.asarray(_flatten(_band(image, top)))
     return levels
 
 
-def _turn_upright(image: Image.Image) -> None:
-    """Turn the picture in place as its EXIF orientation says."""
-    try:
-        ImageOps.exif_transpose(image, in_place=True)
-    except Exception:  # noqa: BLE001
-        # Damaged metadata around sound pixels: the picture stands as it was stored.
-        return
+def _band(image: Image.Image, top: int) -> Image.Image:
+    return image.crop((0, top, image.width, min(top + _BAND, image.height)))
 
 
 def _flatten(band: Image.Image) -> Image.Image:
@@ -163,9 +211,27 @@ def _flatten(band: Image.Image) -> Image.Image:
         band = band.convert("RGBA" if "transparency" in band.info else "RGB")
     if band.mode in _ALPHA_MODES or "transparency" in band.info:
         rgba = band.convert("RGBA")
-        black = Image.new("RGBA", rgba.size, (0, 0, 0, 255))
-        band = Image.alpha_composite(black, rgba).convert("RGB")
+        return ImageChops.multiply(rgba.convert("L"), rgba.getchannel("A"))
     return band.convert("L")
+
+
+def _from_sixteen_bits(image: Image.Image) -> NDArray[np.uint8]:
+    """Scale samples of 8, 12 or 16 used bits to 8 bits.
+
+    Detectors deliver 12 bits in a 16-bit file and no header says so. The depth is therefore the
+    smallest of 8, 12 and 16 bits that holds the brightest sample.
+    """
+    tops = range(0, image.height, _BAND)
+    brightest = max(int(np.asarray(_band(image, top)).max()) for top in tops)
+    full_scale = next(top for top in (0xFF, 0xFFF, 0xFFFF) if brightest <= top)
+    # A table of all values needs no temporary array of floats as large as the picture.
+    ramp = np.minimum(np.arange(0x10000), full_scale) * (255 / full_scale)
+    table = np.rint(255 - ramp if _is_white_zero(image) else ramp).astype(np.uint8)
+    levels = np.empty((image.height, image.width), dtype=np.uint8)
+    for top in tops:
+        samples = np.asarray(_band(image, top)).astype(np.uint16, copy=False)
+        levels[top : top + _BAND] = table[samples]
+    return levels
 
 
 def _is_white_zero(image: Image.Image) -> bool:
@@ -174,37 +240,30 @@ def _is_white_zero(image: Image.Image) -> bool:
     return directory is not None and directory.get(_TIFF_PHOTOMETRIC) == _TIFF_WHITE_IS_ZERO
 
 
-def _from_sixteen_bits(image: Image.Image, *, invert: bool) -> NDArray[np.uint8]:
-    """Scale samples of 8, 12 or 16 used bits to 8 bits.
-
-    Detectors deliver 12 bits in a 16-bit file and no header says so. The depth is therefore the
-    smallest of 8, 12 and 16 bits that holds the brightest sample.
-    """
-    samples = np.asarray(image).astype(np.uint16, copy=False)
-    brightest = int(samples.max())
-    full_scale = next(top for top in (0xFF, 0xFFF, 0xFFFF) if brightest <= top)
-    # A table of all values needs no temporary array of floats as large as the picture.
-    ramp = np.minimum(np.arange(0x10000), full_scale) * (255 / full_scale)
-    levels = np.rint(255 - ramp if invert else ramp).astype(np.uint8)
-    return levels[samples]
-
-
-def _check_usable(pixels: NDArray[np.uint8]) -> None:
-    height, width = pixels.shape
-    if min(height, width) < MIN_SIDE:
-        raise UnusableRadiographError(
-            f"The image has {width} x {height} pixels, too few to show a chest. "
-            f"Send one with at least {MIN_SIDE} pixels on each side."
-        )
-    if _standard_deviation(pixels) < MIN_CONTRAST:
-        raise UnusableRadiographError(
-            "The image is blank: it shows one even shade. Check the export and send it anew."
-        )
-
-
 def _standard_deviation(pixels: NDArray[np.uint8]) -> float:
     """Spread of the grey levels, from the histogram: no temporary array of the picture's size."""
     counts = np.asarray(Image.fromarray(pixels).histogram(), dtype=np.float64)
     levels = np.arange(counts.size)
     mean = float(np.average(levels, weights=counts))
     return float(np.sqrt(np.average((levels - mean) ** 2, weights=counts)))
+
+
+def _corrupt() -> CorruptImageError:
+    return CorruptImageError(
+        "The image file is damaged or incomplete. Export or copy it again, then send it anew."
+    )
+
+
+def _too_many_pixels(width: int, height: int, most: int) -> TooManyPixelsError:
+    return TooManyPixelsError(
+        f"The image has {width} x {height} pixels; at most {most / 1e6:g} million are "
+        "accepted. Export it at a lower resolution."
+    )
+
+
+def _too_wasteful(width: int, height: int, most: int) -> TooManyPixelsError:
+    return TooManyPixelsError(
+        f"The image has {width} x {height} pixels; stored in this way, at most "
+        f"{most / 1e6:.1f} million are accepted. Export it as baseline JPEG or greyscale PNG, "
+        "or at a lower resolution."
+    )

@@ -57,6 +57,14 @@ def prepare(radiograph: Radiograph, spec: InputSpec) -> NDArray[np.float32]:
         Array of shape (height, width, channels), float32, from 0 to ``255 * spec.scale``.
     """
     frame = Image.fromarray(radiograph.pixels)
-    resized = frame.resize((spec.width, spec.height), _FILTERS[spec.resampling])
+    resized = frame.resize(
+        (spec.width, spec.height), _FILTERS[spec.resampling], box=(0, 0, *_extent(radiograph))
+    )
     plane = np.asarray(resized, dtype=np.float32) * np.float32(spec.scale)
     return np.repeat(plane[..., np.newaxis], spec.channels, axis=-1)
+
+
+def _extent(radiograph: Radiograph) -> tuple[float, float]:
+    """Columns and rows that the picture fills: of a reduced one, the last may be half empty."""
+    reduction = round(radiograph.width / radiograph.pixels.shape[1])
+    return radiograph.width / reduction, radiograph.height / reduction

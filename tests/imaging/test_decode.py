@@ -13,11 +13,13 @@ from PIL import Image
 from service.imaging import (
     CorruptImageError,
     ImagingError,
+    InputSpec,
     SeveralFramesError,
     TooManyPixelsError,
     UnsupportedFormatError,
     UnusableRadiographError,
     decode,
+    prepare,
 )
 from service.imaging.formats import FORMATS
 from tests.phantom import phantom
@@ -263,7 +265,6 @@ def test_a_tiny_picture_is_no_radiograph() -> None:
         decode(encoded(chest(size=(31, 200))))
 
 
-@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
 def test_damaged_metadata_does_not_cost_the_picture() -> None:
     data = encoded(chest(), "JPEG", exif=b"Exif\x00\x00II*\x00\xff\xff\xff\xff")
     assert decode(data).width == chest().width
@@ -275,3 +276,40 @@ def test_no_message_names_a_library_or_a_path() -> None:
             decode(data)
         assert not {"PIL", "Pillow", "/", "\\", "0x"} & set(caught.value.message.split())
         assert caught.value.message.endswith(".")
+
+
+class TestReduced:
+    """A JPEG much larger than it is going to be is decoded at a fraction of its size."""
+
+    @pytest.mark.parametrize(
+        ("near", "columns"), [(None, 1601), (401, 1601), (400, 801), (200, 401), (100, 201)]
+    )
+    def test_never_below_twice_what_is_wanted(self, near: int | None, columns: int) -> None:
+        radiograph = decode(encoded(chest(size=(1601, 1600)), "JPEG"), near=near)
+        assert radiograph.pixels.shape[1] == columns
+
+    def test_the_size_told_is_that_of_the_file(self) -> None:
+        radiograph = decode(encoded(chest(size=(1601, 1600)), "JPEG"), near=100)
+        assert (radiograph.width, radiograph.height) == (1601, 1600)
+
+    @pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+    def test_the_tensor_stays_the_same_but_for_a_grey_level(self, mode: str) -> None:
+        data = encoded(chest(size=(1601, 1403)).convert("RGB").convert(mode), "JPEG", quality=95)
+        whole, reduced = (
+            prepare(decode(data, near=near), InputSpec(192, 192, scale=1)) for near in (None, 192)
+        )
+        assert not np.array_equal(whole, reduced)
+        assert np.abs(whole - reduced).mean() < 0.5
+
+    def test_other_formats_and_turned_pictures_are_decoded_whole(self) -> None:
+        exif = Image.Exif()
+        exif[ORIENTATION_TAG] = 6
+        large = chest(size=(800, 900))
+        for data in (encoded(large, "JPEG", exif=exif), encoded(large)):
+            assert decode(data, near=100).full_size is None
+
+
+def test_a_jpeg_with_a_preview_behind_it_is_its_first_picture() -> None:
+    several = encoded(chest(), "MPO", save_all=True, append_images=[phantom(4, (64, 64))])
+    assert decode(several).format == "JPEG"
+    assert decode(several).width == chest().width

@@ -1,0 +1,144 @@
+"""JPEG: markers and their segments (ITU-T T.81, annex B)."""
+
+import re
+import struct
+from dataclasses import dataclass, field
+from typing import Final
+
+from service.imaging.layout import DamagedError, Layout, unsupported_pixels
+from service.imaging.orientation import exif_orientation
+
+MAX_SCANS: Final = 64
+"""Most passes over the picture. Ordinary progressive files take 10; the format knows no limit, and
+each pass costs time for the whole picture even when it holds no data."""
+
+MAX_SEGMENTS: Final = 10_000
+
+_MARKER = re.compile(rb"\xff+([^\x00\xff])", re.DOTALL)
+_END_OF_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]", re.DOTALL)
+
+_EOI: Final = 0xD9
+_SOS: Final = 0xDA
+_READ_FRAMES: Final = frozenset({0xC0, 0xC1, 0xC2})  # baseline, extended, progressive; Huffman
+_PROGRESSIVE: Final = 0xC2
+_TABLES: Final = frozenset({0xC4, 0xDB, 0xDD})  # Huffman, quantisation, restart interval
+_OTHER_FRAMES: Final = frozenset(range(0xC0, 0xD0)) - _READ_FRAMES - _TABLES - {0xC8}
+_APP0, _APP1, _APP14 = 0xE0, 0xE1, 0xEE
+_BLOCK_BYTES: Final = 128  # coefficients of one 8 x 8 block, two bytes each
+
+
+@dataclass(slots=True)
+class _Frame:
+    """What the frame header says."""
+
+    height: int
+    width: int
+    sampling: list[tuple[int, int]]
+    progressive: bool
+
+    def coefficient_bytes(self) -> int:
+        """Memory for the whole picture's coefficients, which several scans share."""
+        across = max(h for h, _ in self.sampling)
+        down = max(v for _, v in self.sampling)
+        blocks = sum(
+            (-(-self.width // (8 * across)) * h) * (-(-self.height // (8 * down)) * v)
+            for h, v in self.sampling
+        )
+        return blocks * _BLOCK_BYTES
+
+
+@dataclass(slots=True)
+class _Walk:
+    """What has been seen of a file."""
+
+    pieces: list[bytes | memoryview] = field(default_factory=lambda: [b"\xff\xd8"])
+    frame: _Frame | None = None
+    orientation: int = 1
+    scans: int = 0
+    whole_scan: bool = True
+
+
+def read_layout(data: bytes) -> Layout:
+    """Walk all segments and scans. Of the metadata only the orientation is kept.
+
+    What follows the end of the first picture (a preview, a gain map) is not looked at.
+    """
+    view = memoryview(data)
+    walk = _Walk()
+    at = 2
+    for _ in range(MAX_SEGMENTS):
+        marker = _MARKER.match(data, at)
+        if marker is None:
+            raise DamagedError("no marker where one must stand")
+        kind, start = marker[1][0], marker.end()
+        if kind == _EOI:
+            return _layout(walk)
+        [length] = struct.unpack_from(">H", data, start)
+        at = start + length
+        if length < 2 or at > len(data):
+            raise DamagedError("a segment's length is wrong")
+        if _is_needed(kind, data[start + 2 : at], walk):
+            walk.pieces += (bytes((0xFF, kind)), view[start:at])
+        if kind == _SOS:
+            end = _END_OF_SCAN.search(data, at)
+            if end is None:
+                raise DamagedError("a scan has no end")
+            walk.pieces.append(view[at : end.start()])
+            at = end.start()
+    raise DamagedError("too many segments")
+
+
+def _is_needed(kind: int, body: bytes, walk: _Walk) -> bool:
+    """Take notice of a segment; tell whether decoding the pixels needs it."""
+    if kind in _OTHER_FRAMES:
+        raise unsupported_pixels()
+    if kind in _READ_FRAMES:
+        if walk.frame is not None:
+            raise DamagedError("a second frame")
+        walk.frame = _read_frame(kind, body)
+    elif kind == _SOS:
+        _count_scan(body, walk)
+    elif kind == _APP1 and walk.orientation == 1 and body.startswith(b"Exif\x00\x00"):
+        walk.orientation = exif_orientation(body)
+    # JFIF and Adobe segments say what the colour components mean.
+    return (
+        kind in _READ_FRAMES | _TABLES | {_SOS}
+        or (kind == _APP0 and body.startswith(b"JFIF\x00"))
+        or (kind == _APP14 and body.startswith(b"Adobe"))
+    )
+
+
+def _read_frame(kind: int, body: bytes) -> _Frame:
+    depth, height, width, components = struct.unpack_from(">BHHB", body)
+    if depth != 8 or components not in {1, 3, 4}:
+        raise unsupported_pixels()
+    factors = [body[7 + 3 * number] for number in range(components)]
+    sampling = [(factor >> 4, factor & 15) for factor in factors]
+    if not all(1 <= h <= 4 and 1 <= v <= 4 for h, v in sampling):
+        raise DamagedError("sampling factors out of range")
+    return _Frame(height, width, sampling, progressive=kind == _PROGRESSIVE)
+
+
+def _count_scan(body: bytes, walk: _Walk) -> None:
+    if walk.frame is None:
+        raise DamagedError("a scan before the frame header")
+    walk.scans += 1
+    walk.whole_scan = walk.whole_scan and body[0] == len(walk.frame.sampling)
+    if walk.scans > MAX_SCANS:
+        raise DamagedError("too many scans")
+
+
+def _layout(walk: _Walk) -> Layout:
+    frame = walk.frame
+    if frame is None or not walk.scans:
+        raise DamagedError("no picture")
+    one_pass = walk.whole_scan and walk.scans == 1 and not frame.progressive
+    # Colour is decoded as luminance alone, but four inks as they are.
+    decoded = frame.width * frame.height * (4 if len(frame.sampling) == 4 else 1)
+    return Layout(
+        width=frame.width,
+        height=frame.height,
+        working_bytes=decoded + (0 if one_pass else frame.coefficient_bytes()),
+        pieces=[*walk.pieces, b"\xff\xd9"],
+        orientation=walk.orientation,
+    )

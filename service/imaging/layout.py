@@ -1,0 +1,54 @@
+"""What the headers of an image file say, and the file again without anything else."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from service.imaging.errors import UnsupportedFormatError
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One picture as its container describes it, before any pixel is decoded.
+
+    Attributes:
+        width: Columns as stored, in pixels.
+        height: Rows as stored, in pixels.
+        working_bytes: Most memory that decoding takes beside the file and the finished picture.
+        pieces: The file without metadata; joined, they are a complete file again.
+        orientation: How to turn the stored picture, as EXIF counts it, from 1 (not at all) to 8.
+        several: Whether the file holds more than this picture.
+        complete: Whether the file has as many bytes as so many pixels need at the least.
+        most_pixels: Limit on width x height for this way of storing them, where it has its own.
+    """
+
+    width: int
+    height: int
+    working_bytes: int
+    pieces: Sequence[bytes | memoryview]
+    orientation: int = 1
+    several: bool = False
+    complete: bool = True
+    most_pixels: int | None = None
+
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        """Width and height after turning, in pixels."""
+        if self.orientation in {5, 6, 7, 8}:
+            return self.height, self.width
+        return self.width, self.height
+
+    def essence(self) -> bytes:
+        """The whole file, holding nothing but what its pixels need."""
+        return b"".join(self.pieces)
+
+
+class DamagedError(Exception):
+    """A header contradicts itself or the file's length; for programmers, never for clients."""
+
+
+def unsupported_pixels() -> UnsupportedFormatError:
+    """The answer to pixels that are stored in a way that is not read here."""
+    return UnsupportedFormatError(
+        "The image stores its pixels in a way that is not read here. "
+        "Export the radiograph as 8-bit or 16-bit greyscale."
+    )

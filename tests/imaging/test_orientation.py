@@ -1,0 +1,51 @@
+"""The orientation is found in sound EXIF blocks, and nothing in broken ones is followed."""
+
+import struct
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from service.imaging.orientation import exif_orientation, turn_upright
+
+
+def block(value: int, order: str = "<", kind: int = 3, count: int = 1, entries: int = 1) -> bytes:
+    mark = b"II*\x00" if order == "<" else b"MM\x00*"
+    entry = struct.pack(f"{order}HHIHH", 274, kind, count, value, 0)
+    return mark + struct.pack(f"{order}IH", 8, entries) + entry
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("value", range(1, 9))
+def test_it_is_read_in_both_byte_orders(order: str, value: int) -> None:
+    assert exif_orientation(block(value, order)) == value
+    assert exif_orientation(b"Exif\x00\x00" + block(value, order)) == value
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b"",
+        b"II",
+        b"XX*\x00\x08\x00\x00\x00",
+        block(9),
+        block(0),
+        block(6, kind=4),
+        block(6, count=2),
+        block(6)[:-8],
+        b"II*\x00\xff\xff\xff\xff",
+        b"II*\x00\x08\x00\x00\x00\xff\xff",
+    ],
+)
+def test_a_broken_block_turns_nothing(broken: bytes) -> None:
+    assert exif_orientation(broken) == 1
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_pixels_are_turned_as_pillow_turns_them(orientation: int) -> None:
+    pixels = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    picture = Image.fromarray(pixels)
+    picture.getexif()[274] = orientation
+    turned = turn_upright(pixels, orientation)
+    assert np.array_equal(turned, np.asarray(ImageOps.exif_transpose(picture)))
+    assert turned.flags.c_contiguous
