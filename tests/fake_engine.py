@@ -16,6 +16,8 @@ from service.inference import (
     Manifest,
     MemberEntry,
     Metrics,
+    NotExplainableError,
+    Precision,
     Threshold,
     TrainingData,
 )
@@ -27,13 +29,18 @@ class FakeEngine:
     Args:
         delay_s: How long each image takes, in seconds.
         error: Raised instead of an answer.
+        explains: Whether there are maps: brightness over a grid of 4 x 4 cells, and its reverse.
     """
 
     name = "fake"
+    precision: Precision = "fp32"
 
-    def __init__(self, *, delay_s: float = 0.0, error: BaseException | None = None) -> None:
+    def __init__(
+        self, *, delay_s: float = 0.0, error: BaseException | None = None, explains: bool = True
+    ) -> None:
         self._delay_s = delay_s
-        self._error = error
+        self.error = error
+        self._explains = explains
         self._lock = threading.Lock()
         self.calls = 0
         self.at_once = 0
@@ -47,13 +54,25 @@ class FakeEngine:
             self.most_at_once = max(self.most_at_once, self.at_once)
         try:
             time.sleep(self._delay_s * len(batch))
-            if self._error is not None:
-                raise self._error
+            if self.error is not None:
+                raise self.error
             rows = [[zlib.crc32(image.tobytes()) / 2**32, image.mean()] for image in batch]
             return np.clip(np.asarray(rows, dtype=np.float32), 0, 1)
         finally:
             with self._lock:
                 self.at_once -= 1
+
+    def explain(
+        self, batch: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Score a batch, and give two maps for each image."""
+        if not self._explains:
+            raise NotExplainableError("These networks are made of numpy.")
+        scores = self.scores(batch)
+        n, height, width, _ = batch.shape
+        cells = batch.reshape(n, 4, height // 4, 4, width // 4).mean(axis=(2, 4))
+        cells = 8 * (cells - np.float32(0.4))  # so large that the brightest has the full colour
+        return scores, np.stack([cells, -cells[..., ::-1] / 2], axis=1)
 
 
 def fake_bundle() -> Bundle:

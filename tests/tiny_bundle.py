@@ -25,7 +25,12 @@ CALIBRATION = Calibration(method="platt", slope=1.2, intercept=-0.1, fitted_on="
 
 
 def write_tiny_bundle(
-    directory: Path, *, seed: int = 0, manifest: bool = True, size: int | None = None
+    directory: Path,
+    *,
+    seed: int = 0,
+    manifest: bool = True,
+    size: int | None = None,
+    pooled: bool = False,
 ) -> Path:
     """Write a models folder of two random networks and, if asked for, their manifest.
 
@@ -36,6 +41,7 @@ def write_tiny_bundle(
         seed: Another seed gives other networks.
         manifest: Without one the folder is a bring-your-own folder.
         size: Side of the input in pixels; 32, or the 256 that a folder without manifest implies.
+        pooled: Whether small networks end in global pooling too, and so allow maps.
 
     Returns:
         ``directory``.
@@ -44,7 +50,8 @@ def write_tiny_bundle(
     spec = InputSpec(height=size, width=size)
     directory.mkdir(parents=True, exist_ok=True)
     for number, file in enumerate(FILES):
-        save_network(tiny_network(spec, seed=2 * seed + number), directory / file)
+        network = tiny_network(spec, seed=2 * seed + number, pooled=pooled)
+        save_network(network, directory / file)
     if manifest:
         names = dict(zip(("first", "second"), FILES, strict=True))
         entries = describe_members(directory, names)
@@ -69,7 +76,7 @@ def tiny_manifest(spec: InputSpec, members: tuple[MemberEntry, ...]) -> Manifest
     )
 
 
-def tiny_network(spec: InputSpec, *, seed: int = 0) -> Any:
+def tiny_network(spec: InputSpec, *, seed: int = 0, pooled: bool = False) -> Any:
     """Build a random network of the layers that the shipped ones use."""
     import keras  # noqa: PLC0415 - loading it takes seconds, which only these callers pay
 
@@ -83,7 +90,8 @@ def tiny_network(spec: InputSpec, *, seed: int = 0) -> Any:
     x = layers.DepthwiseConv2D(3, padding="same", use_bias=False)(x)
     x = layers.Add()([layers.Dropout(0.2, seed=seed)(x), skip])
     x = layers.MaxPooling2D(4)(x)
-    x = layers.Flatten()(x) if spec.height <= 64 else layers.GlobalAveragePooling2D()(x)
+    flat = spec.height <= 64 and not pooled
+    x = layers.Flatten()(x) if flat else layers.GlobalAveragePooling2D()(x)
     x = layers.Dense(1, kernel_initializer=start)(x)
     model = keras.Model(image, layers.Activation("sigmoid")(x))
     _spread_answers(keras.Model(image, x), spec)

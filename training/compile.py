@@ -1,169 +1,238 @@
-"""Members to one ONNX graph, accepted only if it answers as Keras does on real images."""
+"""Members to compiled graphs, each accepted only if it answers as its origin on real images."""
 
+import dataclasses
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from service.imaging import InputSpec
 from service.inference.bundle import Bundle, file_sha256, open_bundle
-from service.inference.engines.onnx import INPUT_NAME, OUTPUT_NAME, OnnxEngine
+from service.inference.engines import Engine
+from service.inference.engines.onnx import OnnxEngine
 from service.inference.engines.tensorflow import TensorFlowEngine
 from service.inference.ensemble import Ensemble
-from service.inference.manifest import MANIFEST_FILE, Compiled, Manifest
+from service.inference.errors import NotExplainableError
+from service.inference.golden import make_golden
+from service.inference.manifest import MANIFEST_FILE, Agreement, Compiled, Quantised
 from training.data import DataError, Record, one_per_patient, read_radiograph
 from training.frames import to_tensor
+from training.graphs import export, quantise
+from training.metrics import auc
+
+__all__ = ["GRAPH_FILES", "Agreement", "CompileError", "Outcome", "compile_bundle"]
 
 GRAPH_FILE: Final = "ensemble.onnx"
+INT8_FILE: Final = "ensemble.int8.onnx"
+GRAPH_FILES: Final = (GRAPH_FILE, INT8_FILE)
+
 TOLERANCE: Final = 1e-4
+"""Most that the 32-bit graph may differ from Keras: in a probability, and in a map's value."""
+
 MIN_IMAGES: Final = 100
-"""Fewest real images that the gate accepts as evidence."""
+"""Fewest patients that the gate of the 32-bit graph accepts as evidence."""
 
 GATE_IMAGES: Final = 128
+"""Patients that it takes; the 8-bit graph is calibrated on the same."""
+
+INT8_MIN_IMAGES: Final = 600
+"""Fewest further patients that the gate of the 8-bit graph accepts as evidence."""
+
+INT8_GATE_IMAGES: Final = 1024
+INT8_MAX_CHANGED: Final = 0.005
+"""Largest share of verdicts that 8 bits may change."""
+
+INT8_MAX_AUC_LOSS: Final = 0.001
+INT8_GOLDEN_TOLERANCE: Final = 0.01
+"""Most that another processor may answer differently in 8 bits: where its 32-bit parts round
+otherwise, a value can fall into the next of 256 steps."""
+
 _THREADS: Final = 2
+_BATCH: Final = 16
+
+Images = NDArray[np.float32]
 
 
 class CompileError(DataError):
     """The compiled graph does not agree with Keras; nothing was written."""
 
 
-@dataclass(frozen=True)
-class Agreement:
-    """How a compiled graph compared with Keras.
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What compiling a bundle gave.
 
     Attributes:
-        images: Number of real images.
-        largest_difference: Between any member's two probabilities of any image.
-        verdicts_changed: Images that the two would call differently.
+        agreement: Of the 32-bit graph with Keras.
+        int8: Of the 8-bit graph with the 32-bit one; None when there is no 8-bit graph.
+        refusal: Why there is none, in a sentence; empty when there is one.
     """
 
-    images: int
-    largest_difference: float
-    verdicts_changed: int
+    agreement: Agreement
+    int8: Agreement | None
+    refusal: str = ""
 
 
-def compile_bundle(directory: Path, records: Sequence[Record]) -> Agreement:
-    """Compile the members of a bundle and enter the graph in its manifest.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Answers:
+    """Of N images: members' probabilities (N, members), the ensemble's (N,), and maps if any."""
+
+    members: NDArray[np.float64]
+    ensemble: NDArray[np.float64]
+    maps: NDArray[np.float32] | None
+
+
+def compile_bundle(directory: Path, records: Sequence[Record]) -> Outcome:
+    """Compile the members of a bundle and enter the graphs in its manifest.
+
+    An 8-bit graph that fails its gate is left out, and the outcome says why.
 
     Args:
         directory: A bundle with a manifest.
-        records: Labelled images to compare on; ``GATE_IMAGES`` patients of them are used.
+        records: Labelled images to compare on; one of each patient is used.
 
     Raises:
         BundleError: The bundle does not verify.
-        CompileError: Too few images, or the graph differs from Keras. The bundle stays as it was.
+        CompileError: Too few images, or the 32-bit graph differs from Keras. The bundle stays as it
+            was.
     """
     bundle = open_bundle(directory)
     if bundle.provenance != "manifest":
         raise DataError("Only a bundle with a manifest can be compiled.")
-    images = gate_images(bundle.manifest, records)
-    with tempfile.TemporaryDirectory(dir=directory) as scratch:
-        graph = Path(scratch) / GRAPH_FILE
-        export(bundle, graph)
-        manifest = bundle.manifest.model_copy(
-            update={
-                "compiled": Compiled(
-                    file=GRAPH_FILE,
-                    sha256=file_sha256(graph),
-                    sources={member.file: member.sha256 for member in bundle.manifest.members},
-                )
-            }
-        )
-        agreement = compare(bundle, manifest, graph.read_bytes(), images)
-        graph.replace(directory / GRAPH_FILE)
-    manifest.write(directory / MANIFEST_FILE)
-    return agreement
-
-
-def gate_images(manifest: Manifest, records: Sequence[Record]) -> NDArray[np.float32]:
-    """Prepare one image each of ``GATE_IMAGES`` patients, drawn evenly over the folder.
-
-    Returns:
-        Shape (N, height, width, channels).
-    """
     patients = one_per_patient(records)
     if len(patients) < MIN_IMAGES:
         raise CompileError(
             f"{len(patients)} patients are too few to compare the graph with Keras: "
             f"give a folder of at least {MIN_IMAGES}."
         )
-    chosen = patients[:: max(1, len(patients) // GATE_IMAGES)][:GATE_IMAGES]
-    frames = (read_radiograph(record.path).pixels for record in chosen)
-    return np.stack([to_tensor(frame, manifest.input) for frame in frames])
-
-
-def export(bundle: Bundle, path: Path) -> None:
-    """Fuse all members into one graph and write it as ONNX, without any check."""
-    spec = bundle.manifest.input
-    inputs = keras.Input((spec.height, spec.width, spec.channels), name=INPUT_NAME)
-    members = []
-    for index, member in enumerate(bundle.manifest.members):
-        loaded = keras.saving.load_model(bundle.directory / member.file, compile=False)
-        # Two networks of one name cannot be parts of one model.
-        renamed = keras.Model(loaded.inputs[0], loaded.outputs[0], name=f"member_{index}")
-        members.append(renamed(inputs))
-    joined = keras.layers.Concatenate(name=OUTPUT_NAME)(members) if members[1:] else members[0]
-    model = keras.Model(inputs, joined)
-    model(np.zeros((1, spec.height, spec.width, spec.channels), np.float32))  # exporting needs it
-    model.export(path, format="onnx", verbose=False)
-    _name_output(path)
-
-
-def compare(
-    bundle: Bundle, manifest: Manifest, graph: bytes, images: NDArray[np.float32]
-) -> Agreement:
-    """Run graph and Keras on the same images.
-
-    Raises:
-        CompileError: They differ by more than ``TOLERANCE`` or in a verdict.
-    """
-    compiled = Bundle(
-        bundle.directory,
-        manifest,
-        bundle.digest,
-        "manifest",
-        {**bundle.contents, GRAPH_FILE: graph},
-    )
-    answers = [
-        Ensemble(compiled, engine).score(images)
-        for engine in (
-            TensorFlowEngine(bundle, threads=_THREADS),
-            OnnxEngine(compiled, threads=_THREADS),
+    shown = _spread(patients, GATE_IMAGES)
+    others = _spread([record for record in patients if record not in set(shown)], INT8_GATE_IMAGES)
+    spec, members = bundle.manifest.input, bundle.manifest.members
+    with tempfile.TemporaryDirectory(dir=directory) as scratch:
+        graph, small = (Path(scratch) / file for file in GRAPH_FILES)
+        export([directory / member.file for member in members], spec, graph)
+        images = _prepared(shown, spec)
+        compiled = Compiled(
+            file=GRAPH_FILE,
+            sha256=file_sha256(graph),
+            sources={member.file: member.sha256 for member in members},
         )
-    ]
-    members, verdicts = [], []
-    for scores in answers:
-        members.append(np.array([[m.probability for m in score.members] for score in scores]))
-        combined = np.array([score.probability for score in scores])
-        verdicts.append(combined.round(4) > manifest.threshold.value)
-    agreement = Agreement(
-        images=len(images),
-        largest_difference=float(np.abs(members[0] - members[1]).max()),
-        verdicts_changed=int((verdicts[0] != verdicts[1]).sum()),
+        bundle = _offer(bundle, compiled, graph)
+        agreement = _judge_fp32(bundle, images)
+        quantised, refusal = None, _too_few(others)
+        if not refusal:
+            quantise(graph, images, small)
+            quantised, refusal = _judge_int8(bundle, compiled, small, others)
+        graph.replace(directory / GRAPH_FILE)
+        if quantised:
+            small.replace(directory / INT8_FILE)
+        else:
+            (directory / INT8_FILE).unlink(missing_ok=True)
+    compiled = compiled.model_copy(update={"agreement": agreement, "int8": quantised})
+    bundle.manifest.model_copy(update={"compiled": compiled}).write(directory / MANIFEST_FILE)
+    return Outcome(agreement, quantised.agreement if quantised else None, refusal)
+
+
+def _judge_fp32(bundle: Bundle, images: Images) -> Agreement:
+    keras, graph = (
+        _answers(bundle, engine, images)
+        for engine in (TensorFlowEngine(bundle, threads=_THREADS), _engine(bundle))
     )
-    if agreement.largest_difference > TOLERANCE or agreement.verdicts_changed:
+    agreement = _compare(keras, graph, bundle.manifest.threshold.value)
+    apart = max(agreement.largest_difference, agreement.largest_map_difference or 0.0)
+    if apart > TOLERANCE or agreement.verdicts_changed:
         raise CompileError(
-            f"The compiled graph differs from Keras by up to {agreement.largest_difference:.2g} "
+            f"The compiled graph differs from Keras by up to {apart:.2g} "
             f"and in {agreement.verdicts_changed} verdicts; nothing was written."
         )
     return agreement
 
 
-def _name_output(path: Path) -> None:
-    """Give the graph's output its name; the exporter calls it after a TensorFlow operation."""
-    import onnx  # noqa: PLC0415
+def _judge_int8(
+    bundle: Bundle, compiled: Compiled, graph: Path, records: Sequence[Record]
+) -> tuple[Quantised | None, str]:
+    """The manifest's entry of an 8-bit graph, or why it gets none."""
+    unjudged = Agreement(images=0, largest_difference=0, verdicts_changed=0)
+    entry = Quantised(file=INT8_FILE, sha256=file_sha256(graph), agreement=unjudged, golden=())
+    bundle = _offer(bundle, compiled.model_copy(update={"int8": entry}), graph)
+    engine = OnnxEngine(bundle, threads=_THREADS, precision="int8")
+    images = _prepared(records, bundle.manifest.input)
+    wide, narrow = (_answers(bundle, each, images) for each in (_engine(bundle), engine))
+    labels = np.array([record.label for record in records])
+    loss = auc(labels, wide.ensemble) - auc(labels, narrow.ensemble)
+    agreement = _compare(wide, narrow, bundle.manifest.threshold.value).model_copy(
+        update={"auc_loss": round(loss, 6)}
+    )
+    if agreement.verdicts_changed > INT8_MAX_CHANGED * len(images) or loss > INT8_MAX_AUC_LOSS:
+        return None, (
+            f"In 8 bits the graph changes {agreement.verdicts_changed} of {len(images)} verdicts "
+            f"(at most {INT8_MAX_CHANGED:.1%} may change) and loses {loss:.4f} of the AUC (at most "
+            f"{INT8_MAX_AUC_LOSS:g} may be lost)."
+        )
+    golden = make_golden(engine, bundle.manifest.input, tolerance=INT8_GOLDEN_TOLERANCE)
+    return entry.model_copy(update={"agreement": agreement, "golden": golden}), ""
 
-    model = onnx.load(path)
-    [output] = model.graph.output
-    old, output.name = output.name, OUTPUT_NAME
-    for node in model.graph.node:
-        for names in (node.input, node.output):
-            for index, name in enumerate(names):
-                if name == old:
-                    names[index] = OUTPUT_NAME
-    onnx.checker.check_model(model, full_check=True)
-    onnx.save(model, path)
+
+def _too_few(records: Sequence[Record]) -> str:
+    if len(records) < INT8_MIN_IMAGES or len({record.label for record in records}) < 2:
+        return (
+            f"{len(records)} further patients are too few to judge a graph in 8 bits: "
+            f"{INT8_MIN_IMAGES} of both classes are needed."
+        )
+    return ""
+
+
+def _offer(bundle: Bundle, compiled: Compiled, graph: Path) -> Bundle:
+    """The bundle as it would be with one more graph."""
+    return dataclasses.replace(
+        bundle,
+        manifest=bundle.manifest.model_copy(update={"compiled": compiled}),
+        contents={**bundle.contents, graph.name: graph.read_bytes()},
+    )
+
+
+def _engine(bundle: Bundle) -> Engine:
+    return OnnxEngine(bundle, threads=_THREADS)
+
+
+def _answers(bundle: Bundle, engine: Engine, images: Images) -> _Answers:
+    ensemble = Ensemble(bundle, engine)
+    batches = [images[start : start + _BATCH] for start in range(0, len(images), _BATCH)]
+    try:
+        explained = [each for batch in batches for each in ensemble.explain(batch)]
+    except NotExplainableError:
+        scores, maps = [score for batch in batches for score in ensemble.score(batch)], None
+    else:
+        scores, maps = [e.score for e in explained], np.stack([e.maps for e in explained])
+    return _Answers(
+        members=np.array([[member.probability for member in s.members] for s in scores]),
+        ensemble=np.array([score.probability for score in scores]),
+        maps=maps,
+    )
+
+
+def _compare(one: _Answers, other: _Answers, threshold: float) -> Agreement:
+    verdicts = [answers.ensemble.round(4) > threshold for answers in (one, other)]
+    maps = None
+    if one.maps is not None and other.maps is not None:
+        maps = float(np.abs(one.maps - other.maps).max())
+    return Agreement(
+        images=len(one.ensemble),
+        largest_difference=float(np.abs(one.members - other.members).max()),
+        largest_map_difference=maps,
+        verdicts_changed=int((verdicts[0] != verdicts[1]).sum()),
+    )
+
+
+def _spread(records: Sequence[Record], count: int) -> list[Record]:
+    """At most ``count`` records, drawn evenly over the list."""
+    count = min(count, len(records))
+    return [records[place * len(records) // count] for place in range(count)]
+
+
+def _prepared(records: Sequence[Record], spec: InputSpec) -> Images:
+    frames = (read_radiograph(record.path).pixels for record in records)
+    return np.stack([to_tensor(frame, spec) for frame in frames])

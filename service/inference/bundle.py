@@ -92,9 +92,9 @@ def _open_described(directory: Path) -> Bundle:
     text, digest = _read(directory, MANIFEST_FILE, limit=_MAX_MANIFEST_BYTES)
     manifest = Manifest.from_json(text)
     expected = {member.file: member.sha256 for member in manifest.members}
-    # A bundle may travel without its compiled graph; one that is there must be the right one.
-    if manifest.compiled and os.path.lexists(directory / manifest.compiled.file):
-        expected[manifest.compiled.file] = manifest.compiled.sha256
+    # A bundle may travel without its compiled graphs; one that is there must be the right one.
+    graphs = manifest.compiled.digests if manifest.compiled else {}
+    expected |= {file: sha for file, sha in graphs.items() if os.path.lexists(directory / file)}
     contents = {}
     for file, sha256 in expected.items():
         contents[file], found = _read(directory, file, limit=MAX_MEMBER_BYTES)

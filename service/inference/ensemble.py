@@ -9,7 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.inference.bundle import Bundle, open_bundle
-from service.inference.engines import Engine, EngineChoice, load_engine
+from service.inference.engines import (
+    Engine,
+    EngineChoice,
+    Precision,
+    PrecisionChoice,
+    load_engine,
+)
 from service.inference.errors import BundleError
 from service.inference.golden import golden_inputs
 from service.inference.manifest import Calibration, Manifest
@@ -18,6 +24,7 @@ __all__ = [
     "Engine",
     "Ensemble",
     "EnsembleScore",
+    "Explained",
     "MemberScore",
     "calibrate",
     "combine",
@@ -55,6 +62,22 @@ class EnsembleScore:
     members: tuple[MemberScore, ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Explained:
+    """A score, and where on the frame it comes from.
+
+    Attributes:
+        score: The same as ``Ensemble.score`` gives.
+        maps: Class activation maps, shape (members, h, w), on one grid that covers the whole
+            prepared frame. A value is what its cell adds to the member's logit: above 0 it speaks
+            for the positive label. All values of a map add up to the member's logit before
+            calibration.
+    """
+
+    score: EnsembleScore
+    maps: NDArray[np.float32]
+
+
 class Ensemble:
     """A verified bundle and the engine that computes it. Safe to use from several threads."""
 
@@ -74,6 +97,11 @@ class Ensemble:
         return self._engine.name
 
     @property
+    def precision(self) -> Precision:
+        """The arithmetic of the networks' convolutions."""
+        return self._engine.precision
+
+    @property
     def warning(self) -> str:
         """What the operator should know of that choice; empty when there is nothing."""
         return self._warning
@@ -90,8 +118,32 @@ class Ensemble:
         Raises:
             BundleError: A network gave something that is not a probability.
         """
+        return self._combined(_sound(self._engine.scores(batch), len(batch), self._bundle.manifest))
+
+    def explain(self, batch: NDArray[np.float32]) -> list[Explained]:
+        """Score prepared radiographs, and split each score over the frame.
+
+        Args:
+            batch: As for ``score``.
+
+        Returns:
+            For each image, in order, its score and its maps.
+
+        Raises:
+            BundleError: A network gave something that is not a probability or a map.
+            NotExplainableError: Not all networks allow a map.
+        """
         manifest = self._bundle.manifest
-        scores = _member_scores(self._engine, batch, manifest)
+        scores, maps = self._engine.explain(batch)
+        scores = _sound(scores, len(batch), manifest)
+        if maps.shape[:2] != scores.shape or not np.isfinite(maps).all():
+            raise BundleError("The engine does not give one map for each network and image.")
+        return [
+            Explained(score, heat) for score, heat in zip(self._combined(scores), maps, strict=True)
+        ]
+
+    def _combined(self, scores: NDArray[np.float32]) -> list[EnsembleScore]:
+        manifest = self._bundle.manifest
         final = calibrate(combine(scores, manifest.combine), manifest.calibration)
         members = calibrate(scores, manifest.calibration)
         names = [member.name for member in manifest.members]
@@ -101,20 +153,27 @@ class Ensemble:
         ]
 
 
-def load_ensemble(directory: Path, *, threads: int, engine: EngineChoice = "auto") -> Ensemble:
+def load_ensemble(
+    directory: Path,
+    *,
+    threads: int,
+    engine: EngineChoice = "auto",
+    precision: PrecisionChoice = "auto",
+) -> Ensemble:
     """Open, verify, load and try out a models folder. Blocks for seconds.
 
     Args:
         directory: The models folder.
         threads: Processor threads that one call of the engine may use.
         engine: See ``load_engine``.
+        precision: See ``load_engine``.
 
     Raises:
         BundleError: The folder does not verify, a network does not fit the manifest, or one does
             not answer the synthetic radiographs as it should.
     """
     bundle = open_bundle(directory)
-    loaded = load_engine(bundle, threads=threads, choice=engine)
+    loaded = load_engine(bundle, threads=threads, choice=engine, precision=precision)
     _check_golden(loaded.engine, bundle.manifest)
     return Ensemble(bundle.without_contents(), loaded.engine, warning=loaded.warning)
 
@@ -170,11 +229,8 @@ def _named(names: Sequence[str], row: NDArray[np.float64]) -> tuple[MemberScore,
     )
 
 
-def _member_scores(
-    engine: Engine, batch: NDArray[np.float32], manifest: Manifest
-) -> NDArray[np.float32]:
-    scores = engine.scores(batch)
-    if scores.shape != (len(batch), len(manifest.members)):
+def _sound(scores: NDArray[np.float32], images: int, manifest: Manifest) -> NDArray[np.float32]:
+    if scores.shape != (images, len(manifest.members)):
         raise BundleError("The engine does not give one score for each network and image.")
     # A comparison with NaN is false, so this refuses NaN as well.
     sound = np.all((scores >= 0) & (scores <= 1), axis=0)
@@ -188,9 +244,11 @@ def _member_scores(
 
 def _check_golden(engine: Engine, manifest: Manifest) -> None:
     inputs = golden_inputs(manifest.input)
-    answers = _member_scores(engine, np.stack(list(inputs.values())), manifest)
+    answers = _sound(engine.scores(np.stack(list(inputs.values()))), len(inputs), manifest)
     by_kind = dict(zip(inputs, answers, strict=True))
-    for golden in manifest.golden:
+    quantised = manifest.compiled.int8 if manifest.compiled else None
+    own = quantised.golden if quantised and engine.precision == "int8" else manifest.golden
+    for golden in own:
         expected = np.asarray(golden.probabilities)
         differences = np.abs(by_kind[golden.kind] - expected)
         worst = int(np.argmax(differences))

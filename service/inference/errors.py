@@ -12,3 +12,19 @@ class BundleError(Exception):
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
+
+
+class NotExplainableError(Exception):
+    """There is no class activation map to be had of these networks.
+
+    Attributes:
+        message: One sentence for people that says why.
+    """
+
+    def __init__(
+        self,
+        message: str = "A class activation map needs networks that end in global average pooling "
+        "and one dense unit, and not all of these do.",
+    ) -> None:
+        super().__init__(message)
+        self.message = message

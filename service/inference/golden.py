@@ -28,17 +28,22 @@ def golden_inputs(spec: InputSpec) -> dict[GoldenKind, NDArray[np.float32]]:
     return {kind: prepare(_radiograph(drawing), spec) for kind, drawing in drawings.items()}
 
 
-def make_golden(engine: Engine, spec: InputSpec) -> tuple[Golden, ...]:
+def make_golden(engine: Engine, spec: InputSpec, *, tolerance: float = 1e-3) -> tuple[Golden, ...]:
     """Record what each member answers to the synthetic inputs, for the manifest.
 
     Args:
         engine: The engine over the very files that the manifest names.
         spec: The input that the manifest describes.
+        tolerance: Most that an answer may differ from these later.
     """
     inputs = golden_inputs(spec)
     scores = engine.scores(np.stack(list(inputs.values())))
     return tuple(
-        Golden(kind=kind, probabilities=tuple(round(float(score), 6) for score in row))
+        Golden(
+            kind=kind,
+            probabilities=tuple(round(float(score), 6) for score in row),
+            tolerance=tolerance,
+        )
         for kind, row in zip(inputs, scores, strict=True)
     )
 

@@ -93,12 +93,51 @@ class Labels(_Part):
         return self
 
 
+class Golden(_Part):
+    """A synthetic radiograph and the probability that each member must give it."""
+
+    kind: GoldenKind
+    probabilities: tuple[Probability, ...]
+    tolerance: float = Field(default=1e-3, gt=0, le=0.1)
+
+
+class Agreement(_Part):
+    """How a graph compared with what it was made from, on radiographs: the figures of its gate."""
+
+    images: int = Field(ge=0)
+    largest_difference: float = Field(ge=0, description="Between two probabilities of one member.")
+    largest_map_difference: float | None = Field(
+        default=None, ge=0, description="Between two values of one map; null without maps."
+    )
+    verdicts_changed: int = Field(ge=0, description="Images that the two call differently.")
+    auc_loss: float | None = Field(
+        default=None, description="By how much the ensemble's AUC fell; null if not measured."
+    )
+
+
+class Quantised(_Part):
+    """The compiled graph in 8-bit integers. Its answers differ slightly, so it has its own."""
+
+    file: FileName
+    sha256: Sha256
+    agreement: Agreement
+    golden: tuple[Golden, ...]
+
+
 class Compiled(_Part):
     """One graph compiled from all members, and the digests of the files it was compiled from."""
 
     file: FileName
     sha256: Sha256
     sources: dict[FileName, Sha256]
+    agreement: Agreement | None = None
+    int8: Quantised | None = None
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """Digest of each graph, by its file."""
+        quantised = {self.int8.file: self.int8.sha256} if self.int8 else {}
+        return {self.file: self.sha256} | quantised
 
 
 class TrainingData(_Part):
@@ -115,14 +154,6 @@ class Metrics(_Part):
 
     protocol: str
     figures: dict[str, JsonValue]
-
-
-class Golden(_Part):
-    """A synthetic radiograph and the probability that each member must give it."""
-
-    kind: GoldenKind
-    probabilities: tuple[Probability, ...]
-    tolerance: float = Field(default=1e-3, gt=0, le=0.1)
 
 
 def _sentence(ending: str) -> PydanticCustomError:
@@ -170,9 +201,13 @@ class Manifest(_Part):
             values = [getattr(member, field) for member in self.members]
             if len(set(values)) < len(values):
                 raise _sentence(f"has two members with the same {field}")
-        if self.compiled and self.compiled.file in {member.file for member in self.members}:
+        graphs = list(self.compiled.digests) if self.compiled else []
+        if set(graphs) & {member.file for member in self.members}:
             raise _sentence("names one file both as a member and as the compiled graph")
-        for golden in self.golden:
+        quantised = self.compiled.int8 if self.compiled else None
+        if quantised and len(graphs) < 2:
+            raise _sentence("names one file for both compiled graphs")
+        for golden in (*self.golden, *(quantised.golden if quantised else ())):
             if len(golden.probabilities) != len(self.members):
                 raise _sentence("has a golden entry without one probability for each member")
         return self

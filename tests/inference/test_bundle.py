@@ -11,7 +11,15 @@ from pathlib import Path
 import pytest
 
 from service.imaging import InputSpec
-from service.inference import BundleError, Compiled, describe_members, file_sha256, open_bundle
+from service.inference import (
+    Agreement,
+    BundleError,
+    Compiled,
+    Quantised,
+    describe_members,
+    file_sha256,
+    open_bundle,
+)
 from service.inference import bundle as bundle_module
 from tests.inference.crafted import FILES, keras_archive, layer, network, write_bundle
 from tests.tiny_bundle import FILES as ORIGINAL_FILES
@@ -196,6 +204,32 @@ def test_a_compiled_graph_is_verified_when_it_is_there(tmp_path: Path) -> None:
 
     (tmp_path / "ensemble.onnx").write_bytes(b"another graph")
     assert "The file ensemble.onnx is not the one that the manifest describes" in _refusal(tmp_path)
+
+
+def test_both_compiled_graphs_are_verified(tmp_path: Path) -> None:
+    graphs = {"ensemble.onnx": b"a graph", "ensemble.int8.onnx": b"a smaller one"}
+    sha256 = {file: hashlib.sha256(graph).hexdigest() for file, graph in graphs.items()}
+    compared = Agreement(images=600, largest_difference=0.05, verdicts_changed=1, auc_loss=0.0)
+    int8 = Quantised(
+        file="ensemble.int8.onnx",
+        sha256=sha256["ensemble.int8.onnx"],
+        agreement=compared,
+        golden=(),
+    )
+    write_bundle(
+        tmp_path,
+        compiled=Compiled(
+            file="ensemble.onnx", sha256=sha256["ensemble.onnx"], sources={}, int8=int8
+        ),
+    )
+    for file, graph in graphs.items():
+        (tmp_path / file).write_bytes(graph)
+
+    contents = open_bundle(tmp_path).contents
+    assert {file: contents[file] for file in graphs} == graphs
+
+    (tmp_path / "ensemble.int8.onnx").write_bytes(b"another graph")
+    assert "ensemble.int8.onnx is not the one that the manifest describes" in _refusal(tmp_path)
 
 
 def test_a_folder_of_the_two_original_files_needs_no_manifest(original: Path) -> None:

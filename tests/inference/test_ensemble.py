@@ -11,11 +11,16 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from service.inference import (
+    Agreement,
     BundleError,
     Calibration,
+    Compiled,
     Ensemble,
     Golden,
     LoadedEngine,
+    NotExplainableError,
+    Precision,
+    Quantised,
     golden_inputs,
     load_ensemble,
     open_bundle,
@@ -32,11 +37,25 @@ class _FixedEngine:
 
     name = "fixed"
 
-    def __init__(self, *scores: float) -> None:
+    def __init__(
+        self,
+        *scores: float,
+        maps: NDArray[np.float32] | None = None,
+        precision: Precision = "fp32",
+    ) -> None:
         self._scores = np.array(scores, np.float32)
+        self._maps = maps
+        self.precision = precision
 
     def scores(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.tile(self._scores, (len(batch), 1))
+
+    def explain(
+        self, batch: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        if self._maps is None:
+            raise NotExplainableError
+        return self.scores(batch), np.stack([self._maps] * len(batch))
 
 
 def _ensemble(directory: Path, *scores: float, **changes: Any) -> Ensemble:
@@ -154,6 +173,37 @@ def test_an_engine_of_another_size_is_refused(tmp_path: Path) -> None:
         _ensemble(tmp_path, 0.5, 0.5, 0.5).score(_batch())
 
 
+def _explaining(directory: Path, maps: NDArray[np.float32]) -> Ensemble:
+    calibration = Calibration(method="temperature", slope=0.5)
+    bundle = open_bundle(write_bundle(directory, calibration=calibration))
+    return Ensemble(bundle, _FixedEngine(0.25, 0.75, maps=maps))
+
+
+def test_an_explanation_has_the_score_and_each_members_map(tmp_path: Path) -> None:
+    maps = np.arange(12, dtype=np.float32).reshape(2, 2, 3)
+    ensemble = _explaining(tmp_path, maps)
+
+    explained = ensemble.explain(_batch(2))
+
+    assert [each.score for each in explained] == ensemble.score(_batch(2))
+    assert all(np.array_equal(each.maps, maps) for each in explained)
+
+
+def test_networks_without_maps_are_not_explained(tmp_path: Path) -> None:
+    with pytest.raises(NotExplainableError, match="global average pooling and one dense unit"):
+        _ensemble(tmp_path, 0.5, 0.5).explain(_batch())
+
+
+@pytest.mark.parametrize(
+    "maps", [np.zeros((3, 2, 2)), np.zeros((1, 2, 2)), np.full((2, 2, 2), np.nan)]
+)
+def test_what_is_not_a_map_for_each_network_is_refused(
+    tmp_path: Path, maps: NDArray[np.float32]
+) -> None:
+    with pytest.raises(BundleError, match="does not give one map for each network"):
+        _explaining(tmp_path, maps).explain(_batch())
+
+
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Loading gives an engine that answers 0.25 and 0.75."""
@@ -190,6 +240,29 @@ def test_a_golden_answer_out_of_tolerance_is_refused(tmp_path: Path) -> None:
         "The network second.keras answers the test image 'chest' with 0.7500 "
         "where the manifest expects 0.7488."
     )
+
+
+@pytest.mark.parametrize(("precision", "asked"), [("fp32", 0.25), ("int8", 0.35)])
+def test_each_precision_has_golden_answers_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: Precision, asked: float
+) -> None:
+    def load(*_: object, **__: object) -> LoadedEngine:
+        return LoadedEngine(_FixedEngine(asked, 0.75, precision=precision))
+
+    monkeypatch.setattr(ensemble_module, "load_engine", load)
+    int8 = Quantised(
+        file="ensemble.int8.onnx",
+        sha256="0" * 64,
+        agreement=Agreement(images=1, largest_difference=0.1, verdicts_changed=0),
+        golden=(Golden(kind="ramp", probabilities=(0.345, 0.755), tolerance=0.01),),
+    )
+    models = write_bundle(
+        tmp_path,
+        golden=(Golden(kind="ramp", probabilities=(0.25, 0.75)),),
+        compiled=Compiled(file="ensemble.onnx", sha256="0" * 64, sources={}, int8=int8),
+    )
+
+    assert load_ensemble(models, threads=1).precision == precision
 
 
 def _manifest_input(directory: Path) -> Any:

@@ -7,17 +7,23 @@ import pytest
 from numpy.typing import NDArray
 
 from service.imaging import InputSpec
-from service.inference import golden_inputs, make_golden
+from service.inference import NotExplainableError, Precision, golden_inputs, make_golden
 
 
 class _MeanEngine:
     """Answers with the image's mean, and one minus that."""
 
     name = "mean"
+    precision: Precision = "fp32"
 
     def scores(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         means = batch.mean(axis=(1, 2, 3))
         return np.stack([means, 1 - means], axis=1)
+
+    def explain(
+        self, batch: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        raise NotExplainableError
 
 
 @pytest.mark.parametrize(
@@ -59,3 +65,9 @@ def test_golden_records_what_each_member_answers() -> None:
         mean = float(image.mean())
         assert entry.probabilities == pytest.approx((mean, 1 - mean), abs=1e-5)
         assert entry.tolerance == 1e-3
+
+
+def test_golden_records_how_far_an_answer_may_stray() -> None:
+    golden = make_golden(_MeanEngine(), InputSpec(), tolerance=0.01)
+
+    assert {entry.tolerance for entry in golden} == {0.01}

@@ -8,6 +8,7 @@ import pytest
 
 from service.imaging import InputSpec
 from service.inference import (
+    Agreement,
     BundleError,
     Calibration,
     Compiled,
@@ -15,6 +16,7 @@ from service.inference import (
     Labels,
     Manifest,
     Metrics,
+    Quantised,
     TrainingData,
 )
 from service.inference.manifest import SCHEMA_FILE, json_schema, write_schema
@@ -31,7 +33,24 @@ def _full_manifest() -> Manifest:
         combine="mean_logit",
         calibration=Calibration(method="platt", slope=0.7, intercept=-0.25, fitted_on="folds"),
         labels=Labels(negative="clear", positive="cloudy"),
-        compiled=Compiled(file="ensemble.onnx", sha256=_SHA, sources={"first.keras": _SHA}),
+        compiled=Compiled(
+            file="ensemble.onnx",
+            sha256=_SHA,
+            sources={"first.keras": _SHA},
+            agreement=Agreement(images=128, largest_difference=1e-5, verdicts_changed=0),
+            int8=Quantised(
+                file="ensemble.int8.onnx",
+                sha256=_SHA,
+                agreement=Agreement(
+                    images=1024,
+                    largest_difference=0.05,
+                    largest_map_difference=0.01,
+                    verdicts_changed=1,
+                    auc_loss=-1e-4,
+                ),
+                golden=(Golden(kind="chest", probabilities=(0.25, 0.75), tolerance=0.01),),
+            ),
+        ),
         training_data=TrainingData(digest=_SHA, description="phantoms", images=9, patients=3),
         metrics=Metrics(protocol="none", figures={"auc": {"value": 0.5, "ci": [0.4, 0.6]}}),
         golden=(Golden(kind="ramp", probabilities=(0.25, 0.75)),),
@@ -91,6 +110,18 @@ def test_a_failed_write_leaves_the_old_manifest_and_nothing_else(tmp_path: Path)
     assert [entry.name for entry in tmp_path.iterdir()] == ["ensemble.json"]
 
 
+def test_a_manifest_from_before_there_were_8_bit_graphs_is_read() -> None:
+    content = _content()
+    for field in ("agreement", "int8"):
+        del content["compiled"][field]
+
+    compiled = Manifest.from_json(json.dumps(content).encode()).compiled
+
+    assert compiled is not None
+    assert (compiled.agreement, compiled.int8) == (None, None)
+    assert compiled.digests == {"ensemble.onnx": _SHA}
+
+
 def test_the_input_is_read_as_the_spec_that_imaging_takes() -> None:
     spec = Manifest.from_json(_full_manifest().to_json().encode()).input
 
@@ -118,6 +149,10 @@ def test_the_input_is_read_as_the_spec_that_imaging_takes() -> None:
         ("calibration.method", "temperature", "is a temperature, which has no intercept."),
         ("labels.positive", "clear", "The manifest's field labels gives both classes the same"),
         ("compiled.file", "first.keras", "names one file both as a member and as the compiled"),
+        ("compiled.int8.file", "second.keras", "names one file both as a member and as the"),
+        ("compiled.int8.file", "ensemble.onnx", "names one file for both compiled graphs."),
+        ("compiled.int8.agreement.images", -1, "compiled.int8.agreement.images must be at least"),
+        ("compiled.int8.golden.0.probabilities", [0.5], "has a golden entry without one"),
         ("golden.0.probabilities", [0.5], "has a golden entry without one probability for each"),
         ("golden.0.probabilities", [0.5, 1.5], "golden.0.probabilities.1 must be at most 1.0."),
         ("golden.0.kind", "noise", "golden.0.kind must be 'ramp', 'checker' or 'chest'."),

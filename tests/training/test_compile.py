@@ -1,17 +1,35 @@
-"""A graph is written only if it answers as Keras does, and it answers only for its own networks."""
+"""Graphs are written only if they answer as Keras does, and answer only for their own networks."""
 
 import json
+import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from service.inference import BundleError, file_sha256, load_ensemble, open_bundle
+from service.imaging import InputSpec
+from service.inference import (
+    BundleError,
+    NotExplainableError,
+    PrecisionChoice,
+    file_sha256,
+    load_ensemble,
+    open_bundle,
+)
 from tests.tiny_bundle import write_tiny_bundle
 from training import compile as module
-from training.compile import GRAPH_FILE, TOLERANCE, CompileError, compile_bundle
+from training.compile import (
+    GRAPH_FILE,
+    GRAPH_FILES,
+    INT8_FILE,
+    TOLERANCE,
+    CompileError,
+    compile_bundle,
+)
 from training.data import Record, scan
+from training.graphs import export
 
 pytestmark = [
     pytest.mark.tensorflow,
@@ -19,6 +37,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:In the future `np.object`:FutureWarning"),
 ]
 
+PRECISIONS: tuple[PrecisionChoice, ...] = ("auto", "fp32", "int8")
 IMAGES = np.random.default_rng(0).uniform(size=(8, 32, 32, 1)).astype(np.float32)
 
 
@@ -27,25 +46,124 @@ def records(data_set: Path) -> tuple[Record, ...]:
     return scan(data_set / "train").records
 
 
+def make_do(patch: pytest.MonkeyPatch) -> None:
+    """Have the gates judge by the phantoms that there are: 24 patients, and 16 further ones."""
+    for name, value in {"MIN_IMAGES": 20, "GATE_IMAGES": 24, "INT8_MIN_IMAGES": 16}.items():
+        patch.setattr(module, name, value)
+
+
+@pytest.fixture
+def _few_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    make_do(monkeypatch)
+
+
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory, records: tuple[Record, ...]) -> Path:
-    """A tiny bundle with its graph; tests that change it copy it."""
-    directory = write_tiny_bundle(tmp_path_factory.mktemp("models"))
+    """A tiny bundle with its graphs; tests that change it copy it."""
+    directory = write_tiny_bundle(tmp_path_factory.mktemp("models"), pooled=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "MIN_IMAGES", 20)
-        agreement = compile_bundle(directory, records)
-    assert agreement.images == 40
-    assert agreement.largest_difference <= TOLERANCE
-    assert agreement.verdicts_changed == 0
+        make_do(patch)
+        # Networks this tiny lose more in 8 bits than real ones.
+        patch.setattr(module, "INT8_MAX_CHANGED", 0.2)
+        patch.setattr(module, "INT8_MAX_AUC_LOSS", 0.2)
+        outcome = compile_bundle(directory, records)
+    assert outcome.agreement.images == 24
+    assert outcome.agreement.largest_difference <= TOLERANCE
+    assert outcome.agreement.verdicts_changed == 0
+    assert outcome.int8 is not None
+    assert outcome.int8.images == 16
     return directory
 
 
 def test_the_compiled_bundle_answers_as_keras_does(compiled: Path) -> None:
-    ours = load_ensemble(compiled, threads=1)
+    ours = load_ensemble(compiled, threads=1, precision="fp32")
     theirs = load_ensemble(compiled, threads=1, engine="tensorflow")
     assert (ours.engine_name, theirs.engine_name, ours.warning) == ("onnx", "tensorflow", "")
     for one, other in zip(ours.score(IMAGES), theirs.score(IMAGES), strict=True):
         assert one.probability == pytest.approx(other.probability, abs=TOLERANCE)
+
+
+def test_the_compiled_bundle_explains_as_keras_does(compiled: Path) -> None:
+    ours = load_ensemble(compiled, threads=1, precision="fp32")
+    theirs = load_ensemble(compiled, threads=1, engine="tensorflow")
+    for one, other in zip(ours.explain(IMAGES), theirs.explain(IMAGES), strict=True):
+        assert one.maps.shape == (2, 4, 4)
+        assert one.maps.std() > 100 * TOLERANCE
+        np.testing.assert_allclose(one.maps, other.maps, atol=TOLERANCE)
+
+
+def test_the_graph_in_8_bits_answers_nearly_the_same(
+    compiled: Path, records: tuple[Record, ...]
+) -> None:
+    wide = load_ensemble(compiled, threads=1, precision="fp32")
+    narrow = load_ensemble(compiled, threads=1, precision="int8")
+    assert (narrow.engine_name, narrow.precision) == ("onnx", "int8")
+    images = module._prepared(records[::4], wide.bundle.manifest.input)
+    for one, other in zip(wide.explain(images), narrow.explain(images), strict=True):
+        assert one.score.probability == pytest.approx(other.score.probability, abs=0.1)
+        assert 0 < np.abs(one.maps - other.maps).max() < 0.1
+
+
+def test_the_manifest_tells_what_the_gates_found(compiled: Path) -> None:
+    manifest = open_bundle(compiled).manifest
+    assert manifest.compiled is not None
+    assert manifest.compiled.agreement is not None
+    assert manifest.compiled.agreement.largest_map_difference is not None
+    int8 = manifest.compiled.int8
+    assert int8 is not None
+    assert int8.sha256 == file_sha256(compiled / INT8_FILE)
+    assert int8.agreement.auc_loss is not None
+    assert [golden.kind for golden in int8.golden] == ["ramp", "checker", "chest"]
+
+
+@pytest.mark.usefixtures("_few_will_do")
+def test_a_graph_in_8_bits_that_changes_verdicts_is_left_out(
+    tmp_path: Path,
+    compiled: Path,
+    records: tuple[Record, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    directory = shutil.copytree(compiled, tmp_path / "models")
+
+    def quantise_badly(_: Path, __: object, target: Path) -> None:
+        """Answer as other networks would."""
+        other = write_tiny_bundle(tmp_path / "other", seed=9, pooled=True)
+        files = [other / member.file for member in open_bundle(other).manifest.members]
+        export(files, open_bundle(other).manifest.input, target)
+
+    monkeypatch.setattr(module, "quantise", quantise_badly)
+    outcome = compile_bundle(directory, records)
+    assert outcome.int8 is None
+    assert re.search(
+        r"changes \d+ of 16 verdicts .* and loses -?\d\.\d+ of the AUC", outcome.refusal
+    )
+    assert not (directory / INT8_FILE).exists()
+    assert load_ensemble(directory, threads=1).precision == "fp32"
+
+
+@pytest.mark.usefixtures("_few_will_do")
+def test_too_few_further_images_are_no_evidence_for_8_bits(
+    tmp_path: Path,
+    records: tuple[Record, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    directory = write_tiny_bundle(tmp_path / "models")
+    monkeypatch.setattr(module, "INT8_MIN_IMAGES", 17)
+    outcome = compile_bundle(directory, records)
+    assert "16 further patients are too few" in outcome.refusal
+    assert (directory / GRAPH_FILE).exists()
+    assert not (directory / INT8_FILE).exists()
+
+
+@pytest.mark.usefixtures("_few_will_do")
+def test_networks_without_maps_are_compiled_all_the_same(
+    tmp_path: Path, records: tuple[Record, ...]
+) -> None:
+    directory = write_tiny_bundle(tmp_path / "models")
+    agreement = compile_bundle(directory, records).agreement
+    assert agreement.largest_map_difference is None
+    with pytest.raises(NotExplainableError):
+        load_ensemble(directory, threads=1, engine="onnx").explain(IMAGES)
 
 
 def test_a_network_that_changed_after_compiling_is_served_by_tensorflow_with_a_warning(
@@ -60,8 +178,9 @@ def test_a_network_that_changed_after_compiling_is_served_by_tensorflow_with_a_w
     manifest["golden"] = []
     (changed / "ensemble.json").write_text(json.dumps(manifest))
 
-    with pytest.raises(BundleError, match="made from other networks"):
-        load_ensemble(changed, threads=1, engine="onnx")
+    for precision in PRECISIONS:
+        with pytest.raises(BundleError, match="made from other networks"):
+            load_ensemble(changed, threads=1, engine="onnx", precision=precision)
     served = load_ensemble(changed, threads=1)
     assert served.engine_name == "tensorflow"
     assert "made from other networks" in served.warning
@@ -70,23 +189,24 @@ def test_a_network_that_changed_after_compiling_is_served_by_tensorflow_with_a_w
         assert one.members[0].probability == pytest.approx(new.members[0].probability, abs=1e-5)
 
 
+@pytest.mark.usefixtures("_few_will_do")
 def test_a_graph_that_differs_is_not_written(
-    tmp_path: Path, records: tuple[Record, ...], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    records: tuple[Record, ...],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     directory = write_tiny_bundle(tmp_path / "models")
     manifest = (directory / "ensemble.json").read_bytes()
     other = write_tiny_bundle(tmp_path / "other", seed=9)
-    honest = module.export
 
-    def export_another(_: object, path: Path) -> None:
-        honest(open_bundle(other), path)
+    def export_another(files: Sequence[Path], spec: InputSpec, target: Path) -> None:
+        export([other / file.name for file in files], spec, target)
 
-    monkeypatch.setattr(module, "MIN_IMAGES", 20)
     monkeypatch.setattr(module, "export", export_another)
     with pytest.raises(CompileError, match="differs from Keras"):
         compile_bundle(directory, records)
     assert (directory / "ensemble.json").read_bytes() == manifest
-    assert not (directory / GRAPH_FILE).exists()
+    assert not any((directory / file).exists() for file in GRAPH_FILES)
 
 
 def test_too_few_images_are_no_evidence(tmp_path: Path, records: tuple[Record, ...]) -> None:

@@ -1,9 +1,11 @@
 """What every engine is, and what it may be given."""
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+Precision = Literal["fp32", "int8"]
 
 
 class Engine(Protocol):
@@ -13,6 +15,10 @@ class Engine(Protocol):
     def name(self) -> str:
         """Short name for logs and the description of the model."""
 
+    @property
+    def precision(self) -> Precision:
+        """The arithmetic of the networks' convolutions."""
+
     def scores(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """Score a batch.
 
@@ -21,6 +27,22 @@ class Engine(Protocol):
 
         Returns:
             Shape (N, members), probabilities in the order of the manifest's members.
+        """
+
+    def explain(
+        self, batch: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Score a batch and split each score over the frame.
+
+        Args:
+            batch: As for ``scores``.
+
+        Returns:
+            The scores, and maps of shape (N, members, h, w) on a grid that covers the whole frame:
+            what each cell adds to the network's logit.
+
+        Raises:
+            NotExplainableError: Not all networks allow a map.
         """
 
 

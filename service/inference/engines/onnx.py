@@ -1,16 +1,24 @@
 """The ONNX Runtime engine: the compiled graph of a bundle, without TensorFlow in the process."""
 
+import os
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.inference.bundle import Bundle
-from service.inference.engines.contract import check_batch
-from service.inference.errors import BundleError
+from service.inference.engines.contract import Precision, check_batch
+from service.inference.errors import BundleError, NotExplainableError
+from service.inference.manifest import Compiled, Quantised
+
+# From 1.29 on ONNX Runtime tells its maker about every session (names and digests of the network,
+# the machine, times) and keeps a database for it on disk. It looks at this when it is imported;
+# its own function for the purpose comes too late.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 INPUT_NAME: Final = "radiograph"
 OUTPUT_NAME: Final = "probabilities"
+MAPS_NAME: Final = "activation_maps"
 
 
 class OnnxEngine:
@@ -18,26 +26,28 @@ class OnnxEngine:
 
     name: Final = "onnx"
 
-    def __init__(self, bundle: Bundle, *, threads: int) -> None:
-        """Load the compiled graph of a freshly opened bundle.
+    def __init__(self, bundle: Bundle, *, threads: int, precision: Precision = "fp32") -> None:
+        """Load a compiled graph of a freshly opened bundle.
 
         Args:
             bundle: As ``open_bundle`` gave it, with the contents of its files.
             threads: Processor threads that one call may use.
+            precision: Which of the bundle's graphs.
 
         Raises:
-            BundleError: There is no graph for these very networks, ONNX Runtime cannot be had
+            BundleError: There is no such graph for these very networks, ONNX Runtime cannot be had
                 here, or the graph does not fit the manifest.
         """
-        reason = why_not(bundle)
-        if reason:
-            raise BundleError(reason)
+        graph = _graph(bundle, precision)
+        if isinstance(graph, str):
+            raise BundleError(graph)
         manifest = bundle.manifest
-        assert manifest.compiled is not None  # noqa: S101 - why_not has seen to it
-        file = manifest.compiled.file
+        self.precision = precision
         self._shape = (manifest.input.height, manifest.input.width, manifest.input.channels)
-        self._session = _start(bundle.contents[file], file, threads)
-        _check_signature(self._session, file, self._shape, len(manifest.members))
+        self._session = _start(bundle.contents[graph.file], graph.file, threads)
+        self._has_maps = _check_signature(
+            self._session, graph.file, self._shape, len(manifest.members)
+        )
         self.scores(np.zeros((1, *self._shape), dtype=np.float32))
 
     def scores(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -46,20 +56,39 @@ class OnnxEngine:
         result: NDArray[np.float32] = self._session.run([OUTPUT_NAME], {INPUT_NAME: batch})[0]
         return result
 
+    def explain(
+        self, batch: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Score a batch and split each score over the frame; see ``Engine.explain``."""
+        check_batch(batch, self._shape)
+        if not self._has_maps:
+            raise NotExplainableError
+        scores, maps = self._session.run([OUTPUT_NAME, MAPS_NAME], {INPUT_NAME: batch})
+        return scores, maps
 
-def why_not(bundle: Bundle) -> str | None:
-    """Say in a sentence why a bundle's compiled graph cannot answer for it, or None if it can."""
+
+def why_not(bundle: Bundle, precision: Precision = "fp32") -> str | None:
+    """Say in a sentence why a compiled graph cannot answer for its bundle, or None if it can."""
+    graph = _graph(bundle, precision)
+    return graph if isinstance(graph, str) else None
+
+
+def _graph(bundle: Bundle, precision: Precision) -> Compiled | Quantised | str:
+    """The manifest's entry of a graph, or why it cannot answer for the bundle."""
     compiled = bundle.manifest.compiled
     if compiled is None:
         return "The bundle holds no compiled graph."
-    if compiled.file not in bundle.contents:
-        return f"The bundle lacks its compiled graph {compiled.file}."
+    graph = compiled.int8 if precision == "int8" else compiled
+    if graph is None:
+        return "The bundle holds no 8-bit graph."
+    if graph.file not in bundle.contents:
+        return f"The bundle lacks its compiled graph {graph.file}."
     if compiled.sources != {member.file: member.sha256 for member in bundle.manifest.members}:
         return (
-            f"The compiled graph {compiled.file} was made from other networks than the bundle "
+            f"The compiled graph {graph.file} was made from other networks than the bundle "
             "holds now. Compile the bundle again."
         )
-    return None
+    return graph
 
 
 def _start(graph: bytes, file: str, threads: int) -> Any:
@@ -82,11 +111,18 @@ def _start(graph: bytes, file: str, threads: int) -> Any:
         raise BundleError(f"The compiled graph {file} cannot be loaded.") from error
 
 
-def _check_signature(session: Any, file: str, shape: tuple[int, int, int], members: int) -> None:
+def _check_signature(session: Any, file: str, shape: tuple[int, int, int], members: int) -> bool:
+    """Refuse a graph that does not fit the manifest; tell whether it gives maps."""
     inputs = {part.name: tuple(part.shape[1:]) for part in session.get_inputs()}
     outputs = {part.name: tuple(part.shape[1:]) for part in session.get_outputs()}
-    if inputs != {INPUT_NAME: shape} or outputs.get(OUTPUT_NAME) != (members,):
+    maps = outputs.get(MAPS_NAME)
+    if (
+        inputs != {INPUT_NAME: shape}
+        or outputs.get(OUTPUT_NAME) != (members,)
+        or not (maps is None or (len(maps) == 3 and maps[0] == members))
+    ):
         raise BundleError(
             f"The compiled graph {file} does not take the bundle's images and give one "
             "probability for each of its networks."
         )
+    return maps is not None

@@ -1,5 +1,6 @@
 """The compiled graph answers for the very networks it was made from, and for no others."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -9,20 +10,45 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from service.imaging import InputSpec
-from service.inference import Bundle, BundleError, Compiled, Manifest, MemberEntry, Threshold
+from service.inference import (
+    Agreement,
+    Bundle,
+    BundleError,
+    Compiled,
+    EngineChoice,
+    Manifest,
+    MemberEntry,
+    NotExplainableError,
+    PrecisionChoice,
+    Quantised,
+    Threshold,
+    engines,
+)
 from service.inference.engines import load_engine
-from service.inference.engines.onnx import INPUT_NAME, OUTPUT_NAME, OnnxEngine
+from service.inference.engines.onnx import INPUT_NAME, MAPS_NAME, OUTPUT_NAME, OnnxEngine
 
 SIDE = 16
 GRAPH = "ensemble.onnx"
+INT8_GRAPH = "ensemble.int8.onnx"
 SOURCES = {"a.keras": "a" * 64, "b.keras": "b" * 64}
 
 
 def graph(
-    side: int = SIDE, outputs: int = 2, name: str = OUTPUT_NAME, external: bool = False
+    side: int = SIDE,
+    outputs: int = 2,
+    name: str = OUTPUT_NAME,
+    external: bool = False,
+    maps: int = 0,
+    first: int = 1,
 ) -> bytes:
-    """Two "networks": the sigmoid of the mean grey level, once as it is and once doubled."""
-    factors = numpy_helper.from_array(np.arange(1, outputs + 1, dtype=np.float32), "factors")
+    """Two "networks": the sigmoid of the mean grey level, once as it is and once doubled.
+
+    With ``maps``, so many maps of one cell each: the logits.
+    """
+    factors = numpy_helper.from_array(
+        np.arange(first, outputs + first, dtype=np.float32), "factors"
+    )
+    corner = numpy_helper.from_array(np.array([-1, maps or outputs, 1, 1]), "corner")
     if external:
         factors.ClearField("raw_data")
         factors.data_location = TensorProto.EXTERNAL
@@ -36,11 +62,15 @@ def graph(
                 helper.make_node("Flatten", ["means"], ["flat"]),
                 helper.make_node("Mul", ["flat", "factors"], ["scaled"]),
                 helper.make_node("Sigmoid", ["scaled"], [name]),
+                helper.make_node("Reshape", ["scaled", "corner"], [MAPS_NAME]),
             ],
             "test",
             [helper.make_tensor_value_info(INPUT_NAME, TensorProto.FLOAT, shape)],
-            [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", outputs])],
-            [factors],
+            [
+                helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", outputs]),
+                helper.make_tensor_value_info(MAPS_NAME, TensorProto.FLOAT, ["N", maps, 1, 1]),
+            ][: 2 if maps else 1],
+            [factors, corner],
         ),
         opset_imports=[helper.make_opsetid("", 15)],
         ir_version=8,
@@ -48,9 +78,25 @@ def graph(
     return bytes(model.SerializeToString())
 
 
-def bundle(data: bytes | None, sources: dict[str, str] | None = None) -> Bundle:
-    """A bundle as ``open_bundle`` would give it; None leaves the graph out of the folder."""
-    compiled = Compiled(file=GRAPH, sha256="c" * 64, sources=sources or SOURCES)
+def bundle(
+    data: bytes | None, sources: dict[str, str] | None = None, small: bytes | None = None
+) -> Bundle:
+    """A bundle as ``open_bundle`` would give it; None leaves the graph out of the folder.
+
+    Args:
+        data: The graph.
+        sources: What it was made from.
+        small: Another graph that passes for the same in 8 bits.
+    """
+    int8 = Quantised(
+        file=INT8_GRAPH,
+        sha256="d" * 64,
+        agreement=Agreement(images=600, largest_difference=0.1, verdicts_changed=0),
+        golden=(),
+    )
+    compiled = Compiled(
+        file=GRAPH, sha256="c" * 64, sources=sources or SOURCES, int8=int8 if small else None
+    )
     manifest = Manifest(
         name="test",
         version="1",
@@ -62,7 +108,8 @@ def bundle(data: bytes | None, sources: dict[str, str] | None = None) -> Bundle:
         threshold=Threshold(value=0.5, rule="half"),
         compiled=compiled,
     )
-    contents = {} if data is None else {GRAPH: data}
+    graphs = {GRAPH: data, INT8_GRAPH: small}
+    contents = {file: graph for file, graph in graphs.items() if graph is not None}
     return Bundle(Path("models"), manifest, "sha256:0", "manifest", contents)
 
 
@@ -72,6 +119,73 @@ def test_the_engine_gives_each_networks_probability() -> None:
     means = batch.mean(axis=(1, 2, 3))
     expected = 1 / (1 + np.exp(-np.stack([means, 2 * means], axis=1)))
     np.testing.assert_allclose(engine.scores(batch), expected, atol=1e-6)
+
+
+def test_eight_callers_at_once_get_the_answers_of_one() -> None:
+    engine = OnnxEngine(bundle(graph()), threads=2)
+    images = np.random.default_rng(1).uniform(size=(200, SIDE, SIDE, 1)).astype(np.float32)
+    serial = [engine.scores(image[None]) for image in images]
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        parallel = list(pool.map(lambda image: engine.scores(image[None]), images))
+    np.testing.assert_array_equal(parallel, serial)
+
+
+def test_the_engine_gives_maps_where_the_graph_has_them() -> None:
+    engine = OnnxEngine(bundle(graph(maps=2)), threads=1)
+    batch = np.random.default_rng(0).uniform(size=(3, SIDE, SIDE, 1)).astype(np.float32)
+    scores, maps = engine.explain(batch)
+    assert maps.shape == (3, 2, 1, 1)
+    np.testing.assert_array_equal(scores, engine.scores(batch))
+    np.testing.assert_allclose(1 / (1 + np.exp(-maps[..., 0, 0])), scores, atol=1e-6)
+
+
+def test_a_graph_without_maps_explains_nothing() -> None:
+    engine = OnnxEngine(bundle(graph()), threads=1)
+    with pytest.raises(NotExplainableError):
+        engine.explain(np.zeros((1, SIDE, SIDE, 1), dtype=np.float32))
+
+
+@pytest.mark.parametrize(
+    ("asked", "vnni", "taken"),
+    [
+        ("auto", True, "int8"),
+        ("auto", False, "fp32"),
+        ("int8", False, "int8"),
+        ("fp32", True, "fp32"),
+    ],
+)
+def test_the_graph_in_8_bits_is_taken_when_asked_for_or_faster(
+    monkeypatch: pytest.MonkeyPatch, asked: PrecisionChoice, vnni: bool, taken: str
+) -> None:
+    monkeypatch.setattr(engines, "favours_int8", lambda: vnni)
+    made = bundle(graph(), small=graph(first=3))
+    engine = load_engine(made, threads=1, precision=asked).engine
+    assert (engine.name, engine.precision) == ("onnx", taken)
+    batch = np.full((1, SIDE, SIDE, 1), 0.1, dtype=np.float32)
+    factor = 3 if taken == "int8" else 1
+    assert engine.scores(batch)[0, 0] == pytest.approx(1 / (1 + np.exp(-0.1 * factor)))
+
+
+def test_auto_takes_32_bits_where_there_is_no_graph_in_8(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "favours_int8", lambda: True)
+    assert load_engine(bundle(graph()), threads=1).engine.precision == "fp32"
+
+
+@pytest.mark.parametrize(
+    ("made", "choice", "message"),
+    [
+        (bundle(graph()), "auto", "holds no 8-bit graph"),
+        (bundle(graph(), {"a.keras": "0" * 64}, graph()), "onnx", "made from other networks"),
+        (bundle(graph(), {"a.keras": "0" * 64}, graph()), "auto", "made from other networks"),
+        (bundle(graph(), small=graph()), "tensorflow", "TensorFlow cannot compute in 8 bits"),
+    ],
+    ids=["no-graph", "changed-network", "changed-network-auto", "other-engine"],
+)
+def test_8_bits_that_cannot_be_had_are_refused(
+    made: Bundle, choice: EngineChoice, message: str
+) -> None:
+    with pytest.raises(BundleError, match=message):
+        load_engine(made, threads=1, choice=choice, precision="int8")
 
 
 def test_auto_takes_the_compiled_graph_without_a_warning() -> None:
@@ -92,10 +206,11 @@ def test_auto_takes_the_compiled_graph_without_a_warning() -> None:
         (bundle(graph(side=32)), "does not take the bundle's images"),
         (bundle(graph(outputs=3)), "does not take the bundle's images"),
         (bundle(graph(name="other")), "does not take the bundle's images"),
+        (bundle(graph(maps=3)), "does not take the bundle's images"),
     ],
     ids=[
         "changed-network", "missing-network", "no-graph", "no-onnx", "truncated",
-        "external-weights", "other-input", "other-output", "other-name",
+        "external-weights", "other-input", "other-output", "other-name", "other-maps",
     ],
 )  # fmt: skip
 def test_a_graph_that_does_not_fit_is_refused(made: Bundle, message: str) -> None:

@@ -177,7 +177,7 @@ def test_a_machine_without_tensorflow_is_told_so(
 ) -> None:
     monkeypatch.setitem(sys.modules, "tensorflow", None)
 
-    assert refusal(models) == "TensorFlow and Keras are not installed here."
+    assert "install pneumonia-xray[tensorflow]" in refusal(models)
 
 
 def test_a_network_for_a_fixed_number_of_images_is_refused(keras: Any, models: Path) -> None:
@@ -204,6 +204,6 @@ def test_networks_that_fail_when_they_compute_are_refused(
     def fail(*_: object) -> None:
         raise ArithmeticError("a library's own words")
 
-    monkeypatch.setattr(tensorflow, "_fuse", fail)
+    monkeypatch.setattr(tensorflow, "_trace", fail)
 
     assert refusal(models) == "The networks of the bundle cannot be computed here."

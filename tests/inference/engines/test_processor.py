@@ -1,0 +1,30 @@
+"""8 bits are taken only on processors where they were measured to be faster."""
+
+from pathlib import Path
+
+import pytest
+
+from service.inference.engines.processor import favours_int8
+
+
+@pytest.mark.parametrize(
+    ("text", "favoured"),
+    [
+        ("processor\t: 0\nflags\t\t: fpu avx2 avx512_vnni\n", True),
+        ("flags : fpu avx_vnni\n\nflags : fpu avx_vnni\n", True),
+        ("flags : fpu avx_vnni\n\nflags : fpu avx2\n", False),
+        ("flags : fpu avx2 avx512f\n", False),
+        ("Features : fp asimd asimddp\n", False),
+        ("", False),
+    ],
+    ids=["avx512", "avx", "one-core-without", "without", "arm", "empty"],
+)
+def test_the_processor_must_have_vnni(tmp_path: Path, text: str, favoured: bool) -> None:
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text(text)
+
+    assert favours_int8(cpuinfo) is favoured
+
+
+def test_a_system_that_does_not_tell_gets_32_bits(tmp_path: Path) -> None:
+    assert not favours_int8(tmp_path / "nowhere")
