@@ -32,10 +32,14 @@ FurtherOption = Annotated[
 ]
 RunsOption = Annotated[Path, typer.Option("--runs", help="Checkpoints, logs, predictions.")]
 TargetOption = Annotated[Path, typer.Option("--target", help="Folder of the bundle.")]
+BundleOption = Annotated[Path, typer.Option("--bundle", help="Folder of the bundle.")]
 VersionOption = Annotated[str, typer.Option("--version", help="Version of the bundle.")]
 
 RUNS = Path("runs")
 MODELS = Path("models")
+RECIPES = Path("training/recipes")
+STUDY = Path("training/study")
+EXPERIMENTS = Path("training/EXPERIMENTS.md")
 
 
 @app.command()
@@ -67,6 +71,41 @@ def fit(
 
 
 @app.command()
+def tune(
+    data: DataOption,
+    further: FurtherOption = None,
+    recipe: Annotated[Path, typer.Option("--recipe", help="Where the search begins.")] = RECIPES
+    / "whole_frame.toml",
+    trials: Annotated[int, typer.Option(min=0, help="Trials the study shall have.")] = 12,
+    fold: Annotated[list[int], typer.Option(help="Folds to judge on.")] = [4],  # noqa: B006
+    side: Annotated[int, typer.Option(min=32, help="Side of the input, in pixels.")] = 128,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of a trial.")] = 3,
+    images: Annotated[int, typer.Option(min=1, help="Images of an epoch.")] = 2048,
+    seed: Annotated[int, typer.Option(help="Seed of the proposals.")] = 1,
+    runs: RunsOption = RUNS,
+    table: Annotated[Path, typer.Option("--table", help="Folder for the table of trials.")] = STUDY,
+    winner: Annotated[
+        Path | None, typer.Option("--winner", help="Write the best trial's recipe here.")
+    ] = None,
+) -> None:
+    """Search for a better recipe by many short runs, or go on with the search interrupted."""
+    from training import tune as tuning
+    from training.config import Recipe
+    from training.dataset import load_dataset
+    from training.recipe_file import write_recipe
+    from training.trials import write_trials
+
+    protocol = tuning.Protocol(Recipe.read(recipe), tuple(fold), side, epochs, images, seed)
+    dataset = load_dataset(data, runs / "cache", further or ())
+    for study in tuning.tune(dataset, protocol, runs, trials):
+        report = write_trials(study, table)
+    Console().print(f"Trials: {report}")
+    if winner is not None:
+        write_recipe(tuning.best_recipe(study, winner.stem.replace("_", "-")), winner)
+        Console().print(f"Recipe of the best trial: {winner}")
+
+
+@app.command()
 def assemble(
     recipes: RecipesArgument,
     data: DataOption,
@@ -90,27 +129,84 @@ def assemble(
     )
 
 
+@app.command()
+def calibrate(
+    recipes: RecipesArgument,
+    data: DataOption,
+    further: FurtherOption = None,
+    runs: RunsOption = RUNS,
+    bundle: BundleOption = MODELS,
+) -> None:
+    """Calibration and operating point of a bundle, anew from the out-of-fold predictions."""
+    from training import calibrate as calibration
+    from training.assemble import Source, recalibrate
+    from training.config import Recipe
+    from training.dataset import load_dataset
+
+    dataset = load_dataset(data, runs / "cache", further or ())
+    source = Source(dataset, [Recipe.read(path) for path in recipes], runs)
+    findings, manifest = recalibrate(source, bundle)
+    calibration.print_choice(manifest, findings.figures["transfer"], Console())
+    Console().print(f"Written to {bundle}, which verifies, and to its model card.")
+
+
+@app.command()
+def experiments(
+    runs: RunsOption = RUNS,
+    base: Annotated[
+        str, typer.Option("--base", help="Recipe whose fields the others are compared with.")
+    ] = "whole-frame",
+    pair: Annotated[
+        list[str] | None,
+        typer.Option("--pair", help="A+B: two recipes whose mean is judged as an ensemble."),
+    ] = None,
+    control: Annotated[
+        list[str] | None,
+        typer.Option("--control", help="A recipe or a pair that each pair is compared with."),
+    ] = None,
+    recipes: Annotated[
+        Path, typer.Option("--recipes", help="Folder of the recipes, for their notes.")
+    ] = RECIPES,
+    out: Annotated[Path, typer.Option("--out", help="The page to write.")] = EXPERIMENTS,
+) -> None:
+    """Tabulate what was tried: every recipe with a finished fold, and pairs against their parts."""
+    from training.experiments import Question, write
+
+    write(Question(runs, base, tuple(pair or ()), tuple(control or ())), recipes, out)
+    Console().print(f"Written: {out}")
+
+
 @app.command(name="compile")
 def compile_command(
     data: DataOption,
-    bundle: Annotated[Path, typer.Option("--bundle", help="Folder of the bundle.")] = MODELS,
+    bundle: BundleOption = MODELS,
 ) -> None:
-    """Compile a bundle's networks into one ONNX graph, if it agrees with Keras on real images."""
+    """Compile a bundle's networks into ONNX graphs that agree with Keras on real images.
+
+    One in 32 bits, and one in 8 bits if that changes few enough verdicts.
+    """
     from training.compile import compile_bundle
     from training.data import scan
     from training.dataset import training_folder
 
-    agreement = compile_bundle(bundle, scan(training_folder(data)).records)
+    outcome = compile_bundle(bundle, scan(training_folder(data)).records)
+    agreement, int8 = outcome.agreement, outcome.int8
     Console().print(
         f"Compiled. Largest difference from Keras on {agreement.images} radiographs: "
         f"{agreement.largest_difference:.2g}; verdicts changed: {agreement.verdicts_changed}."
+    )
+    Console().print(
+        f"In 8 bits, on {int8.images} further radiographs: verdicts changed: "
+        f"{int8.verdicts_changed}; AUC lost: {int8.auc_loss:.5f}."
+        if int8
+        else f"Only in 32 bits. {outcome.refusal}"
     )
 
 
 @app.command()
 def evaluate(
     data: Annotated[Path, typer.Option("--data", help="Folder with NORMAL/ and PNEUMONIA/.")],
-    bundle: Annotated[Path, typer.Option("--bundle", help="Folder of the bundle.")] = MODELS,
+    bundle: BundleOption = MODELS,
     suite: Annotated[bool, typer.Option("--suite", help="Also under each perturbation.")] = False,
     prevalence: Annotated[
         float, typer.Option(min=0, max=1, help="Share of pneumonia for PPV and NPV.")
@@ -139,7 +235,7 @@ def evaluate(
 def audit(
     data: DataOption,
     further: FurtherOption = None,
-    bundle: Annotated[Path, typer.Option("--bundle", help="Folder of the bundle.")] = MODELS,
+    bundle: BundleOption = MODELS,
     runs: RunsOption = RUNS,
 ) -> None:
     """Does a bundle's probability rank with what a file is, rather than with what it shows?"""

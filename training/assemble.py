@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from service.inference.bundle import describe_members, open_bundle
+from service.inference.bundle import describe_members, file_sha256, open_bundle
 from service.inference.engines import load_engine
 from service.inference.ensemble import calibrate, load_ensemble
 from service.inference.golden import make_golden
@@ -23,10 +23,10 @@ from service.inference.manifest import (
     TrainingData,
     write_schema,
 )
-from training.audit import audit
+from training.audit import auc_among_like, audit, interventions
 from training.calibrate import choose_threshold, fit_platt, transfer
 from training.card import CARD_FILE, Findings, write_card
-from training.compile import GRAPH_FILE, compile_bundle
+from training.compile import GRAPH_FILES, compile_bundle
 from training.config import Recipe
 from training.data import DataError, folds_digest
 from training.dataset import Dataset
@@ -63,25 +63,62 @@ def assemble(source: Source, target: Path, *, version: str) -> Manifest:
             raise DataError(
                 f"The recipe {folder.recipe} is not fitted on all images. Run `fit` without --fold."
             )
-    predictions = collect(source.runs, names)
-    findings = find(source, predictions)
+    findings = find(source, collect(source.runs, names))
+    return _publish(source, findings, [folder.member for folder in finals], target, version)
+
+
+def recalibrate(source: Source, target: Path) -> tuple[Findings, Manifest]:
+    """Calibrate a bundle's networks anew and write what comes of it into bundle and card.
+
+    The graph is compiled again, because its gate compares verdicts at the operating point.
+
+    Returns:
+        What the out-of-fold predictions tell, and the bundle's new manifest.
+
+    Raises:
+        DataError: A recipe has no finished fold, or the bundle's networks come from other recipes.
+        BundleError: The bundle does not verify, before or after.
+    """
+    old = open_bundle(target)
+    names = [recipe.name for recipe in source.recipes]
+    if old.provenance != "manifest" or [member.name for member in old.manifest.members] != names:
+        raise DataError(f"The networks in {target} do not come from {' and '.join(names)}.")
+    for member in old.manifest.members:
+        final = RunFolder(source.runs, member.name, None).member
+        if final.exists() and file_sha256(final) != member.sha256:
+            raise DataError(
+                f"{target / member.file} is not the network that {final} holds. "
+                "Run `assemble` to make the bundle from it."
+            )
+    findings = find(source, collect(source.runs, names))
+    files = [target / member.file for member in old.manifest.members]
+    return findings, _publish(source, findings, files, target, old.manifest.version)
+
+
+def _publish(
+    source: Source, findings: Findings, networks: Sequence[Path], target: Path, version: str
+) -> Manifest:
+    """Make the bundle beside its place, verify it, and move it there."""
     target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target) as scratch:
         staging = Path(scratch)
-        for folder, file in zip(finals, MEMBER_FILES, strict=True):
-            shutil.copyfile(folder.member, staging / file)
+        for network, file in zip(networks, MEMBER_FILES, strict=True):
+            shutil.copyfile(network, staging / file)
         manifest = _manifest(source, findings, staging, version)
         manifest.write(staging / MANIFEST_FILE)
         write_schema(staging / SCHEMA_FILE)
         loaded = load_engine(open_bundle(staging), threads=_THREADS)
         golden = make_golden(loaded.engine, manifest.input)
         manifest.model_copy(update={"golden": golden}).write(staging / MANIFEST_FILE)
-        agreement = compile_bundle(staging, source.dataset.scan.records)
+        agreement = compile_bundle(staging, source.dataset.scan.records).agreement
         bundle = load_ensemble(staging, threads=_THREADS).bundle
         write_card(findings, bundle, source.recipes, agreement, staging / CARD_FILE)
         # The manifest goes last: until it lands, the old one refuses the new networks.
-        for file in (*MEMBER_FILES, GRAPH_FILE, SCHEMA_FILE, CARD_FILE, MANIFEST_FILE):
-            (staging / file).replace(target / file)
+        for file in (*MEMBER_FILES, *GRAPH_FILES, SCHEMA_FILE, CARD_FILE, MANIFEST_FILE):
+            if (staging / file).exists():
+                (staging / file).replace(target / file)
+            else:  # no graph in 8 bits passed its gate
+                (target / file).unlink(missing_ok=True)
     return bundle.manifest
 
 
@@ -110,9 +147,12 @@ def find(source: Source, predictions: OutOfFold) -> Findings:
     )
     figures["verdicts_unchanged"] = stability(calibrated, conditions, threshold.value)
     records = {record.name: record for record in source.dataset.scan.records}
-    figures["audit"] = audit(
-        source.dataset, records, list(predictions.facts["name"]), calibrated[:, clean]
+    names_scored = list(predictions.facts["name"])
+    figures["audit"] = audit(source.dataset, records, names_scored, calibrated[:, clean])
+    figures["among_like"] = auc_among_like(
+        source.dataset, records, names_scored, calibrated[:, clean]
     )
+    figures["interventions"] = interventions(labels, calibrated, conditions)
     return Findings(
         calibration=calibration,
         threshold=threshold,
@@ -127,12 +167,17 @@ def find(source: Source, predictions: OutOfFold) -> Findings:
 
 
 def _summaries(source: Source, folds: Sequence[int]) -> list[dict[str, Any]]:
-    folders = [
-        RunFolder(source.runs, recipe.name, fold)
-        for recipe in source.recipes
-        for fold in (*folds, None)
-    ]
-    return [json.loads(f.summary.read_text()) for f in folders if f.summary.exists()]
+    """Facts of every run that the members come from, those they started from included."""
+    found = []
+    for recipe in (link for last in source.recipes for link in last.chain):
+        for fold in (*folds, None):
+            path = RunFolder(source.runs, recipe.name, fold).summary
+            if path.exists():
+                summary = json.loads(path.read_text())
+                # Fields that recipes have gained since the run are filled in.
+                complete = Recipe.model_validate(summary["recipe"]).model_dump(mode="json")
+                found.append(summary | {"recipe": complete})
+    return found
 
 
 def _manifest(source: Source, findings: Findings, staging: Path, version: str) -> Manifest:

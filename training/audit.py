@@ -4,7 +4,7 @@ Within one true class no property of the file should predict the score. Where on
 has learnt a shortcut of the archive.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -15,9 +15,21 @@ from scipy.stats import spearmanr
 
 from training.data import Record
 from training.dataset import Dataset
+from training.metrics import auc
 
 LIMIT: Final = 0.3
 """Absolute rank correlation above which a shortcut is reported as one."""
+
+INTERVENTIONS: Final = {
+    "file_bytes": ("jpeg-30", "jpeg-95"),
+    "laplacian_variance": ("blur", "sharpen", "scale-96"),
+    "aspect_ratio": ("wider-25", "narrower-25"),
+    "border_brightness": ("border-8", "crop-6"),
+}
+"""By property, the perturbations of the suite that change it and nothing of the disease."""
+
+_STRATA: Final = 6
+"""Bins of like files."""
 
 _RIM: Final = 0.04
 """Width of the border whose brightness is taken, as a share of the frame's side."""
@@ -100,6 +112,107 @@ def audit(
                     "property": name,
                     "images": int(used.sum()),
                     "rank_correlation": round(rank, 3),
+                }
+            )
+    return rows
+
+
+def auc_among_like(
+    dataset: Dataset, records: Mapping[str, Record], names: list[str], probabilities: NDArray[Any]
+) -> list[dict[str, Any]]:
+    """Rank normals against pneumonias of a like file only: what is left without the property?
+
+    Args:
+        dataset: The images.
+        records: By name.
+        names: Name of each image scored.
+        probabilities: Shape (N,), in the order of the names.
+
+    Returns:
+        Rows of ``property``, ``images``, ``auc of the property`` itself and ``auc among like``;
+        none for a property that separates the classes wholly.
+    """
+    chosen = [records[name] for name in names]
+    tables = [properties(dataset, record) for record in chosen]
+    labels = np.array([record.label for record in chosen])
+    rows = []
+    for name in tables[0]:
+        values = np.array([table[name] for table in tables])
+        used = np.isfinite(values)
+        among_like = stratified_auc(labels[used], probabilities[used], values[used])
+        if among_like is None:
+            continue
+        own = auc(labels[used], values[used])
+        rows.append(
+            {
+                "property": name,
+                "images": int(used.sum()),
+                "auc of the property": round(max(own, 1 - own), 4),
+                "auc among like": round(among_like, 4),
+            }
+        )
+    return rows
+
+
+def stratified_auc(
+    labels: NDArray[np.int64], scores: NDArray[np.float64], by: NDArray[np.float64]
+) -> float | None:
+    """AUC over the pairs within bins of equal size of another quantity.
+
+    The stratified Mann-Whitney statistic (van Elteren 1960), weighted by pairs. A score that only
+    reads that quantity comes near 0.5.
+
+    Args:
+        labels: Shape (N,), 0 or 1.
+        scores: Shape (N,).
+        by: Shape (N,), the quantity.
+
+    Returns:
+        None where no bin holds both classes.
+    """
+    if not len(by):
+        return None
+    edges = np.quantile(by, np.linspace(0, 1, _STRATA + 1)[1:-1])
+    strata = np.searchsorted(edges, by, side="right")
+    right = pairs = 0.0
+    for stratum in range(_STRATA):
+        here = strata == stratum
+        positives = int(labels[here].sum())
+        here_pairs = positives * (int(here.sum()) - positives)
+        if here_pairs:
+            right += here_pairs * auc(labels[here], scores[here])
+            pairs += here_pairs
+    return right / pairs if pairs else None
+
+
+def interventions(
+    labels: NDArray[np.int64], probabilities: NDArray[np.float64], conditions: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Change the property itself: does the answer follow?
+
+    A rank correlation alone cannot tell a shortcut from a sign of disease: consolidated lungs have
+    less texture and so make smaller files. Changing the file and not the chest can.
+
+    Args:
+        labels: Shape (N,), 0 or 1.
+        probabilities: Shape (N, conditions).
+        conditions: Name of each column, ``clean`` among them.
+
+    Returns:
+        Rows of ``property``, ``perturbation``, and the mean change of the probability within each
+        true class.
+    """
+    columns = {name: probabilities[:, index] for index, name in enumerate(conditions)}
+    rows = []
+    for name, perturbations in INTERVENTIONS.items():
+        for perturbation in perturbations:
+            change = columns[perturbation] - columns["clean"]
+            rows.append(
+                {
+                    "property": name,
+                    "perturbation": perturbation,
+                    "mean change, NORMAL": round(float(change[labels == 0].mean()), 4),
+                    "mean change, PNEUMONIA": round(float(change[labels == 1].mean()), 4),
                 }
             )
     return rows

@@ -22,7 +22,11 @@ _RESAMPLERS = (
 
 
 def augment(
-    pixels: NDArray[np.uint8], rng: np.random.Generator, strength: Augmentation
+    pixels: NDArray[np.uint8],
+    rng: np.random.Generator,
+    strength: Augmentation,
+    *,
+    pneumonia: bool,
 ) -> NDArray[np.uint8]:
     """Draw one variant of a frame.
 
@@ -30,11 +34,12 @@ def augment(
         pixels: Shape (height, width), uint8.
         rng: Source of all randomness: equal states give equal variants.
         strength: Ranges and probabilities.
+        pneumonia: The true class, for what takes the label out of the aspect ratio.
 
     Returns:
         Square frame, uint8, of a random side within ``strength.sides``.
     """
-    image = Image.fromarray(pixels)
+    image = _field_of_view(Image.fromarray(pixels), rng, strength, pneumonia=pneumonia)
     if rng.random() < strength.flip:
         image = ImageOps.mirror(image)
     image = _geometry(image, rng, strength)
@@ -53,6 +58,24 @@ def recompress(image: Image.Image, quality: int) -> Image.Image:
     image.save(buffer, "JPEG", quality=quality)
     with Image.open(buffer, formats=("JPEG",)) as saved:
         return saved.convert("L")
+
+
+def _field_of_view(
+    image: Image.Image, rng: np.random.Generator, a: Augmentation, *, pneumonia: bool
+) -> Image.Image:
+    """Crop one axis, so that the squashed square shows the chest wider or narrower.
+
+    Cropping, and not a border, because a border on one pair of sides would itself tell the class.
+    """
+    if not a.field and not a.recentre:
+        return image
+    centre = a.recentre / 2 if pneumonia else -a.recentre / 2
+    narrower = rng.uniform(-a.field, a.field) + centre
+    kept_width, kept_height = np.exp(-max(narrower, 0.0)), np.exp(min(narrower, 0.0))
+    left = (1 - kept_width) * rng.random() * image.width
+    top = (1 - kept_height) * rng.random() * image.height
+    box = (left, top, left + kept_width * image.width, top + kept_height * image.height)
+    return image.crop(tuple(round(edge) for edge in box))
 
 
 def _geometry(image: Image.Image, rng: np.random.Generator, a: Augmentation) -> Image.Image:

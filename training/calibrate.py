@@ -1,14 +1,17 @@
 """Calibration and operating point, both from out-of-fold predictions and from nothing else."""
 
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_curve
 
 from service.inference.ensemble import calibrate
-from service.inference.manifest import Calibration, Threshold
+from service.inference.manifest import Calibration, Manifest, Threshold
 from training import metrics
 from training.data import DataError
 
@@ -109,3 +112,33 @@ def choose_threshold(labels: NDArray[np.int64], probabilities: NDArray[np.float6
     below = probabilities[probabilities < cut]
     lower = float(below.max()) if below.size else 0.0
     return Threshold(value=round((cut + lower) / 2, 4), rule=RULE)
+
+
+def print_choice(
+    manifest: Manifest, transferred: Sequence[Mapping[str, float]], console: Console
+) -> None:
+    """Show calibration and operating point, their figures out of fold, and how they carry over.
+
+    Args:
+        manifest: Of the bundle that they were written into.
+        transferred: What ``transfer`` gave for the same predictions.
+        console: Where to print.
+    """
+    calibration, threshold = manifest.calibration, manifest.threshold
+    console.print(
+        f"Calibration: {calibration.method}, slope {calibration.slope:g}, intercept "
+        f"{calibration.intercept:g}; fitted on {calibration.fitted_on}."
+    )
+    console.print(f"Operating point: {threshold.value:g}, {threshold.rule}.")
+    if manifest.metrics:
+        figures: Any = manifest.metrics.figures["ensemble"]
+        chosen = Table("figure", "value", "95 % interval", title="Out of fold, at this point")
+        for name, figure in figures.items():
+            if "low" in figure:
+                interval = f"{figure['low']:.4f} to {figure['high']:.4f}"
+                chosen.add_row(name, f"{figure['value']:.4f}", interval)
+        console.print(chosen)
+    carried = Table(*transferred[0], title="On each fold, chosen on the other folds only")
+    for row in transferred:
+        carried.add_row(*(f"{value:g}" for value in row.values()))
+    console.print(carried)

@@ -25,10 +25,15 @@ PREDICT_BATCH: Final = 128
 
 
 class HeldOutScore(keras.callbacks.Callback):
-    """After each epoch: mean AUC over clean and quick-suite images of the held-out fold."""
+    """After each epoch: mean AUC over clean and quick-suite images of the held-out fold.
+
+    Attributes:
+        probabilities: What the network said after the last epoch, by perturbation: shape (N,).
+    """
 
     def __init__(self, dataset: Dataset, records: Sequence[Record], spec: InputSpec) -> None:
         super().__init__()
+        self.probabilities: dict[str, NDArray[np.float32]] = {}
         self._labels = np.array([record.label for record in records])
         self._tensors = {
             name: tensors_of(dataset, records, spec, name) for name in ("clean", *QUICK_SUITE)
@@ -39,7 +44,8 @@ class HeldOutScore(keras.callbacks.Callback):
         aucs = {}
         for name, tensors in self._tensors.items():
             outputs = self.model.predict(tensors, batch_size=PREDICT_BATCH, verbose=0)
-            aucs[name] = auc(self._labels, outputs[PNEUMONIA][:, 0])
+            self.probabilities[name] = outputs[PNEUMONIA][:, 0]
+            aucs[name] = auc(self._labels, self.probabilities[name])
         if logs is not None:
             logs.update({f"held_out_auc_{name}": value for name, value in aucs.items()})
             logs[MONITOR] = float(np.mean(list(aucs.values())))

@@ -86,7 +86,18 @@ Their average is calibrated (Platt: slope {manifest.calibration.slope:g}, interc
 {manifest.calibration.intercept:g}) and called PNEUMONIA above {manifest.threshold.value:g}:
 {manifest.threshold.rule}. The compiled graph differs from Keras by at most
 {agreement.largest_difference:.1g} in any probability of {agreement.images} radiographs, and in
-{agreement.verdicts_changed} verdicts."""
+{agreement.verdicts_changed} verdicts.{_int8(bundle)}"""
+
+
+def _int8(bundle: Bundle) -> str:
+    compiled = bundle.manifest.compiled
+    if compiled is None or compiled.int8 is None:
+        return ""
+    found = compiled.int8.agreement
+    return f""" A second graph computes in 8-bit integers where that is
+faster: against the first one it changes {found.verdicts_changed} of {found.images} verdicts on
+further radiographs of the training data and loses {found.auc_loss:.4f} of the AUC
+(`XRAY_PRECISION=fp32` rules it out)."""
 
 
 def _data(findings: Findings) -> str:
@@ -112,10 +123,30 @@ def _protocol(findings: Findings) -> str:
 Figures are {findings.protocol}, so the operating point's own figures are slightly optimistic.
 Intervals are 95 % bootstrap intervals over patients (that of the calibration error lies high, for
 resampling can only add to it). Blocks, and not a random split, because the
-official splits are blocks too: a random split hides the shift between them. Each run kept its
-weights of the epoch with the best mean AUC over clean and four perturbed versions of the held-out
-fold. The shipped members were then trained on all images by the same recipe, without a held-out
-fold; the figures are those of the recipe."""
+official splits are blocks too: a random split hides the shift between them.
+
+{_kept(findings)} The shipped members were then
+trained on all images by the same recipe, without a held-out fold; the figures are those of the
+recipe."""
+
+
+def _kept(findings: Findings) -> str:
+    """Which weights the folds' runs ended with: picked by the fold itself, or not."""
+    parts = []
+    by_average: dict[int, set[str]] = {}
+    for summary in findings.summaries:
+        recipe = summary["recipe"]
+        by_average.setdefault(recipe["schedule"]["average"], set()).add(f"`{recipe['name']}`")
+    for average, names in sorted(by_average.items()):
+        runs = f"Runs of {' and '.join(sorted(names))}"
+        parts.append(
+            f"{runs} kept the weights of the epoch with the best mean AUC over clean and four "
+            "perturbed versions of the held-out fold."
+            if average == 1
+            else f"{runs} ended in the mean of the weights after the last {average} epochs, "
+            "whatever the held-out fold said."
+        )
+    return " ".join(parts)
 
 
 def _results(findings: Findings, recipes: Sequence[Recipe]) -> str:
@@ -179,8 +210,8 @@ def _audit(findings: Findings) -> str:
             f"{row['property']} within {row['class']} ({row['rank_correlation']:+.2f})"
             for row in strong
         )
-        + ". These remain shortcuts, or stand for something that is truly of the disease; this "
-        "audit cannot tell the two apart."
+        + ". Such a rank may be a shortcut, or stand for something that is truly of the disease: "
+        "opaque lungs have less texture, and make smaller files. The tables below tell them apart."
         if strong
         else "None is above it."
     )
@@ -189,7 +220,15 @@ def _audit(findings: Findings) -> str:
 Spearman's rank correlation between the calibrated probability and properties of the file, within
 each true class. Limit: {LIMIT:g}. {verdict}
 
-{markdown(pd.DataFrame(rows))}"""
+{markdown(pd.DataFrame(rows))}
+
+How well normals and pneumonias are told apart among files that are alike in the property:
+
+{markdown(pd.DataFrame(findings.figures["among_like"]))}
+
+By how much the probability moves when the property itself is changed, and nothing of the chest:
+
+{markdown(pd.DataFrame(findings.figures["interventions"]))}"""
 
 
 def _limits() -> str:

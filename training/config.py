@@ -35,9 +35,16 @@ class Augmentation(_Section):
     ``affine`` is the share of frames that are turned, shifted, sheared and zoomed. The others stay
     upright: half of them as they are, half with up to ``frame`` of their side cropped from, or
     added to, each border.
+
+    Before that, one axis is cropped, by up to ``field`` in the logarithm of the aspect ratio.
+    ``recentre`` moves the middle of that range apart for the two classes: half of it narrower for
+    pneumonia, half of it wider for normal. With the difference of the classes' median aspect
+    ratios, shape no longer tells the label.
     """
 
     sides: tuple[Natural, Natural] = (128, 257)
+    field: float = 0.0
+    recentre: float = 0.0
     affine: Share = 1.0
     frame: float = 0.0
     stretch: float = 0.35
@@ -83,11 +90,16 @@ class Schedule(_Section):
         if self.average > self.epochs:
             raise ValueError("average is more than the epochs there are")
         return self
+
     workers: Natural = 2
 
 
 class Recipe(_Section):
-    """One member, whole."""
+    """One member, whole.
+
+    ``note`` says why it was tried and what came of it, for EXPERIMENTS.md; it is not part of what a
+    run is made from.
+    """
 
     name: str
     seed: int = 1
@@ -97,6 +109,7 @@ class Recipe(_Section):
     augmentation: Augmentation = Augmentation()
     schedule: Schedule = Schedule()
     start: "Recipe | None" = None
+    note: str = Field(default="", exclude=True)
 
     @model_validator(mode="after")
     def _start_fits(self) -> Self:
@@ -105,6 +118,11 @@ class Recipe(_Section):
         ):
             raise ValueError("start is of another architecture or input")
         return self
+
+    @property
+    def chain(self) -> "tuple[Recipe, ...]":
+        """The recipes that lead to this one's member, the first one first."""
+        return (*self.start.chain, self) if self.start else (self,)
 
     @classmethod
     def read(cls, path: Path) -> Self:

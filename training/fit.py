@@ -90,12 +90,11 @@ def fit(dataset: Dataset, recipe: Recipe, folder: RunFolder) -> dict[str, Any]:
     if folder.summary.exists():
         summary: dict[str, Any] = json.loads(folder.summary.read_text())
         return summary
-    keras.utils.set_random_seed(recipe.seed)
-    keras.config.set_dtype_policy(recipe.precision)
     training, held_out = split(dataset.scan.records, dataset.folds, folder.fold)
     held_out = one_per_patient(held_out)
     started = time.monotonic()
-    model, history = _train(dataset, recipe, folder, training, held_out)
+    watch = HeldOutScore(dataset, held_out, recipe.input) if held_out else None
+    model, history = train(dataset, recipe, folder, training, watch)
     member = member_of(model, recipe.input, recipe.architecture)
     _save_whole(member, folder.member)
     summary = {
@@ -166,13 +165,29 @@ def claim_of(recipe: Recipe, data_digest: str) -> dict[str, Any]:
     return {"recipe": recipe.model_dump(mode="json"), "data": data_digest}
 
 
-def _train(
+def train(
     dataset: Dataset,
     recipe: Recipe,
     folder: RunFolder,
     training: Sequence[Record],
-    held_out: Sequence[Record],
+    watch: HeldOutScore | None,
+    further: Sequence[keras.callbacks.Callback] = (),
 ) -> tuple[keras.Model, pd.DataFrame]:
+    """Train on these records, or resume, with checkpoints and the log in the run's folder.
+
+    Args:
+        dataset: Where the frames are.
+        recipe: The member's recipe.
+        folder: An existing folder of this run.
+        training: Records to draw from.
+        watch: Scores the held-out images after each epoch, and so decides which epoch is kept.
+        further: Callbacks that come after the epoch is scored and logged.
+
+    Returns:
+        The trained network with both heads, and the log: a row for each epoch.
+    """
+    keras.utils.set_random_seed(recipe.seed)
+    keras.config.set_dtype_policy(recipe.precision)
     schedule = recipe.schedule
     model = build_trainable(recipe.input, recipe.architecture)
     if recipe.start is not None:
@@ -203,18 +218,18 @@ def _train(
         keras.callbacks.BackupAndRestore(str(folder.path / "resume")),
         BeginEpoch(sampler),
     ]
-    if held_out:
-        callbacks.append(HeldOutScore(dataset, held_out, recipe.input))
+    if watch:
+        callbacks.append(watch)
     if schedule.average > 1:
         callbacks.append(LastEpochs(folder.path / "epochs", schedule))
-    elif held_out:
+    elif watch:
         callbacks.append(
             keras.callbacks.EarlyStopping(
                 MONITOR, mode="max", patience=schedule.patience, restore_best_weights=True
             )
         )
     rows = keras.callbacks.CSVLogger(str(log), append=True)
-    callbacks.append(rows)
+    callbacks += [rows, *further]
     try:
         model.fit(
             sampler,

@@ -1,6 +1,6 @@
 """Out-of-fold predictions: for each patient, what members said that had not trained on them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -49,13 +49,13 @@ class OutOfFold:
         return flat.reshape(stacked.shape[:-1])
 
 
-def collect(runs: Path, recipes: Sequence[str]) -> OutOfFold:
-    """Read the finished folds of these recipes.
+def collect(runs: Path, recipes: Sequence[str], folds: Collection[int] | None = None) -> OutOfFold:
+    """Read the finished folds of these recipes, or those of them that are named.
 
     Raises:
         DataError: A recipe has no finished fold, or the recipes finished different folds.
     """
-    tables = {recipe: _read(runs, recipe) for recipe in recipes}
+    tables = {recipe: _read(runs, recipe, folds) for recipe in recipes}
     first = tables[recipes[0]]
     for recipe, table in tables.items():
         if list(table["name"]) != list(first["name"]) or list(table) != list(first):
@@ -71,13 +71,18 @@ def collect(runs: Path, recipes: Sequence[str]) -> OutOfFold:
     )
 
 
-def _read(runs: Path, recipe: str) -> pd.DataFrame:
-    parts = []
-    for path in sorted((runs / recipe).glob("fold-*")):
-        fold = int(path.name.removeprefix("fold-"))
-        folder = RunFolder(runs, recipe, fold)
-        if folder.summary.exists():
-            parts.append(pd.read_csv(folder.predictions).assign(fold=fold))
+def finished_folds(runs: Path, recipe: str) -> list[int]:
+    """Folds whose run is complete, in order."""
+    found = (int(p.name.removeprefix("fold-")) for p in (runs / recipe).glob("fold-*"))
+    return sorted(fold for fold in found if RunFolder(runs, recipe, fold).summary.exists())
+
+
+def _read(runs: Path, recipe: str, folds: Collection[int] | None) -> pd.DataFrame:
+    parts = [
+        pd.read_csv(RunFolder(runs, recipe, fold).predictions).assign(fold=fold)
+        for fold in finished_folds(runs, recipe)
+        if folds is None or fold in folds
+    ]
     if not parts:
         raise DataError(f"No fold of the recipe {recipe} is finished. Run `fit --fold 0` first.")
     return pd.concat(parts, ignore_index=True)

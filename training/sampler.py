@@ -59,8 +59,9 @@ class BalancedSampler(keras.utils.PyDataset):
         rng = np.random.default_rng(seed)
         aetiologies = rng.permutation(np.arange(self._schedule.batch) % len(AETIOLOGIES))
         positions = [self._draw(rng, int(aetiology)) for aetiology in aetiologies]
-        images = self._pool.apply(augmented_batch, (positions, seed))
-        pneumonia = (aetiologies > 0).astype(np.float32)[:, np.newaxis]
+        is_pneumonia = aetiologies > 0
+        images = self._pool.apply(augmented_batch, (positions, is_pneumonia.tolist(), seed))
+        pneumonia = is_pneumonia.astype(np.float32)[:, np.newaxis]
         return images, {
             PNEUMONIA: pneumonia,
             AETIOLOGY: np.eye(len(AETIOLOGIES), dtype=np.float32)[aetiologies],

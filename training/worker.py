@@ -20,8 +20,10 @@ def start_worker(store: Path, augmentation: Augmentation, spec: InputSpec) -> No
     _worker.update(store=FrameStore(store), augmentation=augmentation, spec=spec)
 
 
-def augmented_batch(positions: list[int], seed: tuple[int, ...]) -> NDArray[np.float32]:
-    """Augment and prepare the frames at these positions.
+def augmented_batch(
+    positions: list[int], pneumonia: list[bool], seed: tuple[int, ...]
+) -> NDArray[np.float32]:
+    """Augment and prepare the frames at these positions, whose classes are told as well.
 
     Returns:
         Array of shape (N, height, width, channels), the same for the same positions and seed.
@@ -30,7 +32,10 @@ def augmented_batch(positions: list[int], seed: tuple[int, ...]) -> NDArray[np.f
     store: FrameStore = _worker["store"]
     return np.stack(
         [
-            to_tensor(augment(store[position], rng, _worker["augmentation"]), _worker["spec"])
-            for position in positions
+            to_tensor(
+                augment(store[position], rng, _worker["augmentation"], pneumonia=is_pneumonia),
+                _worker["spec"],
+            )
+            for position, is_pneumonia in zip(positions, pneumonia, strict=True)
         ]
     )

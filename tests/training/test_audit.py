@@ -4,8 +4,18 @@ from pathlib import Path
 
 import numpy as np
 
-from training.audit import audit, border_brightness, laplacian_variance
+from training.audit import (
+    INTERVENTIONS,
+    auc_among_like,
+    audit,
+    border_brightness,
+    interventions,
+    laplacian_variance,
+    stratified_auc,
+)
 from training.dataset import load_dataset
+from training.metrics import auc
+from training.suite import SUITE
 
 
 def test_a_score_that_follows_file_size_is_found(tmp_path: Path, data_set: Path) -> None:
@@ -38,3 +48,45 @@ def test_border_brightness_sees_the_rim_alone() -> None:
     frame = np.full((100, 100), 200, np.uint8)
     frame[4:-4, 4:-4] = 0
     assert border_brightness(frame) == 200
+
+
+def test_an_answer_that_follows_the_changed_property_shows_in_its_class() -> None:
+    conditions = ("clean", *SUITE)
+    labels = np.array([0, 0, 1, 1])
+    probabilities = np.full((4, len(conditions)), 0.5)
+    probabilities[2:, conditions.index("jpeg-30")] = 0.8
+    rows = interventions(labels, probabilities, conditions)
+    moved = {r["perturbation"]: r for r in rows if any(v == 0.3 for v in r.values())}
+    assert list(moved) == ["jpeg-30"]
+    assert moved["jpeg-30"]["mean change, NORMAL"] == 0
+    assert {row["property"] for row in rows} == set(INTERVENTIONS)
+
+
+def test_among_like_files_a_score_that_reads_the_file_is_worth_little() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 3000)
+    sizes = labels + rng.normal(size=3000)
+    truth = labels + rng.normal(size=3000)
+    by_size, by_truth = (stratified_auc(labels, score, sizes) for score in (sizes, truth))
+    assert by_size is not None
+    assert by_truth is not None
+    assert auc(labels, sizes) > 0.7
+    assert by_size < 0.6
+    assert by_truth > 0.7
+
+
+def test_without_like_files_of_both_classes_there_is_nothing_to_rank() -> None:
+    labels = np.repeat([0, 1], 30)
+    assert stratified_auc(labels, labels.astype(float), labels * 100.0 + np.arange(60)) is None
+
+
+def test_each_property_that_does_not_separate_the_classes_is_ranked(
+    tmp_path: Path, data_set: Path
+) -> None:
+    dataset = load_dataset(data_set, tmp_path)
+    records = {record.name: record for record in dataset.scan.records}
+    names = list(records)
+    truth = np.array([records[name].label for name in names], dtype=float)
+    rows = auc_among_like(dataset, records, names, truth)
+    assert rows
+    assert all(row["auc among like"] == 1 for row in rows)

@@ -17,11 +17,16 @@ FIDELITY_OFF = {"blur": 0, "sharpen": 0, "noise": 0, "blank": 0, "jpeg": 0}
 
 def variants(count: int, **strength: object) -> list[np.ndarray]:
     settings = Augmentation.model_validate(strength)
-    return [augment(FRAME, np.random.default_rng(seed), settings) for seed in range(count)]
+    return [
+        augment(FRAME, np.random.default_rng(seed), settings, pneumonia=False)
+        for seed in range(count)
+    ]
 
 
 def test_the_same_seed_gives_the_same_variant() -> None:
-    first, again = (augment(FRAME, np.random.default_rng(3), Augmentation()) for _ in range(2))
+    first, again = (
+        augment(FRAME, np.random.default_rng(3), Augmentation(), pneumonia=True) for _ in range(2)
+    )
     assert np.array_equal(first, again)
 
 
@@ -74,3 +79,18 @@ def test_a_reframed_frame_shows_less_or_more_than_the_frame() -> None:
     upright = np.asarray(Image.fromarray(FRAME).resize((200, 200), Image.Resampling.BICUBIC))
     moved = [np.abs(frame.astype(int) - upright).mean() > 4 for frame in frames]
     assert 5 < sum(moved) < 25
+
+
+def test_recentring_crops_the_width_of_pneumonia_and_the_height_of_normal() -> None:
+    # Columns and rows tell their place by their grey level.
+    size = (100, 100)
+    columns = np.tile(np.arange(100, 200, dtype=np.uint8), (100, 1))
+    still = {"stretch": 0, "zoom": 0, "rotation": 0, "shear": 0, "shift": 0, "flip": 0, "affine": 0}
+    strength = Augmentation.model_validate(
+        {"recentre": 0.4, "sides": (100, 101), **still, **TONE_OFF, **FIDELITY_OFF}
+    )
+    for pixels, pneumonia in ((columns, True), (columns.T, False)):
+        cropped = augment(pixels, np.random.default_rng(0), strength, pneumonia=pneumonia)
+        kept = augment(pixels, np.random.default_rng(0), strength, pneumonia=not pneumonia)
+        assert cropped.shape == size
+        assert np.ptp(cropped) < 90 < np.ptp(kept)

@@ -1,6 +1,7 @@
 """From a data folder to a verified bundle, on phantoms: every command a researcher would run."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from service.imaging import decode, prepare
+from service.inference.bundle import open_bundle
 from service.inference.ensemble import calibrate, load_ensemble
 from tests.training.conftest import PATIENTS, write_data_set
 from training.__main__ import app
@@ -29,8 +31,8 @@ width = 32
 [architecture]
 view = "{view}"
 stem_width = 4
-widths = [8, 8]
-depths = [1, 1]
+widths = [8]
+depths = [1]
 squeeze = {squeeze}
 [augmentation]  # mild, so that little training is enough
 sides = [40, 60]
@@ -149,7 +151,7 @@ def test_the_served_member_answers_as_it_did_in_training(workshop: Workshop) -> 
     trained = keras.saving.load_model(workshop.runs / "first/all/member.keras", compile=False)
     raw = np.asarray(trained(np.stack(images)))[:, 0]
     expected = calibrate(raw, ensemble.bundle.manifest.calibration)
-    np.testing.assert_allclose([s.members[0].probability for s in served], expected, atol=1e-5)
+    np.testing.assert_allclose([s.members[0].probability for s in served], expected, atol=1e-4)
 
 
 def test_a_finished_run_is_not_trained_again(workshop: Workshop) -> None:
@@ -184,7 +186,7 @@ def test_an_interrupted_run_resumes_after_its_last_epoch(
     arguments: list[str | Path] = ["fit", workshop.recipes[0], "--data", workshop.data]
     arguments += ["--fold", "4", "--runs", workshop.runs]
     with monkeypatch.context() as patch:
-        patch.setattr(module, "_BeginEpoch", lambda _: Interruption())
+        patch.setattr(module, "BeginEpoch", lambda _: Interruption())
         result = CliRunner().invoke(app, [str(argument) for argument in arguments])
         assert result.exit_code == 130
     log = workshop.runs / "first/fold-4/log.csv"
@@ -192,6 +194,37 @@ def test_an_interrupted_run_resumes_after_its_last_epoch(
     workshop.run(*arguments)
     epochs = [line.split(",")[0] for line in log.read_text().splitlines()[1:]]
     assert epochs == ["0", "1", "2", "3", "4", "5"]
+
+
+def test_calibrating_again_on_other_folds_changes_the_bundle_and_its_card(
+    workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.compile.MIN_IMAGES", PATIENTS)
+    runs, models = tmp_path / "runs", shutil.copytree(workshop.models, tmp_path / "models")
+    for name in ("first", "second"):
+        shutil.copytree(workshop.runs / name / "fold-0", runs / name / "fold-0")
+        shutil.copytree(workshop.runs / name / "fold-2", runs / name / "fold-4")
+    before = open_bundle(models)
+    output = workshop.run(
+        "calibrate", *workshop.recipes, "--data", workshop.data, "--runs", runs,
+        "--bundle", models,
+    )  # fmt: skip
+    changed = load_ensemble(models, threads=1).bundle
+    assert "folds [0, 4]" in changed.manifest.calibration.fitted_on
+    assert changed.digest != before.digest
+    assert changed.manifest.golden == before.manifest.golden
+    assert f"{changed.manifest.threshold.value:g}" in output
+    assert f"slope {changed.manifest.calibration.slope:g}" in output
+    assert "folds [0, 4]" in (models / "MODEL_CARD.md").read_text()
+
+
+def test_a_bundle_of_other_recipes_is_not_calibrated(workshop: Workshop) -> None:
+    manifest = (workshop.models / "ensemble.json").read_bytes()
+    arguments = ["calibrate", *reversed(workshop.recipes), "--data", workshop.data]
+    arguments += ["--runs", workshop.runs, "--bundle", workshop.models]
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert "do not come from second and first" in str(result.exception)
+    assert (workshop.models / "ensemble.json").read_bytes() == manifest
 
 
 def test_evaluation_prints_a_table_and_writes_figures(workshop: Workshop, tmp_path: Path) -> None:
