@@ -5,7 +5,7 @@ import sys
 from pydantic import ValidationError
 
 from service.server import serve
-from service.settings import Settings
+from service.settings import Settings, complaints
 
 
 def main() -> None:
@@ -13,9 +13,8 @@ def main() -> None:
     try:
         settings = Settings()
     except ValidationError as error:
-        for wrong in error.errors(include_url=False, include_input=False):
-            name = "XRAY_" + "_".join(str(part) for part in wrong["loc"]).upper()
-            print(f"{name}: {wrong['msg']}", file=sys.stderr)  # noqa: T201 - for the operator
+        for complaint in complaints(error):
+            print(complaint, file=sys.stderr)  # noqa: T201 - for the operator
         sys.exit(2)
     serve(settings)
 

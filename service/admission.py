@@ -6,7 +6,9 @@ comes when nobody waits for it any more. Everything but the work itself happens 
 """
 
 import asyncio
+import contextvars
 import math
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,14 +16,16 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from service.refusals import QueueFullError, ShuttingDownError, WaitTooLongError
+from service.stages import stage
 
 T = TypeVar("T")
 
 LONGEST_RETRY_S = 60
+LONGEST_START_S = 10.0
 
 
 class WorkerError(Exception):
-    """A piece of work tried to end its thread or the process."""
+    """A piece of work ended in a way that would take its thread or the event loop with it."""
 
 
 class Admission:
@@ -42,6 +46,7 @@ class Admission:
         self._running = 0
         self._visits = 0  # calls of run() and run_all() that were let in and have not returned
         self._mean_s = 0.1  # moving average of what one piece of work takes
+        self._draining = False
         self._closing = False
         self._quiet = asyncio.Event()
         self._quiet.set()
@@ -56,18 +61,45 @@ class Admission:
         """Pieces of work in the queue now."""
         return len(self._queue)
 
+    @property
+    def draining(self) -> bool:
+        """Whether nothing new is taken any more."""
+        return self._draining
+
+    def start_threads(self) -> None:
+        """Start every thread now, so that a limit on threads is met here and not by a patient.
+
+        Raises:
+            RuntimeError: The system gives no more threads.
+        """
+        met = threading.Barrier(self.threads + 1)
+        for _ in range(self.threads):
+            self._pool.submit(met.wait, LONGEST_START_S)
+        met.wait(LONGEST_START_S)
+
     def check(self) -> None:
-        """Refuse now what would be refused later, before its upload is read.
+        """Refuse a request before its upload is read, if it could not be worked on anyway.
 
         Raises:
             QueueFullError: Every waiting place is taken.
             ShuttingDownError: Nothing new is taken any more.
         """
+        self.check_open()
+        self._check_room()
+
+    def check_open(self) -> None:
+        """Refuse when the service is about to end.
+
+        Raises:
+            ShuttingDownError: Nothing new is taken any more.
+        """
+        if self._draining:
+            raise _shutting_down()
+
+    def _check_room(self) -> None:
+        """Refuse work; that of a request which passed ``check`` is taken until the very end."""
         if self._closing:
-            raise ShuttingDownError(
-                "The service is shutting down. Please send the radiograph again shortly.",
-                retry_after_s=5,
-            )
+            raise _shutting_down()
         if self._running >= self.threads and len(self._queue) >= self.places:
             raise QueueFullError(
                 "The service has more radiographs to read than it can take on. "
@@ -86,7 +118,7 @@ class Admission:
             WaitTooLongError: No thread came free before the deadline.
             ShuttingDownError: Nothing new is taken any more.
         """
-        self.check()
+        self._check_room()
         with self._visit():
             await self._turn(self._deadline_s)
             return await _result(self._launch(work))
@@ -101,7 +133,7 @@ class Admission:
         Raises:
             QueueFullError: As ``run``; so do WaitTooLongError and ShuttingDownError.
         """
-        self.check()
+        self._check_room()
         with self._visit():
             await self._turn(self._deadline_s)
             first = self._launch(works[0])
@@ -129,14 +161,32 @@ class Admission:
                     group.create_task(lane(None))
             return [outcomes[index] for index in range(len(works))]
 
-    async def close(self) -> None:
-        """Take nothing new, let what was admitted finish, then end the threads."""
-        self._closing = True
-        await self._quiet.wait()
-        self._pool.shutdown()
+    def drain(self) -> None:
+        """Have ``check`` refuse what is new; what passed it before is carried to its end."""
+        self._draining = True
+
+    async def close(self, patience_s: float | None = None) -> None:
+        """Take nothing at all, let what was admitted finish, then end the threads.
+
+        Args:
+            patience_s: Longest wait for that, after which the threads are left to themselves;
+                None waits for as long as it takes.
+        """
+        self._draining = self._closing = True
+        try:
+            async with asyncio.timeout(patience_s):
+                await self._quiet.wait()
+        except TimeoutError:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+        else:
+            self._pool.shutdown()
 
     async def _turn(self, deadline_s: float | None) -> None:
         """Take a thread's slot, in order of arrival. Whoever returns from here must launch."""
+        with stage("queue"):
+            await self._slot(deadline_s)
+
+    async def _slot(self, deadline_s: float | None) -> None:
         if self._running < self.threads and not self._queue:
             self._running += 1
             return
@@ -163,7 +213,8 @@ class Admission:
         loop = asyncio.get_running_loop()
         started = loop.time()
         try:
-            job = loop.run_in_executor(self._pool, _contained, work)
+            context = contextvars.copy_context()  # takes the request's journal into the thread
+            job = loop.run_in_executor(self._pool, context.run, _contained, work)
         except BaseException:
             self._give_up_slot()
             raise
@@ -208,11 +259,26 @@ class Admission:
 
 
 def _contained(work: Callable[[], T]) -> T:
-    """Run work so that nothing it raises can end the event loop that awaits it."""
+    """Run work so that nothing it raises can end or mislead the event loop that awaits it.
+
+    A future takes no StopIteration, and whoever awaits it would wait for ever; a CancelledError
+    would pass for the caller's own.
+    """
     try:
         return work()
-    except (SystemExit, KeyboardInterrupt, GeneratorExit) as error:
+    except StopIteration as error:
         raise WorkerError from error
+    except Exception:
+        raise
+    except BaseException as error:
+        raise WorkerError from error
+
+
+def _shutting_down() -> ShuttingDownError:
+    return ShuttingDownError(
+        "The service is shutting down. Please send the radiograph again shortly.",
+        retry_after_s=5,
+    )
 
 
 async def _result(job: asyncio.Future[T]) -> T:

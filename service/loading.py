@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 
 from service.inference import BundleError, Ensemble
+from service.logs import trace_of
 from service.refusals import ModelNotReadyError, ModelUnavailableError
 from service.screening import Screening
 
@@ -54,8 +55,9 @@ class ModelLoader:
         except BundleError as error:
             log.error("The bundle failed its check: %s", error.message)
             self._failure = f"The model failed its check and is not used: {error.message}"
-        except Exception:
-            log.exception("The bundle could not be loaded")
+        except BaseException as error:  # noqa: BLE001 - a library may even try to end the process
+            # Nothing of a request is in play here, so the error's own text may be told.
+            log.error("The bundle could not be loaded: %r\n%s", error, trace_of(error))
             self._failure = "The model could not be loaded. The log of the service says why."
         else:
             if ensemble.warning:

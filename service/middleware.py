@@ -1,22 +1,30 @@
 """What holds for every request, whatever its route: small ASGI classes around the application."""
 
 import asyncio
+import hashlib
 import logging
 import re
-import traceback
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import problem_response
+from service.logs import trace_of
+from service.refusals import ShuttingDownError
+from service.texts import negotiated
 
 log = logging.getLogger(__name__)
 
 REQUEST_ID_HEADER: Final = "X-Request-ID"
 _SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_MACHINE_MADE_ID = re.compile(
+    r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE
+)
 
 _STANDING_HEADERS: Final[Mapping[str, str]] = {
     "X-Content-Type-Options": "nosniff",
@@ -43,7 +51,9 @@ class RequestId:
         offered = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
         # Anything else could carry line breaks or a patient's name into logs and answers.
         request_id = offered if _SAFE_REQUEST_ID.fullmatch(offered) else uuid.uuid4().hex
-        scope.setdefault("state", {})["request_id"] = request_id
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
+        state["log_id"] = log_id_of(request_id)
 
         async def send_named(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -51,6 +61,17 @@ class RequestId:
             await send(message)
 
         await self.app(scope, receive, send_named)
+
+
+def log_id_of(request_id: str) -> str:
+    """What the log calls a request: its id, or the id's digest where a person may have chosen it.
+
+    An id that a client made up can be a patient's name or number. One that is a UUID or 32
+    hexadecimal digits was drawn by a machine.
+    """
+    if _MACHINE_MADE_ID.fullmatch(request_id):
+        return request_id
+    return "sha256:" + hashlib.sha256(request_id.encode()).hexdigest()[:16]
 
 
 class StandingHeaders:
@@ -75,7 +96,9 @@ class StandingHeaders:
 class UnforeseenErrors:
     """Turns an exception that nobody foresaw into a 500 problem and logs where it came from.
 
-    The exception's own text stays out of the log: it may quote what the client sent.
+    The exception's own text stays out of the log: it may quote what the client sent. A request that
+    is cancelled, because the service ends and its grace period is over, is told so. Nothing gets
+    past here: the server would answer in plain text.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -95,12 +118,56 @@ class UnforeseenErrors:
 
         try:
             await self.app(scope, receive, send_watched)
-        except Exception as error:  # noqa: BLE001 - the last resort
-            request_id = scope["state"]["request_id"]
-            frames = "".join(traceback.format_tb(error.__traceback__))
-            log.error("%s in request %s\n%s", type(error).__qualname__, request_id, frames)
+        except GeneratorExit:  # nothing may be awaited any more
+            raise
+        except BaseException as error:  # noqa: BLE001 - the last resort
+            answer = self._answer(scope, error)
             if not started:
-                await problem_response(error, request_id)(scope, receive, send)
+                await answer(scope, receive, send)
+
+    def _answer(self, scope: Scope, error: BaseException) -> Response:
+        state = scope["state"]
+        if isinstance(error, asyncio.CancelledError):
+            told: Exception = ShuttingDownError(
+                "The service is shutting down and could not finish this request. "
+                "Please send it again shortly.",
+                retry_after_s=5,
+            )
+        else:
+            log.error("Unforeseen error in request %s\n%s", state["log_id"], trace_of(error))
+            told = error if isinstance(error, Exception) else RuntimeError()
+        language = negotiated(Headers(scope=scope).get("accept-language"))
+        return problem_response(told, state["request_id"], language)
+
+
+class CrossOrigin(CORSMiddleware):
+    """Lets pages of other origins use the service, once its operator has named them.
+
+    Args:
+        origins: ``https://host`` each, or ``*`` for any.
+    """
+
+    def __init__(self, app: ASGIApp, *, origins: Sequence[str]) -> None:
+        super().__init__(
+            app,
+            allow_origins=origins,
+            allow_methods=("GET", "HEAD", "POST"),
+            allow_headers=("Authorization", "X-API-Key", REQUEST_ID_HEADER),
+            expose_headers=(
+                REQUEST_ID_HEADER,
+                "Content-Disposition",
+                "Content-Language",
+                "Retry-After",
+                "Server-Timing",
+            ),
+        )
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """Answer a browser that asks first; a refusal has no body, which no page could read."""
+        response = super().preflight_response(request_headers)
+        if response.status_code < 400:
+            return response
+        return Response(status_code=403, headers={"Vary": "Origin"})
 
 
 class HeadAsGet:

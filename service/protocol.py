@@ -10,6 +10,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from service.errors import problem_response
 from service.middleware import REQUEST_ID_HEADER
 from service.refusals import MalformedRequestError
+from service.stages import Journal, opened
 
 
 class GuardedProtocol(H11Protocol):
@@ -51,8 +52,11 @@ class GuardedProtocol(H11Protocol):
         """Answer what is not HTTP, unless an answer is already on its way."""
         if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
             request_id = uuid.uuid4().hex
+            journal = Journal(request_id)
             error = MalformedRequestError("The request is not valid HTTP and was not read.")
-            answer = problem_response(error, request_id)
+            with opened(journal):
+                answer = problem_response(error, request_id)
+            journal.answered(answer.status_code)
             headers = [
                 *answer.raw_headers,
                 (REQUEST_ID_HEADER.encode(), request_id.encode()),
@@ -63,7 +67,12 @@ class GuardedProtocol(H11Protocol):
             start = h11.Response(status_code=answer.status_code, headers=headers)
             for event in (start, h11.Data(data=bytes(answer.body)), h11.EndOfMessage()):
                 self.transport.write(self.conn.send(event) or b"")
+            self.on_refusal(journal)
         self.transport.close()
+
+    @staticmethod
+    def on_refusal(journal: Journal) -> None:
+        """Hear of a request that was not even HTTP; for a subclass that counts them."""
 
     def _expect_headers(self) -> None:
         if self._header_deadline is None:

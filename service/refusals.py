@@ -60,6 +60,12 @@ class OutOfMemoryError(RefusalError):
     code = "out_of_memory"
 
 
+class UnauthorizedError(RefusalError):
+    """The service takes requests with a key only, and this one has none that it knows."""
+
+    code = "unauthorized"
+
+
 class NotMultipartError(RefusalError):
     """The request is no multipart/form-data upload."""
 
@@ -82,6 +88,18 @@ class SeveralFilesError(RefusalError):
     """More than one file where the verdict is about one."""
 
     code = "several_files"
+
+
+class InvalidFieldError(RefusalError):
+    """A text field of the form that is too long, sent twice, or no text."""
+
+    code = "invalid_field"
+
+
+class NotExplainableError(RefusalError):
+    """The networks that answer allow no class activation map."""
+
+    code = "not_explainable"
 
 
 class UploadTooSlowError(RefusalError):

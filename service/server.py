@@ -1,66 +1,115 @@
 """Runs the application on a socket until it is told to stop, and then to the end of its work."""
 
+import asyncio
+import faulthandler
 import logging
+import math
+import os
 import signal
+import socket
 import sys
 from collections.abc import Callable
 from types import FrameType
-from typing import Any, Final
+from typing import Final
 
 import uvicorn
 
 from service.app import create_app
 from service.inference import Ensemble
+from service.logs import guard_last_resorts, log_config
 from service.memory import return_large_blocks
 from service.protocol import GuardedProtocol
+from service.routes.deps import Services
 from service.settings import Settings
 
+log = logging.getLogger(__name__)
+
 MAX_HEADER_BYTES: Final = 16 * 1024
+
+LAST_ANSWERS_S: Final = 1
+"""How long the refusals that are sent when the grace period is over may take to go out."""
 
 
 def serve(settings: Settings, *, load: Callable[[], Ensemble] | None = None) -> None:
     """Serve until SIGTERM or SIGINT; answer what is under way; return."""
     return_large_blocks()
+    faulthandler.enable()
+    app = create_app(settings, load=load)
+    services: Services = app.state.services
 
     class Protocol(GuardedProtocol):
         header_seconds = settings.header_seconds
+        on_refusal = staticmethod(services.observer.refused)
 
     config = uvicorn.Config(
-        create_app(settings, load=load),
+        app,
         host=settings.host,
         port=settings.port,
         http=Protocol,
         ws="none",
         lifespan="on",
-        log_config=_log_config(settings.log_level),
+        log_config=log_config(settings.log_level, settings.log_format),
         access_log=False,
         server_header=False,
         proxy_headers=False,
         h11_max_incomplete_event_size=MAX_HEADER_BYTES,
         timeout_keep_alive=settings.keep_alive_seconds,
-        timeout_graceful_shutdown=settings.shutdown_seconds,
     )
     # After a clean end uvicorn raises the signal again, which would end the process as killed.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
-    uvicorn.Server(config).run()
+    try:
+        DrainingServer(config, services, grace_s=settings.shutdown_seconds).run()
+    finally:
+        if services.admission.running:
+            # Python would wait for these threads, for as long as they take. Nobody else does.
+            log.warning("Left %d radiographs unread at the end", services.admission.running)
+            logging.shutdown()
+            os._exit(0)
+
+
+class DrainingServer(uvicorn.Server):
+    """uvicorn, but it answers to the end.
+
+    uvicorn closes its socket at once when it is told to stop, and answers what is cancelled after
+    the grace period in plain text. Here whoever still comes is told in words that the service is
+    shutting down, and so is, at the end of the grace period, whoever could not be answered by then.
+
+    Args:
+        config: See uvicorn.
+        services: Parts of the application.
+        grace_s: How long requests under way may take to be answered.
+    """
+
+    def __init__(self, config: uvicorn.Config, services: Services, *, grace_s: float) -> None:
+        super().__init__(config)
+        self._services = services
+        self._grace_s = grace_s
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open the socket."""
+        guard_last_resorts(asyncio.get_running_loop())
+        await super().startup(sockets)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Finish what is under way while new work is refused, then close the socket and end."""
+        clock = asyncio.get_running_loop().time
+        end = clock() + self._grace_s
+        log.info("Shutting down: finishing what is under way, taking nothing new")
+        self._services.admission.drain()
+        # uvicorn has no event for this.
+        while self.server_state.tasks and clock() < end and not self.force_exit:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        late = [*self.server_state.tasks]
+        if late:
+            log.warning("The grace period is over: %d requests are refused", len(late))
+            for task in late:
+                task.cancel()
+            await asyncio.wait(late, timeout=LAST_ANSWERS_S)
+        # Clients that are slow to read their answers have what is left of the time.
+        self.config.timeout_graceful_shutdown = max(LAST_ANSWERS_S, math.ceil(end - clock()))
+        await super().shutdown(sockets)
 
 
 def _leave(_signal: int, _frame: FrameType | None) -> None:
     sys.exit(0)
-
-
-def _log_config(level: str) -> dict[str, Any]:
-    """Everything to standard error, one line each; nothing of a request's content in any of it."""
-    return {
-        "version": 1,
-        "disable_existing_loggers": False,
-        "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-        "root": {"handlers": ["stderr"], "level": level.upper()},
-        # These quote what they could not parse.
-        "loggers": {
-            name: {"level": logging.getLevelName(logging.CRITICAL)}
-            for name in ("python_multipart", "PIL")
-        },
-    }

@@ -1,18 +1,26 @@
 """Every knob of the service: an ``XRAY_*`` environment variable, one line why, a safe default."""
 
+import json
+import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MIB = 1024 * 1024
+
+_SOUND_KEY: Final = re.compile(r"[!-~]{16,}")
+_ORIGIN: Final = re.compile(r"\*|https?://[A-Za-z0-9.\[\]:-]+")
 
 
 class Settings(BaseSettings):
     """Read from the environment once, when the application is made; an empty variable is unset."""
 
-    model_config = SettingsConfigDict(env_prefix="XRAY_", env_ignore_empty=True, frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="XRAY_", env_ignore_empty=True, frozen=True, hide_input_in_errors=True
+    )
 
     models_dir: Path = Field(
         Path("models"), description="Folder of the bundle: manifest and networks."
@@ -25,6 +33,12 @@ class Settings(BaseSettings):
         "auto",
         description="`onnx` (the compiled graph), `tensorflow`, or `auto`: the compiled graph when "
         "it was made from the very networks of the bundle, else TensorFlow.",
+    )
+    precision: Literal["auto", "fp32", "int8"] = Field(
+        "auto",
+        description="Arithmetic of the compiled graph: `fp32`, `int8` (faster, and in rare cases "
+        "another verdict near the threshold), or `auto`: `int8` where the processor is one on "
+        "which it was measured to be faster.",
     )
     threads: int | None = Field(
         None,
@@ -74,13 +88,85 @@ class Settings(BaseSettings):
     log_level: Literal["critical", "error", "warning", "info", "debug"] = Field(
         "info", description="Least severity that is logged."
     )
+    log_format: Literal["auto", "json", "text"] = Field(
+        "auto",
+        description="`json`, `text`, or `auto`: text when a person reads along in a terminal, "
+        "else JSON, a line for each request and event.",
+    )
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (),
+        description="Keys that open the service, comma-separated or as a JSON list, or `@` and the "
+        "path of a file that holds them; unset leaves it open. At least 16 characters each.",
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Origins whose pages may use the service (`https://host`, comma-separated, or "
+        "`*`); unset allows none but its own.",
+    )
+
+    @field_validator("api_keys", mode="before")
+    @classmethod
+    def _split_keys(cls, given: object) -> object:
+        if isinstance(given, str) and given.startswith("@"):
+            try:
+                given = ",".join(Path(given[1:]).read_text(encoding="ascii").split())
+            except (OSError, ValueError):
+                raise PydanticCustomError("keys", "the file of keys cannot be read") from None
+        return _listed(given)
+
+    @field_validator("api_keys")
+    @classmethod
+    def _check_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for number, key in enumerate(keys, start=1):
+            if not _SOUND_KEY.fullmatch(key.get_secret_value()):
+                raise PydanticCustomError(
+                    "keys",
+                    "key {number} of {count} has fewer than 16 characters or other characters than "
+                    "ASCII letters, digits and punctuation",
+                    {"number": number, "count": len(keys)},
+                )
+        return keys
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split_origins(cls, given: object) -> object:
+        return _listed(given)
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _check_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(_ORIGIN.fullmatch(origin) for origin in origins):
+            raise PydanticCustomError(
+                "origins", "each origin is https://host, http://host:port or the like, or *"
+            )
+        return origins
+
+
+def _listed(given: object) -> object:
+    """Take a variable's text apart: a JSON list, or items with commas between them."""
+    if not isinstance(given, str):
+        return given
+    if given.lstrip().startswith("["):
+        try:
+            return tuple(json.loads(given))
+        except ValueError:
+            raise PydanticCustomError("list", "this is not a JSON list") from None
+    return tuple(item.strip() for item in given.split(","))
+
+
+def complaints(error: ValidationError) -> list[str]:
+    """Say in a line each which variables are out of range, without the values they hold."""
+    return [
+        f"XRAY_{'_'.join(str(part) for part in wrong['loc']).upper()}: {wrong['msg']}"
+        for wrong in error.errors(include_url=False, include_input=False)
+    ]
 
 
 def settings_table() -> str:
     """The README's table of settings, as Markdown, so that it cannot go out of step."""
     rows = ["| Variable | Default | Why |", "| --- | --- | --- |"]
     for name, field in Settings.model_fields.items():
-        default = "unset" if field.default is None else f"`{field.default}`"
+        default = "unset" if field.default in {None, ()} else f"`{field.default}`"
         rows.append(f"| `XRAY_{name.upper()}` | {default} | {field.description} |")
     return "\n".join(rows) + "\n"
 

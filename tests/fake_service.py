@@ -1,9 +1,11 @@
 """``python -m tests.fake_service``: the real service on a real socket, with fake networks.
 
-FAKE_DELAY_S is how long each image takes; FAKE_LOADING_S how long loading takes.
+FAKE_DELAY_S is how long each image takes; FAKE_LOADING_S how long loading takes. With
+FAKE_NO_DISK the system lets the process write not one byte to any file, as if every disk were full.
 """
 
 import os
+import resource
 import time
 
 from service.inference import Ensemble
@@ -18,4 +20,7 @@ def _load() -> Ensemble:
 
 
 if __name__ == "__main__":
+    if os.environ.get("FAKE_NO_DISK"):
+        os.chdir("/proc")  # where nothing can be made
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     serve(Settings(), load=_load)

@@ -5,11 +5,11 @@ import functools
 import io
 import os
 import re
-import select
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -97,6 +97,9 @@ class LiveService:
         )
         self.log = ""
         self.port = 0
+        # Read all along: a full pipe would hold up the service at its next line of the log.
+        self._reader = threading.Thread(target=self._keep_log, daemon=True)
+        self._reader.start()
 
     def __enter__(self) -> Self:
         try:
@@ -110,6 +113,7 @@ class LiveService:
     def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.wait()
+        self._reader.join(PATIENCE_S)
         assert self._process.stderr is not None
         self._process.stderr.close()
 
@@ -120,7 +124,7 @@ class LiveService:
 
     def wait_until_ready(self) -> None:
         """Block until the model is loaded."""
-        self.wait_for_log(r"service\.loading: Ready")
+        self.wait_for_log(r"\bReady: ")
 
     def wait_for_log(self, pattern: str) -> re.Match[str]:
         """Block until the log holds a pattern."""
@@ -130,7 +134,7 @@ class LiveService:
             if found:
                 return found
             assert time.monotonic() < deadline, f"no {pattern!r} in the log:\n{self.log}"
-            self._read_log()
+            time.sleep(0.02)
 
     def terminate(self, number: signal.Signals = signal.SIGTERM) -> None:
         """Send a signal."""
@@ -139,8 +143,7 @@ class LiveService:
     def exit_status(self) -> int:
         """Block until the process has ended; negative when a signal ended it."""
         status = self._process.wait(PATIENCE_S)
-        while self._read_log():
-            pass
+        self._reader.join(PATIENCE_S)
         return status
 
     def talk(self, *pieces: bytes, pause_s: float = 0.0) -> bytes:
@@ -158,14 +161,10 @@ class LiveService:
         """Open a connection."""
         return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S)
 
-    def _read_log(self) -> bool:
+    def _keep_log(self) -> None:
         assert self._process.stderr is not None
-        readable, _, _ = select.select([self._process.stderr], [], [], 0.1)
-        if not readable:
-            return False
-        text = os.read(self._process.stderr.fileno(), 65536)
-        self.log += text.decode()
-        return bool(text)
+        for line in self._process.stderr:
+            self.log += line.decode()
 
 
 def read_all(connection: socket.socket) -> bytes:

@@ -3,9 +3,12 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from service.admission import Admission, WorkerError
 from service.refusals import QueueFullError, ShuttingDownError, WaitTooLongError
+from service.stages import Journal, note_problem, opened, stage
 
 pytestmark = pytest.mark.anyio
 
@@ -324,3 +327,155 @@ class TestClosing:
         admission = Admission(threads=1, places=0, deadline_s=30)
         await admission.run(lambda: None)
         await admission.close()
+
+    async def test_draining_refuses_who_is_new_and_not_who_was_let_in(self, gate: Gate) -> None:
+        admission = Admission(threads=1, places=2, deadline_s=30)
+        admission.check()
+        admission.drain()
+        assert admission.draining
+        for refuse in (admission.check, admission.check_open):
+            with pytest.raises(ShuttingDownError) as refusal:
+                refuse()
+            assert refusal.value.retry_after_s is not None
+        assert await admission.run(lambda: "let in before") == "let in before"
+        await admission.close()
+
+    async def test_work_that_hangs_is_waited_for_no_longer_than_allowed(self, gate: Gate) -> None:
+        admission = Admission(threads=1, places=0, deadline_s=30)
+        [task] = await occupy(admission, gate, "a")
+        await admission.close(0.01)
+        assert admission.running == 1
+        gate.open()
+        assert await task == "a"
+        assert admission.running == 0
+
+
+async def test_all_threads_can_be_started_at_once() -> None:
+    admission = Admission(threads=5, places=0, deadline_s=30)
+    before = threading.active_count()
+    admission.start_threads()
+    assert threading.active_count() == before + 5
+    assert await admission.run(lambda: "works") == "works"
+    await admission.close()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        SystemExit(1),
+        KeyboardInterrupt(),
+        GeneratorExit(),
+        asyncio.CancelledError(),
+        StopIteration(),
+        StopAsyncIteration(),
+        BaseException(),
+        MemoryError(),
+        RecursionError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+async def test_whatever_work_raises_its_caller_hears_of_it_and_the_thread_lives(
+    admission: Admission, error: BaseException
+) -> None:
+    def fail() -> None:
+        raise error
+
+    async with asyncio.timeout(10):
+        with pytest.raises((WorkerError, type(error))) as caught:
+            await admission.run(fail)
+        assert isinstance(caught.value, Exception)
+        [outcome] = await admission.run_all([fail])
+        assert isinstance(outcome, Exception)
+        assert await admission.run(lambda: "alive") == "alive"
+    assert (admission.running, admission.waiting) == (0, 0)
+
+
+async def test_how_long_work_waits_and_what_it_notes_goes_to_its_request(
+    admission: Admission,
+) -> None:
+    def work() -> None:
+        with stage("inference"):
+            note_problem("from the thread")
+
+    journal = Journal("r1")
+    with opened(journal):
+        await admission.run(work)
+        await admission.run_all([work, work])
+    assert [lap.stage for lap in journal.laps] == ["queue", "inference"] * 3
+    assert journal.problems == ["from the thread"] * 3
+
+
+class Crowd:
+    """Clients that come and go, and threads that finish, as a list of steps says."""
+
+    def __init__(self, threads: int, places: int) -> None:
+        self.admission = Admission(threads=threads, places=places, deadline_s=0.05)
+        self.under_way: list[asyncio.Task[object]] = []
+        self.gates: list[threading.Event] = []
+        self.batches = 0
+
+    def _work(self, *, fails: bool = False) -> Callable[[], str]:
+        gate = threading.Event()
+        self.gates.append(gate)
+
+        def wait() -> str:
+            assert gate.wait(30)
+            if fails:
+                raise ValueError("broken")
+            return "done"
+
+        return wait
+
+    def run(self) -> None:
+        self.under_way.append(asyncio.create_task(self.admission.run(self._work())))
+
+    def fail(self) -> None:
+        self.under_way.append(asyncio.create_task(self.admission.run(self._work(fails=True))))
+
+    def batch(self) -> None:
+        self.batches += 1
+        works = [self._work(), self._work(fails=True), self._work()]
+        self.under_way.append(asyncio.create_task(self.admission.run_all(works)))
+
+    def finish(self) -> None:
+        if self.gates:
+            self.gates.pop(0).set()
+
+    def cancel(self) -> None:
+        if self.under_way:
+            self.under_way.pop(0).cancel()
+
+    def drain(self) -> None:
+        self.admission.drain()
+
+    def wait(self) -> None:
+        """Threads and deadlines get their time after each step."""
+
+    async def leave(self) -> None:
+        for gate in self.gates:
+            gate.set()
+        async with asyncio.timeout(20):
+            await self.admission.close()
+            await asyncio.gather(*self.under_way, return_exceptions=True)
+
+
+STEPS = ["run", "batch", "fail", "finish", "cancel", "wait", "drain"]
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.sampled_from(STEPS), max_size=30), st.integers(1, 3), st.integers(0, 3))
+def test_no_sequence_of_events_makes_the_counts_wrong(
+    steps: list[str], threads: int, places: int
+) -> None:
+    async def main() -> None:
+        crowd = Crowd(threads, places)
+        admission = crowd.admission
+        for step in steps:
+            getattr(crowd, step)()
+            await asyncio.sleep(0.001 if step == "wait" else 0)
+            assert 0 <= admission.running <= threads
+            assert 0 <= admission.waiting <= places + threads * crowd.batches
+        await crowd.leave()
+        assert (admission.running, admission.waiting) == (0, 0)
+
+    asyncio.run(main())

@@ -1,3 +1,4 @@
+import asyncio
 import threading
 from pathlib import Path
 
@@ -6,7 +7,7 @@ import pytest
 from service.app import create_app, make_services
 from service.inference import BundleError, Ensemble
 from service.settings import Settings
-from tests.fake_engine import fake_ensemble
+from tests.fake_engine import FakeEngine, fake_ensemble
 from tests.serving import assert_problem, client_of, radiograph
 
 pytestmark = pytest.mark.anyio
@@ -58,6 +59,40 @@ async def test_by_default_the_bundle_of_the_settings_is_loaded(tmp_path: Path) -
             pass
         body = assert_problem(answer, 503, "model_unavailable")
         assert str(tmp_path) not in body["detail"]
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (RuntimeError("Jane Doe"), 500, "internal_error"),
+        (StopIteration(), 500, "internal_error"),
+        (SystemExit(3), 500, "internal_error"),
+        (asyncio.CancelledError(), 500, "internal_error"),
+        (BaseException("Jane Doe"), 500, "internal_error"),
+        (MemoryError(), 503, "out_of_memory"),
+        (BundleError("The network gave no probability."), 503, "model_unavailable"),
+    ],
+    ids=lambda each: type(each).__name__ if isinstance(each, BaseException) else None,
+)
+async def test_an_engine_that_fails_is_told_and_leaves_a_service_that_works(
+    error: BaseException, status: int, code: str
+) -> None:
+    engine = FakeEngine()
+    app = create_app(Settings(threads=1), load=lambda: fake_ensemble(engine))
+    async with client_of(app) as client, asyncio.timeout(30):
+        files = {"file": radiograph()}
+        engine.error = error
+        for _ in range(3):
+            answer = await client.post("/predict", files=files)
+            assert_problem(answer, status, code)
+            assert "Jane" not in answer.text
+        answer = await client.post("/predict/batch", files=files)
+        assert answer.json()["results"][0]["error"]["code"] == code
+        engine.error = None
+        assert (await client.post("/predict", files=files)).status_code == 200
+        health = (await client.get("/health")).json()
+        assert (health["running"], health["waiting"]) == (0, 0)
+        assert app.state.services.memory.held == 0
 
 
 def test_threads_and_places_follow_the_settings() -> None:

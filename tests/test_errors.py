@@ -7,7 +7,8 @@ from starlette.exceptions import HTTPException
 
 from service import imaging, refusals
 from service.errors import PROBLEMS, Problem, problem_of, problem_response
-from service.inference import BundleError
+from service.inference import BundleError, NotExplainableError
+from service.texts import Language, texts
 
 
 def below(kind: type[Exception]) -> Iterator[type[Exception]]:
@@ -85,3 +86,32 @@ def test_the_answer_is_problem_json_with_retry_after() -> None:
 def test_the_methods_that_are_allowed_stay_in_the_answer() -> None:
     response = problem_response(HTTPException(405, headers={"Allow": "POST"}), "r1")
     assert response.headers["allow"] == "POST"
+
+
+def test_networks_without_maps_are_a_problem_with_their_reason() -> None:
+    problem = problem_of(NotExplainableError("They end otherwise."), "r1")
+    assert (problem.status, problem.code) == (422, "not_explainable")
+    assert problem.detail == "They end otherwise."
+
+
+class TestSpanish:
+    @pytest.mark.parametrize("kind", PROBLEMS)
+    def test_every_problem_of_the_table_can_be_told(self, kind: type[Exception]) -> None:
+        english = problem_of(kind("The reason."), "r1")
+        spanish = problem_of(kind("The reason."), "r1", "es")
+        assert spanish.title != english.title
+        assert spanish.detail.endswith(".")
+        assert "{" not in spanish.detail
+        told = texts("es")["problems"][f"{english.code}.detail"]
+        assert spanish.detail == told.format(detail="The reason.")
+        unchanged = {"type", "status", "code", "request_id"}
+        assert spanish.model_dump(include=unchanged) == english.model_dump(include=unchanged)
+
+    def test_nothing_is_told_that_no_problem_needs(self) -> None:
+        codes = {kind.code for kind in PROBLEMS}  # type: ignore[attr-defined]
+        assert {key.split(".")[0] for key in texts("es")["problems"]} == codes
+
+    @pytest.mark.parametrize("language", ["en", "es"])
+    def test_an_answer_names_its_language(self, language: Language) -> None:
+        answer = problem_response(imaging.CorruptImageError("Damaged."), "r1", language)
+        assert answer.headers["content-language"] == language

@@ -1,6 +1,8 @@
+import asyncio
 import logging
 import re
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Any
 
 import httpx
@@ -16,6 +18,7 @@ from service.middleware import (
     RequestId,
     StandingHeaders,
     UnforeseenErrors,
+    log_id_of,
 )
 from tests.serving import assert_problem
 
@@ -47,6 +50,16 @@ class TestRequestId:
         app = RequestId(hello)
         assert (await ask(app)).text != (await ask(app)).text
 
+    @pytest.mark.parametrize(
+        "offered", ["0f8fad5b-d9cb-469f-a165-70867728950e", "5F2B8A0C9D3E4F61A7B8C9D0E1F20314"]
+    )
+    def test_the_log_keeps_a_name_that_a_machine_drew(self, offered: str) -> None:
+        assert log_id_of(offered) == offered
+
+    @pytest.mark.parametrize("offered", ["Jane-Doe", "1950-01-02", "12345678", "ward-3.scan_17"])
+    def test_the_log_has_a_digest_for_a_name_that_may_be_a_patients(self, offered: str) -> None:
+        assert log_id_of(offered) == f"sha256:{sha256(offered.encode()).hexdigest()[:16]}"
+
 
 class TestStandingHeaders:
     async def test_every_answer_carries_them(self) -> None:
@@ -77,6 +90,25 @@ class TestUnforeseenErrors:
         assert "test_middleware.py" in caplog.text
         assert body["request_id"] in caplog.text
 
+    @pytest.mark.parametrize("error", [SystemExit(1), KeyboardInterrupt(), BaseException("Jane")])
+    async def test_not_even_what_would_end_the_process_gets_past(
+        self, error: BaseException
+    ) -> None:
+        async def broken(*_: object) -> None:
+            raise error
+
+        answer = await ask(RequestId(UnforeseenErrors(broken)))
+        assert_problem(answer, 500, "internal_error")
+        assert "Jane" not in answer.text
+
+    async def test_a_request_that_the_end_cuts_off_is_told_so(self) -> None:
+        async def cut_off(*_: object) -> None:
+            raise asyncio.CancelledError
+
+        answer = await ask(RequestId(UnforeseenErrors(cut_off)))
+        assert_problem(answer, 503, "shutting_down")
+        assert answer.headers["retry-after"]
+
     async def test_an_answer_under_way_is_not_answered_twice(self) -> None:
         async def broken(_scope: Scope, _receive: Receive, send: Send) -> None:
             await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -87,7 +119,7 @@ class TestUnforeseenErrors:
         async def send(message: Message) -> None:
             sent.append(message)
 
-        scope = {"type": "http", "state": {"request_id": "r1"}}
+        scope = {"type": "http", "headers": [], "state": {"request_id": "r1", "log_id": "r1"}}
         await UnforeseenErrors(broken)(scope, _never, send)
         assert [message["type"] for message in sent] == ["http.response.start"]
 

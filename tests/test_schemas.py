@@ -38,6 +38,7 @@ def test_a_verdict_begins_with_the_two_fields_that_older_clients_read() -> None:
         "model",
         "image",
         "request_id",
+        "summary",
     ]
 
 

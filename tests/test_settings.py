@@ -1,10 +1,11 @@
+import json
 import re
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from service.settings import Settings, settings_table
+from service.settings import Settings, complaints, settings_table
 from tests.serving import ROOT
 
 
@@ -49,3 +50,63 @@ def test_the_table_has_a_row_for_each_setting_with_its_default() -> None:
 @pytest.mark.parametrize("readme", ["README.md", "README.es.md"])
 def test_the_readme_holds_the_table(readme: str) -> None:
     assert settings_table() in (ROOT / readme).read_text(encoding="utf-8")
+
+
+KEYS = ("correct-horse-battery", "staple.0123456789abcdef")
+
+
+def keys_of(settings: Settings) -> tuple[str, ...]:
+    return tuple(key.get_secret_value() for key in settings.api_keys)
+
+
+class TestKeys:
+    @pytest.mark.parametrize("text", [",".join(KEYS), " , ".join(KEYS), json.dumps(KEYS)])
+    def test_several_come_as_a_list(self, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("XRAY_API_KEYS", text)
+        assert keys_of(Settings()) == KEYS
+
+    def test_a_file_may_hold_them(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "keys").write_text("\n".join(KEYS) + "\n")
+        monkeypatch.setenv("XRAY_API_KEYS", f"@{tmp_path}/keys")
+        assert keys_of(Settings()) == KEYS
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "short",
+            " ",
+            f"{KEYS[0]},",
+            f"{KEYS[0]},tiny",
+            "fifteen-charact",
+            "with spaces in between",
+            "ñ" * 20,
+            "[1",
+            "[]x",
+            "@/nowhere/keys",
+        ],
+    )
+    def test_what_is_no_sound_key_is_refused_unquoted(
+        self, text: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("XRAY_API_KEYS", text)
+        with pytest.raises(ValidationError) as refusal:
+            Settings()
+        [told] = complaints(refusal.value)
+        assert told.startswith("XRAY_API_KEYS: ")
+        for key in (KEYS[0], "tiny", "short", "nowhere"):
+            assert key not in told + str(refusal.value) + repr(refusal.value)
+
+    def test_they_are_not_shown(self) -> None:
+        assert KEYS[0] not in repr(Settings.model_validate({"api_keys": KEYS[0]}))
+
+
+class TestOrigins:
+    def test_they_come_as_a_list(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("XRAY_CORS_ORIGINS", "https://a.example, http://localhost:3000")
+        assert Settings().cors_origins == ("https://a.example", "http://localhost:3000")
+
+    @pytest.mark.parametrize("text", ["a.example", "https://a.example/path", "ftp://a", ","])
+    def test_what_is_no_origin_is_refused(self, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("XRAY_CORS_ORIGINS", text)
+        with pytest.raises(ValidationError):
+            Settings()

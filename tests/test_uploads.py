@@ -12,6 +12,7 @@ from service import uploads
 from service.refusals import (
     ClientGoneError,
     FileTooLargeError,
+    InvalidFieldError,
     MalformedMultipartError,
     MissingFileError,
     NotMultipartError,
@@ -35,7 +36,7 @@ def read(body: bytes, limits: UploadLimits = LIMITS, piece: int = 10_000) -> lis
     reader = FormReader(BOUNDARY, FILE, limits)
     for start in range(0, len(body), piece):
         reader.feed(body[start : start + piece])
-    return reader.finish()
+    return reader.finish().files
 
 
 class TestFormReader:
@@ -247,6 +248,47 @@ class TestReceivedFiles:
         body = form(part(b"x" * 900))
         pieces: Sequence[bytes] = [body[start : start + 100] for start in range(0, len(body), 100)]
         assert await files_of(Upload(*pieces, pause_s=0.08), limits) == [b"x" * 900]
+
+
+class TestTexts:
+    def read(self, *parts: bytes, piece: int = 10_000) -> dict[bytes, str]:
+        reader = FormReader(BOUNDARY, FILE, LIMITS, {b"note": 5, b"reference": 3})
+        body = form(part(b"image"), *parts)
+        for start in range(0, len(body), piece):
+            reader.feed(body[start : start + piece])
+        upload = reader.finish()
+        assert upload.files == [b"image"]
+        return upload.texts
+
+    @pytest.mark.parametrize("piece", [1, 7, 10_000])
+    def test_those_asked_for_come_out_as_they_were_sent(self, piece: int) -> None:
+        note, other = part("ñandú".encode(), "note", None), part(b"x", "other", None)
+        assert self.read(note, other, piece=piece) == {b"note": "ñandú"}
+
+    def test_none_is_asked_for_by_default(self) -> None:
+        assert read(form(part(b"image"), part(b"x" * 900, "note", None))) == [b"image"]
+
+    @pytest.mark.parametrize("text", ["123456", "🩻" * 6, "x" * 50_000])
+    def test_one_that_is_too_long_is_refused_without_being_repeated(self, text: str) -> None:
+        with pytest.raises(
+            InvalidFieldError, match=r"'note' is longer than the 5 characters"
+        ) as no:
+            self.read(part(text.encode(), "note", None))
+        assert text not in no.value.message
+
+    def test_one_that_is_not_utf8_is_refused(self) -> None:
+        with pytest.raises(InvalidFieldError, match="UTF-8"):
+            self.read(part(b"\xff", "note", None))
+
+    def test_one_that_is_sent_twice_is_refused(self) -> None:
+        with pytest.raises(InvalidFieldError, match="more than once"):
+            self.read(part(b"a", "note", None), part(b"b", "note", None))
+
+    def test_a_file_of_that_name_is_no_text(self) -> None:
+        assert self.read(part(b"a", "note")) == {}
+
+    def test_what_was_typed_does_not_show_when_an_upload_is_printed(self) -> None:
+        assert "Jane" not in repr(uploads.Upload([b"Jane"], {b"note": "Jane"}))
 
 
 class TestUploadMemory:

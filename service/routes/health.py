@@ -10,6 +10,9 @@ from service.schemas import Alive, Health, Ready, identity_of
 router = APIRouter(prefix="/health", tags=["health"])
 
 _NOT_READY = problems(refusals.ModelNotReadyError, refusals.ModelUnavailableError)
+_ENDING = problems(
+    refusals.ModelNotReadyError, refusals.ModelUnavailableError, refusals.ShuttingDownError
+)
 
 
 @router.get("", summary="State of the service", responses={**SUCCESS, **_NOT_READY})
@@ -31,7 +34,11 @@ async def live() -> Alive:
     return Alive()
 
 
-@router.get("/ready", summary="Is the model ready?", responses={**SUCCESS, **_NOT_READY})
-async def ready(_: ScreeningDep) -> Ready:
-    """200 once the model is loaded, checked and warm; until then 503 with the reason in words."""
+@router.get("/ready", summary="Is the model ready?", responses={**SUCCESS, **_ENDING})
+async def ready(services: ServicesDep, _: ScreeningDep) -> Ready:
+    """200 once the model is loaded, checked and warm; until then 503 with the reason in words.
+
+    503 again once the service was told to stop, so that nothing new is sent to it.
+    """
+    services.admission.check_open()
     return Ready()

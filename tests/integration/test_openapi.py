@@ -17,7 +17,18 @@ from service.refusals import ModelNotReadyError
 from service.settings import Settings
 from tests.fake_engine import fake_ensemble
 
-PATHS = ["/predict", "/predict/batch", "/health", "/health/live", "/health/ready", "/model"]
+PATHS = [
+    "/predict",
+    "/predict/batch",
+    "/explain",
+    "/report",
+    "/preview",
+    "/health",
+    "/health/live",
+    "/health/ready",
+    "/metrics",
+    "/model",
+]
 
 
 # Made here because schemathesis makes one test for each operation while tests are collected.

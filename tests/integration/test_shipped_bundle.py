@@ -5,9 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from service.inference import Ensemble, load_ensemble
+from service.imaging import Radiograph, prepare
+from service.inference import Ensemble, PrecisionChoice, load_ensemble
+from service.inference.ensemble import calibrate
 from service.screening import Screening
 from tests.phantom import phantom
 
@@ -19,6 +23,15 @@ ORIGINALS = ROOT.parent / "shared/data/originals"
 @pytest.fixture(scope="module")
 def ensemble() -> Ensemble:
     return load_ensemble(MODELS, threads=1)
+
+
+@pytest.fixture(scope="module")
+def shown(ensemble: Ensemble) -> NDArray[np.float32]:
+    """Phantoms from clear to cloudy, prepared: shape (6, height, width, channels)."""
+    pictures = [phantom(seed, (640, 512), opacity=seed / 5) for seed in range(6)]
+    radiographs = [Radiograph(np.asarray(picture), "PNG", "") for picture in pictures]
+    spec = ensemble.bundle.manifest.input
+    return np.stack([prepare(radiograph, spec) for radiograph in radiographs])
 
 
 def test_it_is_answered_by_its_compiled_graph(ensemble: Ensemble) -> None:
@@ -71,14 +84,41 @@ def test_real_radiographs_get_the_right_verdicts(ensemble: Ensemble) -> None:
     assert sum(right) >= 47
 
 
+def test_its_graph_in_8_bits_passed_its_gate(ensemble: Ensemble) -> None:
+    compiled = ensemble.bundle.manifest.compiled
+    assert compiled is not None
+    assert compiled.int8 is not None
+    found = compiled.int8.agreement
+    assert found.images >= 600
+    assert found.verdicts_changed <= 0.005 * found.images
+    assert found.auc_loss is not None
+    assert found.auc_loss <= 0.001
+
+
+def test_both_precisions_answer_and_explain_alike(shown: NDArray[np.float32]) -> None:
+    wide, narrow = (load_ensemble(MODELS, threads=1, precision=p) for p in ("fp32", "int8"))
+    for one, other in zip(wide.explain(shown), narrow.explain(shown), strict=True):
+        assert one.score.probability == pytest.approx(other.score.probability, abs=0.1)
+        assert np.corrcoef(one.maps.ravel(), other.maps.ravel())[0, 1] > 0.97
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_its_maps_add_up_to_the_members_answers(
+    precision: PrecisionChoice, shown: NDArray[np.float32]
+) -> None:
+    ensemble = load_ensemble(MODELS, threads=1, precision=precision)
+    for explained in ensemble.explain(shown):
+        logits = explained.maps.sum(axis=(1, 2), dtype=np.float64)
+        expected = calibrate(1 / (1 + np.exp(-logits)), ensemble.bundle.manifest.calibration)
+        found = [member.probability for member in explained.score.members]
+        assert found == pytest.approx(expected, abs=1e-5)
+
+
 @pytest.mark.tensorflow
 @pytest.mark.timeout(300)
-def test_both_engines_agree_on_what_they_are_shown(ensemble: Ensemble, tmp_path: Path) -> None:
-    other = load_ensemble(MODELS, threads=1, engine="tensorflow")
-    for seed in range(6):
-        path = tmp_path / f"{seed}.png"
-        phantom(seed, (640, 512), opacity=seed / 5).save(path)
-        ours, theirs = (
-            Screening(e, max_pixels=30_000_000).screen(path.read_bytes()) for e in (ensemble, other)
-        )
-        assert ours.probability == pytest.approx(theirs.probability, abs=2e-4)
+def test_both_engines_agree_on_what_they_are_shown(shown: NDArray[np.float32]) -> None:
+    ours = load_ensemble(MODELS, threads=1, engine="onnx", precision="fp32")
+    theirs = load_ensemble(MODELS, threads=1, engine="tensorflow")
+    for one, other in zip(ours.explain(shown), theirs.explain(shown), strict=True):
+        assert one.score.probability == pytest.approx(other.score.probability, abs=2e-4)
+        np.testing.assert_allclose(one.maps, other.maps, atol=1e-4)
