@@ -13,7 +13,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from service import imaging, refusals
-from service.inference import BundleError
+from service.inference import BundleError, NotExplainableError
+from service.stages import note_problem
+from service.texts import Language, negotiated, texts
 
 MEDIA_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "urn:problem-type:pneumonia-xray:"
@@ -54,6 +56,7 @@ PROBLEMS: Final[Mapping[type[Exception], tuple[int, str]]] = {
     refusals.MissingFileError: (400, "No file in the upload"),
     refusals.SeveralFilesError: (400, "Several files where one is expected"),
     refusals.TooManyFilesError: (400, "Too many files"),
+    refusals.UnauthorizedError: (401, "Key missing or not valid"),
     refusals.NotFoundError: (404, "Nothing at this address"),
     refusals.MethodNotAllowedError: (405, "Method not allowed"),
     refusals.UploadTooSlowError: (408, "Upload too slow"),
@@ -65,6 +68,8 @@ PROBLEMS: Final[Mapping[type[Exception], tuple[int, str]]] = {
     imaging.SeveralFramesError: (422, "Several frames"),
     imaging.UnusableRadiographError: (422, "Not a usable radiograph"),
     imaging.ImagingError: (422, "Unreadable image"),
+    refusals.NotExplainableError: (422, "No map for this model"),
+    refusals.InvalidFieldError: (422, "Invalid form field"),
     refusals.InvalidRequestError: (422, "Invalid request"),
     refusals.ClientGoneError: (499, "Client closed the connection"),
     refusals.InternalError: (500, "Internal error"),
@@ -77,25 +82,35 @@ PROBLEMS: Final[Mapping[type[Exception], tuple[int, str]]] = {
     refusals.OutOfMemoryError: (503, "Out of memory"),
 }
 
+CODES: Final = frozenset(kind.code for kind in PROBLEMS)  # type: ignore[attr-defined]
+"""Every reason that an answer may give."""
 
-def problem_of(error: Exception, request_id: str) -> Problem:
-    """Describe an exception to the client, by the table."""
+
+def problem_of(error: Exception, request_id: str, language: Language = "en") -> Problem:
+    """Describe an exception to the client, by the table, and in another language if asked for."""
     known = _presentable(error)
+    note_problem(known.code)
     status, title = _row(type(known))
+    detail = known.message
+    if language != "en":
+        told = texts(language)["problems"]
+        title = told[f"{known.code}.title"]
+        detail = told[f"{known.code}.detail"].format(detail=detail)
     return Problem(
         type=TYPE_PREFIX + known.code,
         title=title,
         status=status,
-        detail=known.message,
+        detail=detail,
         code=known.code,
         request_id=request_id,
     )
 
 
-def problem_response(error: Exception, request_id: str) -> Response:
+def problem_response(error: Exception, request_id: str, language: Language = "en") -> Response:
     """The answer that an exception becomes, with Retry-After and Allow where they belong."""
-    problem = problem_of(error, request_id)
+    problem = problem_of(error, request_id, language)
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+    headers["Content-Language"] = language
     retry_after_s = getattr(_presentable(error), "retry_after_s", None)
     if retry_after_s is not None:
         headers["Retry-After"] = str(retry_after_s)
@@ -106,9 +121,11 @@ def install(app: FastAPI) -> None:
     """Answer every foreseen exception of the application by the table."""
 
     async def answer(request: Request, error: Exception) -> Response:
-        return problem_response(error, request.state.request_id)
+        language = negotiated(request.headers.get("accept-language"))
+        return problem_response(error, request.state.request_id, language)
 
-    for kind in (*PROBLEMS, BundleError, MemoryError, HTTPException, RequestValidationError):
+    foreseen = (BundleError, NotExplainableError, MemoryError, HTTPException)
+    for kind in (*PROBLEMS, *foreseen, RequestValidationError):
         app.add_exception_handler(kind, answer)
 
 
@@ -124,6 +141,8 @@ def _presentable(error: Exception) -> refusals.RefusalError | imaging.ImagingErr
             return error
         case BundleError():  # a network gave no probability for this very image
             return refusals.ModelUnavailableError(error.message, retry_after_s=60)
+        case NotExplainableError():
+            return refusals.NotExplainableError(error.message)
         case MemoryError():
             return refusals.OutOfMemoryError(
                 "The service is short of memory at the moment. Please try again shortly.",

@@ -6,7 +6,9 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from service.errors import Problem
 from service.inference import Bundle, Ensemble
+from service.texts import Language
 from service.verdict import Verdict
+from service.wording import summarise
 
 _DIGEST = "sha256:9b1c3f0e5d7a42688f1e0c2b4a6d8e9f1a3c5e7092b4d6f80a1c2e3f40516273"
 _SHA256 = "3f786850e387550fdab836ed7e6dc881de23001b3f786850e387550fdab836ed"
@@ -21,11 +23,13 @@ RequestId = Annotated[
 ]
 
 
-class _Answer(BaseModel):
+class Answer(BaseModel):
+    """What the service answers holds just the fields that are described."""
+
     model_config = ConfigDict(extra="forbid", from_attributes=True)
 
 
-class MemberProbability(_Answer):
+class MemberProbability(Answer):
     """What one network of the ensemble says, calibrated like the ensemble's probability."""
 
     name: str = Field(description="Name of the network.", examples=["tuned"])
@@ -35,7 +39,7 @@ class MemberProbability(_Answer):
     )
 
 
-class ModelIdentity(_Answer):
+class ModelIdentity(Answer):
     """Which model gave the answer."""
 
     name: str = Field(description="Name of the model.", examples=["paediatric-pneumonia"])
@@ -46,7 +50,7 @@ class ModelIdentity(_Answer):
     )
 
 
-class ImageIdentity(_Answer):
+class ImageIdentity(Answer):
     """Which image the answer is about. The name of the file is neither kept nor repeated."""
 
     format: str = Field(
@@ -62,7 +66,7 @@ class ImageIdentity(_Answer):
     )
 
 
-class Screened(_Answer):
+class Screened(Answer):
     """The verdict on one radiograph. Decision support; not a diagnosis."""
 
     predicted_class: str = Field(
@@ -93,9 +97,17 @@ class Screened(_Answer):
         examples=[{"format": "JPEG", "width": 1858, "height": 1317, "sha256": _SHA256}],
     )
     request_id: RequestId
+    summary: str = Field(
+        description="The verdict in one sentence for people, in the language that Accept-Language "
+        "asks for: English or Spanish.",
+        examples=[
+            "Signs of pneumonia: probability 0.6359, above the threshold 0.5000. "
+            "Decision support, not a diagnosis."
+        ],
+    )
 
     @classmethod
-    def from_verdict(cls, verdict: Verdict, request_id: str) -> Self:
+    def from_verdict(cls, verdict: Verdict, request_id: str, language: Language = "en") -> Self:
         """Put a verdict into the form in which it is sent."""
         return cls(
             predicted_class=verdict.predicted_class,
@@ -105,24 +117,25 @@ class Screened(_Answer):
             model=ModelIdentity.model_validate(verdict.model),
             image=ImageIdentity.model_validate(verdict.image),
             request_id=request_id,
+            summary=summarise(verdict, language),
         )
 
 
-class BatchVerdict(_Answer):
+class BatchVerdict(Answer):
     """A file of a batch that was screened."""
 
     index: int = Field(ge=0, description="Place of the file in the upload, from 0.", examples=[0])
     verdict: Screened = Field(description="What `/predict` answers for this file alone.")
 
 
-class BatchError(_Answer):
+class BatchError(Answer):
     """A file of a batch that could not be screened."""
 
     index: int = Field(ge=0, description="Place of the file in the upload, from 0.", examples=[1])
     error: Problem = Field(description="The problem that `/predict` answers for this file alone.")
 
 
-class Batch(_Answer):
+class Batch(Answer):
     """The answers to a batch, one for each file, in the order in which they were sent."""
 
     results: list[BatchVerdict | BatchError] = Field(
@@ -131,19 +144,19 @@ class Batch(_Answer):
     request_id: RequestId
 
 
-class Alive(_Answer):
+class Alive(Answer):
     """The process runs and its event loop turns."""
 
     status: Literal["alive"] = Field("alive", description="Always the same.", examples=["alive"])
 
 
-class Ready(_Answer):
+class Ready(Answer):
     """The model is loaded, checked and warm."""
 
     status: Literal["ready"] = Field("ready", description="Always the same.", examples=["ready"])
 
 
-class Health(_Answer):
+class Health(Answer):
     """The state of a service that is ready."""
 
     status: Literal["ready"] = Field("ready", description="Always the same.", examples=["ready"])
@@ -158,7 +171,7 @@ class Health(_Answer):
     places: int = Field(ge=0, description="Most radiographs that may wait.", examples=[16])
 
 
-class ModelMember(_Answer):
+class ModelMember(Answer):
     """One network of the model."""
 
     name: str = Field(description="Name of the network.", examples=["tuned"])
@@ -178,7 +191,7 @@ class ModelMember(_Answer):
     )
 
 
-class ModelInput(_Answer):
+class ModelInput(Answer):
     """What the networks take as input."""
 
     height: int = Field(ge=1, description="Rows, in pixels.", examples=[256])
@@ -190,7 +203,7 @@ class ModelInput(_Answer):
     resampling: str = Field(description="Filter of the resize.", examples=["bicubic"])
 
 
-class ModelCalibration(_Answer):
+class ModelCalibration(Answer):
     """How the combined probability p is corrected: sigmoid(slope * logit(p) + intercept)."""
 
     method: str = Field(description="none, platt or temperature.", examples=["platt"])
@@ -202,7 +215,7 @@ class ModelCalibration(_Answer):
     )
 
 
-class ModelThreshold(_Answer):
+class ModelThreshold(Answer):
     """The operating point."""
 
     value: Probability = Field(description="Probabilities above it are positive.", examples=[0.5])
@@ -211,14 +224,14 @@ class ModelThreshold(_Answer):
     )
 
 
-class ModelLabels(_Answer):
+class ModelLabels(Answer):
     """What the two classes are called."""
 
     negative: str = Field(description="At or below the threshold.", examples=["NORMAL"])
     positive: str = Field(description="Above the threshold.", examples=["PNEUMONIA"])
 
 
-class ModelTrainingData(_Answer):
+class ModelTrainingData(Answer):
     """What the networks were trained on."""
 
     digest: str = Field(description="Identifies the data.", examples=[_DIGEST])
@@ -229,7 +242,7 @@ class ModelTrainingData(_Answer):
     patients: int = Field(ge=0, description="Number of patients.", examples=[1300])
 
 
-class ModelMetrics(_Answer):
+class ModelMetrics(Answer):
     """What was measured of the whole ensemble, and how."""
 
     protocol: str = Field(
@@ -247,6 +260,9 @@ class Model(ModelIdentity):
         examples=["manifest"],
     )
     engine: str = Field(description="What computes the networks.", examples=["onnx"])
+    precision: Literal["fp32", "int8"] = Field(
+        description="Arithmetic of their convolutions.", examples=["fp32"]
+    )
     warning: str = Field(
         description="What the operator should know of that engine; empty if there is nothing.",
         examples=[""],
@@ -276,6 +292,7 @@ class Model(ModelIdentity):
             digest=ensemble.bundle.digest,
             provenance=ensemble.bundle.provenance,
             engine=ensemble.engine_name,
+            precision=ensemble.precision,
             warning=ensemble.warning,
         )
 

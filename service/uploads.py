@@ -7,9 +7,11 @@ File names are not kept: they tend to hold patients' names.
 
 import asyncio
 import io
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -18,6 +20,7 @@ from starlette.requests import Request
 from service.refusals import (
     ClientGoneError,
     FileTooLargeError,
+    InvalidFieldError,
     MalformedMultipartError,
     MissingFileError,
     NotMultipartError,
@@ -35,6 +38,7 @@ ENVELOPE_BYTES = 64 * 1024
 """What boundaries, part headers and other fields may add to the files."""
 
 MAX_PARTS_BESIDE_FILES = 16
+NO_TEXTS: Final[Mapping[bytes, int]] = MappingProxyType({})
 START_SECONDS = 5.0
 """How long an upload may take to get going before its speed counts."""
 
@@ -61,6 +65,20 @@ class UploadLimits:
     def body_bytes(self) -> int:
         """Most bytes of the request's body."""
         return self.total_bytes + ENVELOPE_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """What a form held.
+
+    Attributes:
+        files: The files, in the order in which they were sent.
+        texts: The text fields that were asked for and sent, by name. They may name a patient:
+            nothing may log or keep them.
+    """
+
+    files: list[bytes] = field(repr=False)
+    texts: dict[bytes, str] = field(repr=False)
 
 
 class UploadMemory:
@@ -96,14 +114,24 @@ class FormReader:
         boundary: From the Content-Type header.
         names: Field names under which files are taken; others are read over.
         limits: See ``UploadLimits``.
+        texts: Names of the text fields that are taken, with the most characters of each.
 
     Raises:
         RefusalError: From ``feed`` and ``finish``, one class for each thing that can be wrong.
     """
 
-    def __init__(self, boundary: bytes, names: frozenset[bytes], limits: UploadLimits) -> None:
+    def __init__(
+        self,
+        boundary: bytes,
+        names: frozenset[bytes],
+        limits: UploadLimits,
+        texts: Mapping[bytes, int] = NO_TEXTS,
+    ) -> None:
         self._names = names
         self._limits = limits
+        self._longest = texts
+        self._texts: dict[bytes, bytearray] = {}
+        self._text = b""  # name of the part being read, when it is a text that is taken
         self._files: list[io.BytesIO] = []
         self._file: io.BytesIO | None = None  # the part being read, when it is a file
         self._others = 0
@@ -133,8 +161,8 @@ class FormReader:
         except FormParserError:
             raise _malformed() from None
 
-    def finish(self) -> list[bytes]:
-        """Say that the body has ended; returns the files in the order in which they were sent."""
+    def finish(self) -> Upload:
+        """Say that the body has ended; returns what it held."""
         if not self._complete:
             raise MalformedMultipartError(
                 "The upload breaks off before its end. Please send the file again."
@@ -142,10 +170,28 @@ class FormReader:
         if not self._files:
             names = " or ".join(f"'{name.decode()}'" for name in sorted(self._names))
             raise MissingFileError(f"The upload has no file in a field named {names}.")
-        return [file.getvalue() for file in self._files]
+        texts = {name: self._decoded(name, bytes(text)) for name, text in self._texts.items()}
+        return Upload([file.getvalue() for file in self._files], texts)
+
+    def _decoded(self, name: bytes, text: bytes) -> str:
+        try:
+            # Browsers send each line break as two characters, and count it as one when it is typed.
+            decoded = text.decode().replace("\r\n", "\n")
+        except UnicodeDecodeError:
+            raise InvalidFieldError(f"The field '{name.decode()}' is not text in UTF-8.") from None
+        if len(decoded) > self._longest[name]:
+            raise self._too_long(name)
+        return decoded
+
+    def _too_long(self, name: bytes) -> InvalidFieldError:
+        return InvalidFieldError(
+            f"The field '{name.decode()}' is longer than the {self._longest[name]} characters "
+            "that it may have."
+        )
 
     def _on_part_begin(self) -> None:
         self._file = None
+        self._text = b""
         self._disposition = b""
         self._header = (bytearray(), bytearray())
 
@@ -167,6 +213,9 @@ class FormReader:
             raise _malformed()
         # Older clients send a name that is not ASCII only in the form that the parser reads over.
         is_file = b"filename" in options or b"filename*=" in self._disposition.lower()
+        if not is_file and options[b"name"] in self._longest:
+            self._begin_text(options[b"name"])
+            return
         if not is_file or options[b"name"] not in self._names:
             self._others += 1
             if self._others > MAX_PARTS_BESIDE_FILES:
@@ -177,7 +226,18 @@ class FormReader:
         self._file = io.BytesIO()
         self._files.append(self._file)
 
+    def _begin_text(self, name: bytes) -> None:
+        if name in self._texts:
+            raise InvalidFieldError(f"The field '{name.decode()}' was sent more than once.")
+        self._texts[name] = bytearray()
+        self._text = name
+
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._text:
+            text = self._texts[self._text]
+            text += memoryview(data)[start:end]
+            if len(text) > 4 * self._longest[self._text]:  # UTF-8 takes at most 4 bytes for each
+                raise self._too_long(self._text)
         if self._file is None:
             return
         if self._file.tell() + end - start > self._limits.file_bytes:
@@ -195,12 +255,25 @@ class FormReader:
 async def received_files(
     request: Request, names: frozenset[bytes], limits: UploadLimits, memory: UploadMemory
 ) -> AsyncIterator[list[bytes]]:
+    """Read the whole upload and give its files; see ``received_form``."""
+    async with received_form(request, names, limits, memory) as upload:
+        yield upload.files
+
+
+@asynccontextmanager
+async def received_form(
+    request: Request,
+    names: frozenset[bytes],
+    limits: UploadLimits,
+    memory: UploadMemory,
+    texts: Mapping[bytes, int] = NO_TEXTS,
+) -> AsyncIterator[Upload]:
     """Read the whole upload; its memory counts as taken until the context is left.
 
     Raises:
         RefusalError: The upload is refused; its class says why, and nothing of it is kept.
     """
-    reader = FormReader(_boundary(request), names, limits)
+    reader = FormReader(_boundary(request), names, limits, texts)
     if _declared_bytes(request) > limits.body_bytes:
         raise _body_too_large(limits)
     taken = 0

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
 
 from service.admission import Admission
 from service.loading import ModelLoader
+from service.observing import Observer
 from service.screening import Screening
+from service.texts import Language, negotiated
 from service.uploads import UploadLimits, UploadMemory
 
 
@@ -20,6 +22,7 @@ class Services:
     memory: UploadMemory
     single: UploadLimits
     batch: UploadLimits
+    observer: Observer
 
 
 async def _services(request: Request) -> Services:
@@ -35,6 +38,16 @@ async def _request_id(request: Request) -> str:
 
 
 RequestIdDep = Annotated[str, Depends(_request_id)]
+
+
+async def _language(request: Request, response: Response) -> Language:
+    language = negotiated(request.headers.get("accept-language"))
+    response.headers["Content-Language"] = language
+    return language
+
+
+LanguageDep = Annotated[Language, Depends(_language)]
+"""The language of the sentences for people, which the answer names."""
 
 
 async def _screening(services: ServicesDep) -> Screening:

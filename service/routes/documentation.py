@@ -1,6 +1,8 @@
 """How routes describe their uploads and their problems in the OpenAPI document."""
 
-from typing import Any
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
 
 from service.errors import MEDIA_TYPE, PROBLEMS, TYPE_PREFIX, Problem
 from service.imaging import ImagingError
@@ -23,6 +25,9 @@ _RETRY_AFTER_HEADER = {
 
 SUCCESS: Responses = {200: {"headers": _REQUEST_ID_HEADER}}
 
+BINARY: Final[dict[str, Any]] = {"schema": {"type": "string", "format": "binary"}}
+"""The content of an answer that is a file, under its media type."""
+
 
 def problems(
     *kinds: type[RefusalError] | type[ImagingError],
@@ -37,13 +42,20 @@ def problems(
     return responses
 
 
-def file_upload(*, field: str, description: str, most: int | None = None) -> dict[str, Any]:
+def file_upload(
+    *,
+    field: str,
+    description: str,
+    most: int | None = None,
+    texts: Mapping[str, dict[str, Any]] = MappingProxyType({}),
+) -> dict[str, Any]:
     """The ``openapi_extra`` of a route that reads its multipart body itself.
 
     Args:
         field: Name of the form field.
         description: What to put in it.
         most: The most files for a field that takes several; None for a single file.
+        texts: Schemas of the text fields that may stand beside it, by name.
     """
     file: dict[str, Any] = {"type": "string", "format": "binary"}
     schema = {**file, "description": description}
@@ -55,7 +67,7 @@ def file_upload(*, field: str, description: str, most: int | None = None) -> dic
             "maxItems": most,
             "description": description,
         }
-    form = {"type": "object", "required": [field], "properties": {field: schema}}
+    form = {"type": "object", "required": [field], "properties": {field: schema, **texts}}
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": form}}}}
 
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from service import imaging, refusals
 from service.errors import problem_of
 from service.routes.client import unless_gone
-from service.routes.deps import AdmittedScreeningDep, RequestIdDep, ServicesDep
+from service.routes.deps import AdmittedScreeningDep, LanguageDep, RequestIdDep, ServicesDep
 from service.routes.documentation import SUCCESS, file_upload, problems
 from service.schemas import Batch, BatchError, BatchVerdict, Screened
 from service.uploads import MAX_BATCH_FILES, received_files
@@ -17,7 +17,7 @@ router = APIRouter(tags=["screening"])
 SINGLE_FIELD = frozenset({b"file"})
 BATCH_FIELDS = frozenset({b"files", b"file"})
 
-_IMAGE_PROBLEMS = (
+IMAGE_PROBLEMS = (
     imaging.UnsupportedFormatError,
     refusals.EmptyFileError,
     imaging.CorruptImageError,
@@ -25,7 +25,7 @@ _IMAGE_PROBLEMS = (
     imaging.SeveralFramesError,
     imaging.UnusableRadiographError,
 )
-_UPLOAD_PROBLEMS = (
+UPLOAD_PROBLEMS = (
     refusals.NotMultipartError,
     refusals.MalformedMultipartError,
     refusals.MissingFileError,
@@ -47,7 +47,7 @@ _UPLOAD_PROBLEMS = (
     response_description="The verdict.",
     responses={
         **SUCCESS,
-        **problems(*_UPLOAD_PROBLEMS, refusals.SeveralFilesError, *_IMAGE_PROBLEMS),
+        **problems(*UPLOAD_PROBLEMS, refusals.SeveralFilesError, *IMAGE_PROBLEMS),
     },
     openapi_extra=file_upload(
         field="file",
@@ -60,6 +60,7 @@ async def predict(
     services: ServicesDep,
     screening: AdmittedScreeningDep,
     request_id: RequestIdDep,
+    language: LanguageDep,
 ) -> Screened:
     """Send one radiograph in the form field `file`; the answer says how probable pneumonia is.
 
@@ -68,7 +69,7 @@ async def predict(
     async with received_files(request, SINGLE_FIELD, services.single, services.memory) as [data]:
         work = services.admission.run(partial(screening.screen, data))
         verdict = await unless_gone(request, work)
-    return Screened.from_verdict(verdict, request_id)
+    return Screened.from_verdict(verdict, request_id, language)
 
 
 @router.post(
@@ -77,7 +78,7 @@ async def predict(
     response_description="A verdict or a problem for each file, in the order of the upload.",
     responses={
         **SUCCESS,
-        **problems(*_UPLOAD_PROBLEMS, refusals.TooManyFilesError),
+        **problems(*UPLOAD_PROBLEMS, refusals.TooManyFilesError),
     },
     openapi_extra=file_upload(
         field="files",
@@ -91,6 +92,7 @@ async def predict_batch(
     services: ServicesDep,
     screening: AdmittedScreeningDep,
     request_id: RequestIdDep,
+    language: LanguageDep,
 ) -> Batch:
     """Send up to 32 radiographs, each in a form field `files`.
 
@@ -102,9 +104,11 @@ async def predict_batch(
         outcomes = await unless_gone(request, work)
     return Batch(
         results=[
-            BatchError(index=index, error=problem_of(outcome, request_id))
+            BatchError(index=index, error=problem_of(outcome, request_id, language))
             if isinstance(outcome, Exception)
-            else BatchVerdict(index=index, verdict=Screened.from_verdict(outcome, request_id))
+            else BatchVerdict(
+                index=index, verdict=Screened.from_verdict(outcome, request_id, language)
+            )
             for index, outcome in enumerate(outcomes)
         ],
         request_id=request_id,

@@ -43,12 +43,6 @@ async def test_assets_keep_to_their_folder(client: httpx.AsyncClient) -> None:
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-async def test_the_root_leads_to_the_page(client: httpx.AsyncClient) -> None:
-    answer = await client.get("/")
-    assert answer.status_code == 307
-    assert answer.headers["location"] == "docs"
-
-
 def test_the_licences_of_the_assets_are_beside_them() -> None:
     assert "Apache License" in (ASSETS / "LICENSE").read_text()
     assert "SmartBear" in (ASSETS / "NOTICE").read_text()

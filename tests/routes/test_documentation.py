@@ -26,3 +26,12 @@ def test_an_upload_of_several_is_a_list_of_them() -> None:
     field = body["content"]["multipart/form-data"]["schema"]["properties"]["files"]
     assert field["items"] == {"type": "string", "format": "binary"}
     assert (field["minItems"], field["maxItems"]) == (1, 4)
+
+
+def test_text_fields_may_stand_beside_the_file() -> None:
+    texts = {"note": {"type": "string", "maxLength": 9}}
+    body = file_upload(field="file", description="An image.", texts=texts)["requestBody"]
+    schema = body["content"]["multipart/form-data"]["schema"]
+    assert schema["properties"].keys() == {"file", "note"}
+    assert schema["properties"]["note"]["maxLength"] == 9
+    assert schema["required"] == ["file"]

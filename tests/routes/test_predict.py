@@ -160,6 +160,44 @@ class TestPredict:
             assert (services.admission.running, services.admission.waiting) == (0, 0)
 
 
+class TestLanguage:
+    @pytest.mark.parametrize(
+        ("header", "language", "word"),
+        [
+            (None, "en", "Decision support"),
+            ("es-AR,es;q=0.9,en;q=0.8", "es", "Apoyo a la decisión"),
+        ],
+    )
+    async def test_the_sentence_of_a_verdict_is_in_the_language_asked_for(
+        self, client: httpx.AsyncClient, header: str | None, language: str, word: str
+    ) -> None:
+        headers = {"Accept-Language": header} if header else {}
+        answer = await client.post("/predict", files={"file": radiograph()}, headers=headers)
+        assert answer.headers["content-language"] == language
+        assert word in answer.json()["summary"]
+
+    async def test_all_but_the_sentence_stays_the_same(self, client: httpx.AsyncClient) -> None:
+        answers = [
+            await client.post(
+                "/predict",
+                files={"file": radiograph()},
+                headers={"Accept-Language": language, "X-Request-ID": "r1"},
+            )
+            for language in ("en", "es")
+        ]
+        english, spanish = (answer.json() for answer in answers)
+        assert english | {"summary": ""} == spanish | {"summary": ""}
+
+    async def test_problems_are_told_in_spanish_too(self, client: httpx.AsyncClient) -> None:
+        headers = {"Accept-Language": "es"}
+        answer = await client.post("/predict", files={"file": b"no image"}, headers=headers)
+        assert "formato" in assert_problem(answer, 415, "unsupported_format")["title"].lower()
+        assert answer.headers["content-language"] == "es"
+        answer = await client.post("/predict/batch", files={"files": b"no image"}, headers=headers)
+        [result] = answer.json()["results"]
+        assert "formato" in result["error"]["title"].lower()
+
+
 class TestBatch:
     async def test_verdicts_come_in_order_and_problems_in_their_places(
         self, client: httpx.AsyncClient
