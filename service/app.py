@@ -1,26 +1,33 @@
 """Wiring and lifespan of the application; no logic."""
 
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from itertools import chain
 
 from fastapi import FastAPI
 
 from service import __version__, errors
+from service.access import ApiKeys, Keys, document_keys
 from service.admission import Admission
 from service.inference import Ensemble, load_ensemble
 from service.loading import ModelLoader
+from service.metrics import Metrics
 from service.middleware import (
+    CrossOrigin,
     HeadAsGet,
     LingeringClose,
     RequestId,
     StandingHeaders,
     UnforeseenErrors,
 )
+from service.observing import Observer, Observing, RouteNames
 from service.quota import available_cpus
-from service.routes import docs, health, model, predict
+from service.routes import docs, explain, health, metrics, model, page, predict, preview, report
 from service.routes.deps import Services
 from service.settings import MIB, Settings
+from service.tracing import make_tracer
 from service.uploads import MAX_BATCH_FILES, UploadLimits, UploadMemory
 
 DESCRIPTION = """\
@@ -33,6 +40,9 @@ names the model, the threshold and the image that it is about. Errors are `appli
 
 WAITING_PER_THREAD = 8
 
+LAST_WORK_S = 1.0
+"""How long work that nobody waits for any more is waited for when the service ends."""
+
 
 def create_app(
     settings: Settings | None = None, *, load: Callable[[], Ensemble] | None = None
@@ -44,17 +54,25 @@ def create_app(
         load: Gives the ensemble; the one of ``settings.models_dir`` when not given.
     """
     settings = settings or Settings()
-    # Several images at once on one thread each are faster than one image on several threads.
-    load = load or partial(load_ensemble, settings.models_dir, threads=1, engine=settings.engine)
+    # Every call may use every core: alone it does, and among others it gets its share.
+    load = load or partial(
+        load_ensemble,
+        settings.models_dir,
+        threads=settings.threads or available_cpus(),
+        engine=settings.engine,
+        precision=settings.precision,
+    )
     services = make_services(settings, load)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        services.admission.start_threads()
         services.loader.start()
         try:
             yield
         finally:
-            await services.admission.close()
+            await services.admission.close(LAST_WORK_S)
+            services.observer.close()
 
     app = FastAPI(
         title="pneumonia-xray",
@@ -63,15 +81,41 @@ def create_app(
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        # FastAPI's own would send paths, queries and the texts of exceptions to a collector; what
+        # is sent is for service.tracing alone to say. Older versions take no notice of this.
+        telemetry={
+            "tracing": False,
+            "metrics": False,
+            "logs": False,
+            "operation_spans": False,
+            "auto_configure": False,
+        },
     )
     app.state.services = services
     errors.install(app)
-    # The last one added is the outermost.
-    for layer in (HeadAsGet, UnforeseenErrors, LingeringClose, StandingHeaders, RequestId):
-        app.add_middleware(layer)
     docs.mount_assets(app)
-    for routes in (predict, health, model, docs):
-        app.include_router(routes.router)
+    parts = (page, predict, explain, report, preview, health, metrics, model, docs)
+    names = RouteNames(chain(app.routes, *(part.router.routes for part in parts)))
+    for part in parts:
+        app.include_router(part.router)
+    # The last one added is the outermost.
+    app.add_middleware(HeadAsGet)
+    keys = Keys(key.get_secret_value() for key in settings.api_keys)
+    if keys:
+        app.add_middleware(ApiKeys, keys=keys)
+        document_keys(app)
+    app.add_middleware(UnforeseenErrors)
+    app.add_middleware(LingeringClose)
+    if settings.cors_origins:
+        app.add_middleware(CrossOrigin, origins=settings.cors_origins)
+    app.add_middleware(
+        Observing,
+        observer=services.observer,
+        names=names,
+        draining=lambda: services.admission.draining,
+    )
+    app.add_middleware(StandingHeaders)
+    app.add_middleware(RequestId)
     return app
 
 
@@ -85,14 +129,25 @@ def make_services(settings: Settings, load: Callable[[], Ensemble]) -> Services:
         seconds=settings.upload_seconds,
         bytes_per_second=settings.upload_bytes_per_second,
     )
+    loader = ModelLoader(load, max_pixels=settings.max_pixels)
+    admission = Admission(
+        threads=threads,
+        places=WAITING_PER_THREAD * threads if places is None else places,
+        deadline_s=settings.queue_seconds,
+    )
+    memory = UploadMemory(settings.upload_memory_mib * MIB)
+    counters = Metrics(
+        version=__version__,
+        admission=admission,
+        memory=memory,
+        loader=loader,
+        codes=errors.CODES,
+    )
     return Services(
-        loader=ModelLoader(load, max_pixels=settings.max_pixels),
-        admission=Admission(
-            threads=threads,
-            places=WAITING_PER_THREAD * threads if places is None else places,
-            deadline_s=settings.queue_seconds,
-        ),
-        memory=UploadMemory(settings.upload_memory_mib * MIB),
+        loader=loader,
+        admission=admission,
+        memory=memory,
         single=limits(files=1, total_bytes=settings.max_upload_mib * MIB),
         batch=limits(files=MAX_BATCH_FILES, total_bytes=settings.max_batch_mib * MIB),
+        observer=Observer(counters, make_tracer(os.environ, __version__)),
     )

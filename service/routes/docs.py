@@ -5,7 +5,7 @@ from typing import Final
 
 from fastapi import APIRouter, FastAPI
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 
 router = APIRouter(include_in_schema=False)
@@ -22,12 +22,6 @@ _PAGE_POLICY: Final = (
 async def docs() -> Response:
     """The page; everything it loads lies under /docs/assets, and its policy forbids the rest."""
     return FileResponse(ASSETS / "index.html", headers={"Content-Security-Policy": _PAGE_POLICY})
-
-
-@router.get("/")
-async def root() -> Response:
-    """Bring a person with a browser to the documentation."""
-    return RedirectResponse("docs", status_code=307)
 
 
 def mount_assets(app: FastAPI) -> None:

@@ -1,0 +1,82 @@
+"""The pictures of the page in the READMEs; ``scripts/screenshots`` takes them anew.
+
+They show the shipped model's answers to synthetic chests; no patient is in them.
+"""
+
+import io
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.phantom import phantom
+from tests.serving import ROOT, LiveService
+from tests.web.browsing import open_page, upload, wait_for_answers
+
+FOLDER: Final = ROOT / "docs" / "images"
+MOST_BYTES: Final = 150_000
+
+_DESKTOP: Final = {"viewport": {"width": 1280, "height": 760}}
+_PHONE: Final = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+
+PICTURES: Final[Mapping[str, dict[str, Any]]] = {
+    "page-es": {"locale": "es", **_DESKTOP},
+    "page-en": {"locale": "en", **_DESKTOP},
+    "page-en-dark": {"locale": "en", "color_scheme": "dark", **_DESKTOP},
+    "page-es-phone": {"locale": "es", "device_scale_factor": 1.5, **_PHONE},
+    "page-en-phone": {"locale": "en", "device_scale_factor": 1.5, **_PHONE},
+}
+
+
+def chest(seed: int, opacity: float) -> bytes:
+    """The file of a synthetic chest at the size of a real radiograph."""
+    buffer = io.BytesIO()
+    phantom(seed, size=(1416, 1024), opacity=opacity).save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
+
+
+def take(page: Page, path: Path) -> None:
+    """Photograph the page, in a palette that has the rare colours of the map too."""
+    shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    palette = shot.quantize(256, method=Image.Quantize.MAXCOVERAGE, kmeans=1)
+    shot.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
+    size = path.stat().st_size
+    print(f"{path.relative_to(ROOT)}: {shot.width} x {shot.height}, {size / 1000:.0f} kB")  # noqa: T201
+    if size > MOST_BYTES:
+        raise SystemExit(f"{path.name} is larger than {MOST_BYTES / 1000:.0f} kB.")
+
+
+def show(browser: Browser, url: str, name: str, options: dict[str, Any]) -> None:
+    """Bring the page to where it is photographed."""
+    files = [
+        ("phantom-1.jpeg", chest(0, 1.0)),
+        ("phantom-2.jpeg", chest(4, 0.0)),
+        ("damaged.jpeg", chest(5, 0.0)[:20_000]),
+    ]
+    with open_page(browser, url, **options) as page:
+        upload(page, *files)
+        wait_for_answers(page, len(files))
+        page.locator("#detail .map").wait_for(state="visible")
+        if options.get("is_mobile"):
+            page.locator("#detail").evaluate("node => node.scrollIntoView()")
+        take(page, FOLDER / f"{name}.png")
+
+
+def main() -> None:
+    """Take every picture anew."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with LiveService("service") as service, sync_playwright() as playwright:
+        service.wait_until_ready()
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+        )
+        for name, options in PICTURES.items():
+            show(browser, service.url, name, options)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,190 @@
+import csv
+import io
+import re
+from datetime import datetime
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Page, Route, expect
+from pypdf import PdfReader
+
+from service.report import MAX_NOTE, MAX_REFERENCE
+from tests.serving import LiveService, radiograph
+from tests.web.browsing import (
+    GOOD,
+    OTHER,
+    answer_problem,
+    note_what_is_sent,
+    upload,
+    wait_for_answers,
+    what_was_sent,
+)
+
+
+class TestHeatMap:
+    def test_the_map_fades_with_the_slider(self, page: Page) -> None:
+        upload(page, ("a.png", GOOD))
+        heat = page.locator("#detail .map")
+        expect(heat).to_be_visible()
+        slider = page.get_by_role("slider", name="Opacidad del mapa de calor")
+        assert heat.evaluate("image => getComputedStyle(image).opacity") == "0.45"
+        slider.fill("25")
+        assert heat.evaluate("image => getComputedStyle(image).opacity") == "0.25"
+        expect(page.locator("#detail output")).to_have_text("25 %")
+
+    def test_the_map_covers_the_picture_and_no_more(self, page: Page) -> None:
+        upload(page, ("a.png", GOOD))
+        expect(page.locator("#detail .map")).to_be_visible()
+        for measure in ("naturalWidth / image.naturalHeight", "getBoundingClientRect().left"):
+            of_both = [
+                page.locator(f"#detail .{name}").evaluate(f"image => image.{measure}")
+                for name in ("picture", "map")
+            ]
+            assert of_both[0] == pytest.approx(of_both[1], rel=0.01)
+
+    def test_what_was_set_holds_for_the_next_radiograph(self, page: Page) -> None:
+        upload(page, ("a.png", GOOD), ("b.png", OTHER))
+        wait_for_answers(page, 2)
+        page.get_by_role("slider").fill("80")
+        page.locator(".row-main").nth(1).click()
+        expect(page.locator("#detail-title")).to_have_text("b.png")
+        expect(page.get_by_role("slider")).to_have_value("80")
+
+    def test_a_map_is_asked_for_only_when_its_radiograph_is_shown(self, page: Page) -> None:
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        upload(page, ("a.png", GOOD), ("b.png", OTHER))
+        wait_for_answers(page, 2)
+        expect(page.locator("#detail .map")).to_be_visible()
+        assert sum("/explain" in url for url in asked) == 1
+        for row in (1, 0, 1):
+            page.locator(".row-main").nth(row).click()
+            expect(page.locator("#detail .map")).to_be_visible()
+        assert sum("/explain" in url for url in asked) == 2
+
+    def test_a_model_without_maps_is_no_failure_and_is_asked_once(self, page: Page) -> None:
+        asked: list[int] = []
+
+        def refuse(route: Route) -> None:
+            asked.append(1)
+            answer_problem(route, 422, "not_explainable")
+
+        page.route("**/explain*", refuse)
+        upload(page, ("a.png", GOOD), ("b.png", OTHER))
+        wait_for_answers(page, 2)
+        words = page.get_by_text("Las redes de este modelo no permiten un mapa de calor.")
+        expect(words).to_be_visible()
+        expect(page.locator("#detail .verdict")).to_be_visible()
+        page.locator(".row-main").nth(1).click()
+        expect(page.locator("#detail-title")).to_have_text("b.png")
+        expect(words).to_be_visible()
+        assert len(asked) == 1
+
+    def test_a_map_that_cannot_be_had_leaves_the_verdict(self, page: Page) -> None:
+        page.route("**/explain*", lambda route: answer_problem(route, 500, "internal_error"))
+        upload(page, ("a.png", GOOD))
+        wait_for_answers(page)
+        expect(page.get_by_text("Detalle internal_error.")).to_be_visible()
+        expect(page.locator("#detail .verdict")).to_be_visible()
+
+
+class TestReport:
+    def test_the_pdf_tells_the_verdict_and_what_was_typed(
+        self, page: Page, service: LiveService, tmp_path: Path
+    ) -> None:
+        upload(page, ("Ana.png", GOOD))
+        wait_for_answers(page)
+        page.get_by_text("Añadir referencia o nota al PDF").click()
+        page.get_by_label("Referencia del paciente (opcional)").fill("HC 4711")
+        page.get_by_label("Nota (opcional)").fill("Tos desde el martes")
+        note_what_is_sent(page)
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Descargar resultado en PDF").click()
+        expect(page.get_by_text("PDF descargado.")).to_be_visible()
+        [sent] = what_was_sent(page)
+        assert (sent["reference"], sent["note"]) == ("HC 4711", "Tos desde el martes")
+        assert re.fullmatch(r"pneumonia-xray-[0-9a-f]{8}\.pdf", download.value.suggested_filename)
+        file = tmp_path / "report.pdf"
+        download.value.save_as(file)
+        text = " ".join(PdfReader(file).pages[0].extract_text().split())
+        verdict = httpx.post(f"{service.url}/predict", files={"file": GOOD}).json()
+        assert f"{verdict['probability']:.4f}".replace(".", ",") in text
+        assert "HC 4711" in text
+        assert "Tos desde el martes" in text
+        assert "Radiografía de tórax: apoyo a la decisión" in text
+        assert "Ana" not in text
+
+    def test_the_fields_take_as_much_as_the_service_does(self, page: Page) -> None:
+        upload(page, ("a.png", GOOD))
+        wait_for_answers(page)
+        for name, most in (("reference", MAX_REFERENCE), ("note", MAX_NOTE)):
+            assert page.locator(f"#{name}").get_attribute("maxlength") == str(most)
+
+    def test_a_note_of_many_lines_is_taken(self, page: Page) -> None:
+        upload(page, ("a.png", GOOD))
+        wait_for_answers(page)
+        page.get_by_text("Añadir referencia o nota al PDF").click()
+        page.locator("#note").fill("a\n" * (MAX_NOTE // 2))
+        with page.expect_download():
+            page.get_by_role("button", name="Descargar resultado en PDF").click()
+
+    def test_what_was_typed_stays_with_its_radiograph(self, page: Page) -> None:
+        upload(page, ("a.png", GOOD), ("b.png", OTHER))
+        wait_for_answers(page, 2)
+        page.get_by_text("Añadir referencia o nota al PDF").click()
+        page.locator("#reference").fill("HC 4711")
+        page.locator(".row-main").nth(1).click()
+        expect(page.locator("#reference")).to_have_value("")
+        page.locator(".row-main").nth(0).click()
+        expect(page.locator("#reference")).to_have_value("HC 4711")
+
+    def test_a_report_that_cannot_be_made_is_told(self, page: Page) -> None:
+        page.route("**/report*", lambda route: answer_problem(route, 500, "internal_error"))
+        upload(page, ("a.png", GOOD))
+        wait_for_answers(page)
+        page.get_by_role("button", name="Descargar resultado en PDF").click()
+        expect(page.get_by_text("No se pudo hacer el PDF: Detalle internal_error.")).to_be_visible()
+
+
+class TestTable:
+    def table_of(self, page: Page, folder: Path) -> list[dict[str, str]]:
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Descargar lista en CSV").click()
+        assert download.value.suggested_filename == "pneumonia-xray.csv"
+        file = folder / "table.csv"
+        download.value.save_as(file)
+        content = file.read_bytes()
+        assert content.startswith(b"\xef\xbb\xbf")
+        assert content.endswith(b"\r\n")
+        return list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))
+
+    def test_the_table_tells_what_the_api_tells(
+        self, page: Page, service: LiveService, tmp_path: Path
+    ) -> None:
+        expect(page.locator("#csv")).to_be_hidden()
+        upload(page, ("a, b.png", GOOD), ("roto.png", GOOD[:5000]))
+        wait_for_answers(page, 2)
+        good, bad = self.table_of(page, tmp_path)
+        verdict = httpx.post(f"{service.url}/predict", files={"file": GOOD}).json()
+        assert good["file"] == "a, b.png"
+        assert float(good["probability"]) == verdict["probability"]
+        assert float(good["threshold"]) == verdict["threshold"]
+        for member in verdict["members"]:
+            assert float(good[f"probability_{member['name']}"]) == member["probability"]
+        assert good["predicted_class"] == verdict["predicted_class"]
+        assert good["model_digest"] == verdict["model"]["digest"]
+        assert good["sha256"] == verdict["image"]["sha256"]
+        assert datetime.fromisoformat(good["answered_at"]).tzinfo is not None
+        assert good["error"] == ""
+        assert (bad["file"], bad["error"], bad["probability"]) == ("roto.png", "corrupt_image", "")
+
+    def test_no_cell_is_taken_for_a_formula(self, page: Page, tmp_path: Path) -> None:
+        names = ['=HYPERLINK("x").png', "+1.png", "-1.png", "@a.png", "\tb.png", "c=1.png"]
+        files = [(name, radiograph(number)) for number, name in enumerate(names)]
+        upload(page, *files)
+        wait_for_answers(page, len(files))
+        cells = [line["file"] for line in self.table_of(page, tmp_path)]
+        assert cells[-1] == "c=1.png"
+        assert all(cell.startswith("'") for cell in cells[:-1])
+        assert cells[0] == "'" + names[0]

@@ -1,0 +1,40 @@
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.serving import LiveService, radiograph
+from tests.web.browsing import open_page, upload, wait_for_answers
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Iterator[LiveService]:
+    with LiveService("service") as service:
+        service.wait_until_ready()
+        yield service
+
+
+def test_the_page_shows_what_the_shipped_bundle_says(
+    browser: Browser, shipped: LiveService
+) -> None:
+    content = radiograph(6)
+    verdict = httpx.post(f"{shipped.url}/predict", files={"file": content}).json()
+    with open_page(browser, shipped.url, locale="en-GB") as page:
+        upload(page, ("a.png", content))
+        wait_for_answers(page)
+        shown = page.locator("#detail")
+        expect(shown.locator("[data-part=probability]")).to_have_text(
+            f"{verdict['probability']:.4f}"
+        )
+        expect(shown.locator("[data-part=threshold]")).to_contain_text(
+            f"{verdict['threshold']:.4f}"
+        )
+        expect(shown.locator("[data-part=members]")).to_contain_text("Whole frame")
+        expect(shown.locator("[data-part=members]")).to_contain_text("Local contrast")
+        expect(shown.locator("[data-part=answered]")).to_contain_text(verdict["model"]["version"])
+        # A map, or the word that there is nothing on it.
+        expect(shown.locator(".map, [data-part=map-words]").filter(visible=True)).to_have_count(1)
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Download result as PDF").click()
+        assert download.value.suggested_filename.endswith(".pdf")
