@@ -1,0 +1,120 @@
+"""Says what is in the bundle, once all of it has been verified."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from pydantic import JsonValue
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from service.cli.loading import load
+from service.inference import Ensemble, Manifest
+from service.settings import Settings
+
+_PIPE_WIDTH: Final = 400
+
+
+def model(settings: Settings, *, as_json: bool) -> None:
+    """Verify and load the bundle, and print what its manifest says and what was measured.
+
+    Args:
+        settings: Name the folder and the engine.
+        as_json: Print what the service answers at ``/model`` instead.
+
+    Raises:
+        CannotError: The bundle does not verify.
+    """
+    ensemble = load(settings)
+    if as_json:
+        # The wire contract comes with the web framework, which the tables do without.
+        from service.schemas import Model  # noqa: PLC0415
+
+        print(Model.from_ensemble(ensemble).model_dump_json(indent=2))  # noqa: T201 - the answer
+        return
+    # No terminal, no reason to break lines.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+    console.print(_facts(ensemble))
+    figures = _figures(ensemble.bundle.manifest)
+    if figures is not None:
+        console.print()
+        console.print(figures)
+
+
+def _facts(ensemble: Ensemble) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in _lines(ensemble):
+        table.add_row(name, Text(value))
+    return table
+
+
+def _lines(ensemble: Ensemble) -> Iterator[tuple[str, str]]:
+    bundle, manifest = ensemble.bundle, ensemble.bundle.manifest
+    checked = {
+        "manifest": "every file is the one that the manifest describes",
+        "bring-your-own": "no manifest: two networks, answered as the original script did",
+    }
+    yield "Model", f"{manifest.name} {manifest.version}"
+    yield "Verified", checked[bundle.provenance]
+    yield "Digest", bundle.digest
+    yield "Folder", str(bundle.directory)
+    yield "Engine", f"{ensemble.engine_name}, {ensemble.precision}"
+    if ensemble.warning:
+        yield "Warning", ensemble.warning
+    spec = manifest.input
+    yield (
+        "Input",
+        f"{spec.width} x {spec.height} pixels, {spec.channels} channel(s), {spec.resampling}",
+    )
+    for member in manifest.members:
+        told = ", ".join(filter(None, (member.view, member.architecture)))
+        yield "Member", f"{member.name}: {member.file}, sha256 {member.sha256}"
+        if told and told != member.name:
+            yield "", told
+    yield "Combined by", manifest.combine
+    calibration = manifest.calibration
+    if calibration.method == "none":
+        yield "Calibration", "none"
+    else:
+        yield (
+            "Calibration",
+            f"{calibration.method}: slope {calibration.slope:g}, intercept "
+            f"{calibration.intercept:g}; fitted on {calibration.fitted_on or 'data not told'}",
+        )
+    labels, threshold = manifest.labels, manifest.threshold
+    yield "Threshold", f"{labels.positive} above {threshold.value:g}, else {labels.negative}"
+    yield "Its rule", threshold.rule
+    if manifest.training_data is not None:
+        data = manifest.training_data
+        yield "Trained on", f"{data.images} images of {data.patients} patients: {data.description}"
+    if manifest.metrics is not None:
+        yield "Measured", manifest.metrics.protocol
+
+
+def _figures(manifest: Manifest) -> Table | None:
+    """The figures that have an interval, of the ensemble and of each network."""
+    whole = manifest.metrics.figures.get("ensemble") if manifest.metrics else None
+    if not isinstance(whole, dict):
+        return None
+    columns: list[Mapping[str, JsonValue]] = [whole, *(m.metrics for m in manifest.members)]
+    names = [name for name, value in whole.items() if _with_interval(value)]
+    if not names:
+        return None
+    table = Table("95 % interval", box=None, pad_edge=False, header_style="bold")
+    for heading in ("ensemble", *(member.name for member in manifest.members)):
+        table.add_column(heading, justify="right")
+    for name in names:
+        table.add_row(name, *(_with_interval(column.get(name)) for column in columns))
+    return table
+
+
+def _with_interval(value: JsonValue) -> str:
+    """Write an estimate and its interval; empty when it is not of that form."""
+    if not isinstance(value, dict):
+        return ""
+    numbers = [value.get(part) for part in ("value", "low", "high")]
+    written = [f"{number:.3f}" for number in numbers if isinstance(number, int | float)]
+    return "{} ({}-{})".format(*written) if len(written) == len(numbers) else ""

@@ -1,0 +1,157 @@
+"""What the doctor finds out by doing it: the settings, the machine, the bundle, a radiograph."""
+
+import io
+import os
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from threading import Event
+from typing import Any, Final
+
+import numpy as np
+from PIL import Image
+
+from service.cli.check import Finding
+from service.cli.loading import load, settings_with
+from service.cli.pool import in_order
+from service.cli.refusing import CannotError
+from service.imaging import InputSpec
+from service.inference import Ensemble, golden_inputs
+from service.quota import available_cpus
+from service.screening import Screening
+from service.settings import MIB, Settings
+
+_WIDTH, _HEIGHT = 1416, 800
+"""Of the synthetic radiograph, in pixels: that of a common original."""
+
+_ROUNDS: Final = 7
+_BYTES_PER_PIXEL: Final = 5
+"""Pillow keeps a colour pixel in four bytes, and its grey level takes one more."""
+
+
+def self_test(given: Mapping[str, Any]) -> Iterator[Finding]:
+    """Look at all that needs the libraries.
+
+    Args:
+        given: Options by the name of their setting; None where one was not given.
+    """
+    try:
+        settings = settings_with(given)
+    except CannotError as error:
+        yield Finding("fail", "Settings", error.message, "Correct or unset these variables.")
+        return
+    threads = settings.threads or available_cpus()
+    yield _processors(threads)
+    started = time.perf_counter()
+    try:
+        ensemble = load(settings)
+    except CannotError as error:
+        said, _, advice = error.message.partition("\n")
+        yield Finding("fail", "Bundle", said, advice)
+        return
+    yield from _bundle(ensemble, time.perf_counter() - started)
+    yield _screening(Screening(ensemble, max_pixels=settings.max_pixels), threads)
+    yield _memory(settings, threads)
+
+
+def _processors(threads: int) -> Finding:
+    usable = available_cpus()
+    said = f"{os.cpu_count()} in the machine, {usable} for this process, {threads} thread(s)"
+    if threads > usable:
+        return Finding(
+            "warn",
+            "Processors",
+            said,
+            f"More threads than processors slow each other down: XRAY_THREADS={usable} or unset.",
+        )
+    return Finding("ok", "Processors", said)
+
+
+def _bundle(ensemble: Ensemble, seconds: float) -> Iterator[Finding]:
+    bundle, manifest = ensemble.bundle, ensemble.bundle.manifest
+    said = f"{manifest.name} {manifest.version}, {bundle.digest}, verified"
+    if bundle.provenance == "manifest":
+        yield Finding("ok", "Bundle", said)
+    else:
+        yield Finding(
+            "warn",
+            "Bundle",
+            f"{said}; it has no manifest",
+            "Nothing is known of its calibration: it answers as the original script did.",
+        )
+    engine = f"{ensemble.engine_name}, {ensemble.precision}, loaded in {seconds:.2f} s"
+    if ensemble.warning:
+        yield Finding("warn", "Engine", engine, ensemble.warning)
+    else:
+        yield Finding("ok", "Engine", engine)
+
+
+def _screening(screening: Screening, threads: int) -> Finding:
+    """Screen a synthetic radiograph, alone and on all threads at once."""
+    data = _synthetic_radiograph()
+    screening.screen(data)
+    times = []
+    for _ in range(_ROUNDS):
+        started = time.perf_counter()
+        screening.screen(data)
+        times.append(time.perf_counter() - started)
+    started = time.perf_counter()
+    files = [data] * (_ROUNDS * threads)
+    list(in_order(screening.screen, files, threads=threads, stop=Event()))
+    rate = len(files) / (time.perf_counter() - started)
+    return Finding(
+        "ok",
+        "Self-test",
+        f"a synthetic radiograph of {_WIDTH} x {_HEIGHT} pixels in "
+        f"{1000 * statistics.median(times):.1f} ms (median of {_ROUNDS}); "
+        f"{rate:.0f} a second on {threads} thread(s)",
+    )
+
+
+def _synthetic_radiograph() -> bytes:
+    drawing = golden_inputs(InputSpec(height=_HEIGHT, width=_WIDTH))["chest"]
+    buffer = io.BytesIO()
+    Image.fromarray(np.rint(drawing[..., 0] * 255).astype(np.uint8)).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def _memory(settings: Settings, threads: int) -> Finding:
+    """Is there room for the most that the settings allow?"""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    used = peak if sys.platform == "darwin" else peak * 1024
+    most = (
+        used + settings.upload_memory_mib * MIB + threads * settings.max_pixels * _BYTES_PER_PIXEL
+    )
+    limit = memory_limit()
+    said = (
+        f"{limit // MIB} MiB for this process; {used // MIB} MiB used now, at most about "
+        f"{most // MIB} MiB in service"
+    )
+    if most > limit:
+        return Finding(
+            "warn",
+            "Memory",
+            said,
+            "Give more, or lower XRAY_MAX_PIXELS, XRAY_UPLOAD_MEMORY_MIB or XRAY_THREADS.",
+        )
+    return Finding("ok", "Memory", said)
+
+
+def memory_limit(root: Path = Path("/")) -> int:
+    """The smaller of the machine's memory and its container's limit, in bytes.
+
+    Args:
+        root: Where ``sys`` is found; another folder in tests.
+    """
+    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for file in ("memory.max", "memory/memory.limit_in_bytes"):  # cgroups of version 2 and 1
+        try:
+            text = (root / "sys/fs/cgroup" / file).read_text(encoding="ascii").strip()
+        except OSError:
+            continue
+        if text.isdecimal():
+            limits.append(int(text))
+    return min(limits)

@@ -1,0 +1,127 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from service.cli.files import TooLargeFileError, UnreadableFileError, find, read
+from service.cli.refusing import CannotError
+from tests.serving import radiograph
+
+
+def names(folder: Path, *arguments: object) -> list[str]:
+    found = find([str(argument) for argument in arguments])
+    return [path.relative_to(folder).as_posix() for path in found.files]
+
+
+def fill(folder: Path, *files: str, content: bytes = b"") -> None:
+    for file in files:
+        path = folder / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def test_folders_are_walked_in_order_of_names(tmp_path: Path) -> None:
+    fill(tmp_path, "b/2.png", "b/10.png", "a/z/1.png", "a/y.png", "c.png")
+    expected = ["c.png", "a/y.png", "a/z/1.png", "b/10.png", "b/2.png"]
+    assert names(tmp_path, tmp_path) == expected
+
+
+def test_arguments_keep_their_order_and_a_file_comes_once(tmp_path: Path) -> None:
+    fill(tmp_path, "a/1.png", "b/1.png")
+    assert names(tmp_path, tmp_path / "b", tmp_path, tmp_path / "b/1.png") == ["b/1.png", "a/1.png"]
+
+
+def test_folders_give_what_is_named_like_a_picture_or_begins_like_one(tmp_path: Path) -> None:
+    fill(tmp_path, "1.JPEG", "2.dcm", "3.tif", "notes.txt", "list.csv")
+    fill(tmp_path, "IM0001", content=radiograph())
+    assert names(tmp_path, tmp_path) == ["1.JPEG", "2.dcm", "3.tif", "IM0001"]
+    assert find([str(tmp_path)]).skipped == 2
+
+
+def test_a_named_file_is_taken_whatever_it_is(tmp_path: Path) -> None:
+    fill(tmp_path, "notes.txt")
+    assert names(tmp_path, tmp_path / "notes.txt") == ["notes.txt"]
+
+
+def test_hidden_files_and_folders_are_passed_over(tmp_path: Path) -> None:
+    fill(tmp_path, "1.png", "._1.png", ".thumbnails/1.png")
+    found = find([str(tmp_path)])
+    assert [path.name for path in found.files] == ["1.png"]
+    assert found.skipped == 0
+
+
+def test_links_that_lead_in_a_circle_are_followed_once(tmp_path: Path) -> None:
+    fill(tmp_path, "a/1.png")
+    (tmp_path / "a/up").symlink_to(tmp_path)
+    (tmp_path / "itself").symlink_to(tmp_path / "itself")
+    assert names(tmp_path, tmp_path) == ["a/1.png"]
+
+
+def test_a_link_to_a_folder_elsewhere_is_followed(tmp_path: Path) -> None:
+    fill(tmp_path / "elsewhere", "1.png")
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here/link").symlink_to(tmp_path / "elsewhere")
+    assert names(tmp_path / "here", tmp_path / "here") == ["link/1.png"]
+
+
+def test_a_pattern_that_the_shell_left_alone_is_expanded(tmp_path: Path) -> None:
+    fill(tmp_path, "b.png", "a.png", "c.tiff", "deep/er/d.png")
+    assert names(tmp_path, tmp_path / "*.png") == ["a.png", "b.png"]
+    assert names(tmp_path, tmp_path / "**/d.png") == ["deep/er/d.png"]
+
+
+def test_a_file_whose_name_looks_like_a_pattern_is_that_file(tmp_path: Path) -> None:
+    fill(tmp_path, "x[1].png", "x1.png")
+    assert names(tmp_path, tmp_path / "x[1].png") == ["x[1].png"]
+
+
+@pytest.mark.parametrize(
+    ("argument", "said"), [("missing.png", "Nothing is there"), ("*.png", "Nothing matches")]
+)
+def test_what_is_not_there_is_said(tmp_path: Path, argument: str, said: str) -> None:
+    with pytest.raises(CannotError, match=said):
+        find([str(tmp_path / argument)])
+
+
+def test_a_folder_without_pictures_is_said(tmp_path: Path) -> None:
+    fill(tmp_path, "notes.txt")
+    with pytest.raises(CannotError, match=r"no picture in .*; passed over: 1 file of other kinds"):
+        find([str(tmp_path)])
+
+
+def test_a_folder_that_cannot_be_listed_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path, "1.png", "closed/2.png")
+    scandir = os.scandir
+
+    def refusing(path: Path) -> object:
+        if path.name == "closed":
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    found = find([str(tmp_path)])
+    assert [path.name for path in found.files] == ["1.png"]
+    assert found.unreadable_folders == (tmp_path / "closed",)
+
+
+def test_a_pipe_is_never_waited_for(tmp_path: Path) -> None:
+    fill(tmp_path, "1.png")
+    os.mkfifo(tmp_path / "pipe")
+    assert names(tmp_path, tmp_path) == ["1.png"]
+    with pytest.raises(UnreadableFileError, match="not a regular file"):
+        read(tmp_path / "pipe", max_bytes=100)
+
+
+def test_a_file_is_read_whole_up_to_the_limit(tmp_path: Path) -> None:
+    fill(tmp_path, "1.png", content=b"x" * 100)
+    assert read(tmp_path / "1.png", max_bytes=100) == b"x" * 100
+    with pytest.raises(TooLargeFileError):
+        read(tmp_path / "1.png", max_bytes=99)
+
+
+def test_a_file_that_is_gone_is_said_without_a_path(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableFileError) as caught:
+        read(tmp_path / "1.png", max_bytes=99)
+    assert caught.value.message == "The file cannot be read: No such file or directory."

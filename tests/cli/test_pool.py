@@ -1,0 +1,86 @@
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from service.cli.pool import AHEAD, in_order, stop_on_interrupt
+
+
+def test_answers_come_in_the_order_of_the_items() -> None:
+    def work(number: int) -> int:
+        time.sleep(0.01 if number % 3 == 0 else 0)
+        return number
+
+    answers = in_order(work, range(50), threads=4, stop=threading.Event())
+    assert list(answers) == list(range(50))
+
+
+def test_items_are_worked_on_at_once() -> None:
+    meeting = threading.Barrier(3)
+    answers = in_order(
+        lambda _: meeting.wait(timeout=60), range(3), threads=3, stop=threading.Event()
+    )
+    assert sorted(answers) == [0, 1, 2]
+
+
+def test_items_are_taken_only_as_far_ahead_as_needed() -> None:
+    taken = 0
+
+    def items() -> Iterator[int]:
+        nonlocal taken
+        for number in range(1000):
+            taken += 1
+            yield number
+
+    answers = in_order(lambda number: number, items(), threads=2, stop=threading.Event())
+    for expected in range(10):
+        assert next(answers) == expected
+        assert taken <= expected + 2 * AHEAD
+    answers.close()
+
+
+def test_after_a_stop_what_was_begun_is_answered_and_nothing_else_begins() -> None:
+    stop = threading.Event()
+    begun: list[int] = []
+
+    def work(number: int) -> int:
+        begun.append(number)
+        if number == 5:
+            stop.set()
+        return number
+
+    answered = list(in_order(work, range(1000), threads=2, stop=stop))
+    assert answered == sorted(begun)
+    assert answered == list(range(len(answered)))
+    assert 6 <= len(answered) < 6 + 2 * AHEAD
+
+
+def test_an_error_reaches_the_caller_and_ends_the_work() -> None:
+    def work(number: int) -> int:
+        return 1 // (3 - number)
+
+    answers = in_order(work, range(1000), threads=2, stop=threading.Event())
+    with pytest.raises(ZeroDivisionError):
+        list(answers)
+
+
+def test_where_interrupts_are_ignored_they_stay_ignored() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with stop_on_interrupt() as stop:
+            os.kill(os.getpid(), signal.SIGINT)
+        assert not stop.is_set()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_the_first_interrupt_stops_and_the_second_interrupts() -> None:
+    with stop_on_interrupt() as stop:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop.is_set()
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -1,0 +1,267 @@
+import csv
+import dataclasses
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from typer.testing import CliRunner
+
+from service.app import create_app
+from service.cli import loading
+from service.cli.program import app
+from service.inference import BundleError
+from service.screening import Screening
+from service.settings import Settings
+from tests.cli.conftest import Cli
+from tests.fake_engine import FakeEngine, fake_ensemble
+from tests.serving import ROOT, client_of, radiograph
+
+MODELS = ROOT / "models"
+
+
+def rows(file: Path) -> list[dict[str, str]]:
+    with file.open(newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+def by_name(file: Path) -> dict[str, dict[str, str]]:
+    return {Path(row["path"]).name: row for row in rows(file)}
+
+
+def test_every_file_gets_the_verdict_of_the_use_case(
+    cli: Cli, chests: Path, engine: FakeEngine
+) -> None:
+    status, out, _ = cli("predict", chests, "--json")
+    screening = Screening(fake_ensemble(engine), max_pixels=10**7)
+    lines: list[dict[str, Any]] = [json.loads(line) for line in out.splitlines()]
+    assert status == 0
+    assert [Path(line["path"]).name for line in lines] == [f"{n}.png" for n in (0, 2, 4, 1, 3, 5)]
+    for line in lines:
+        expected = dataclasses.asdict(screening.screen(Path(line.pop("path")).read_bytes()))
+        assert line == json.loads(json.dumps(expected))
+
+
+@pytest.mark.anyio
+async def test_command_line_table_and_api_give_the_same_numbers(
+    cli: Cli, client: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    file, table = tmp_path / "1.png", tmp_path / "out.csv"
+    file.write_bytes(radiograph(1))
+    answer = (await client.post("/predict", files={"file": radiograph(1)})).json()
+    line = json.loads(cli("predict", file, "--json", "--csv", table).out)
+    for name in ("predicted_class", "probability", "threshold", "members", "model", "image"):
+        assert line[name] == answer[name]
+    [row] = rows(table)
+    assert float(row["probability"]) == answer["probability"]
+    for member in answer["members"]:
+        assert float(row[f"member_{member['name']}"]) == member["probability"]
+
+
+@pytest.mark.anyio
+async def test_with_the_shipped_networks_as_well(tmp_path: Path) -> None:
+    file = tmp_path / "1.png"
+    file.write_bytes(radiograph(1))
+    async with client_of(create_app(Settings(models_dir=MODELS, threads=1))) as service:
+        answer = (await service.post("/predict", files={"file": radiograph(1)})).json()
+    arguments = ["predict", str(file), "--json", "--models", str(MODELS)]
+    line = json.loads(CliRunner().invoke(app, arguments).stdout)
+    assert line.pop("path") == str(file)
+    assert line == {name: answer[name] for name in line}
+
+
+def test_without_a_terminal_the_answers_are_plain_lines_and_the_sums_are_apart(
+    cli: Cli, chests: Path
+) -> None:
+    (chests / "notes.txt").write_text("nothing")
+    status, out, err = cli("predict", chests)
+    lines = list(csv.DictReader(io.StringIO(out), delimiter="\t"))
+    counts = dict.fromkeys(("PNEUMONIA", "NORMAL"), 0)
+    for line in lines:
+        counts[line["predicted_class"]] += 1
+    assert (status, len(lines)) == (0, 6)
+    first, second, third, fourth = err.splitlines()
+    assert (
+        first == f"6 files: {counts['PNEUMONIA']} PNEUMONIA, {counts['NORMAL']} NORMAL, 0 failed."
+    )
+    assert second.startswith("6 files in ")
+    assert second.endswith("by fake 1.2.3, threshold 0.5.")
+    assert third == "Passed over in folders, as no pictures: 1 file."
+    assert fourth == "Decision support, not a diagnosis."
+
+
+def test_quiet_says_nothing_when_all_is_well(cli: Cli, chests: Path, tmp_path: Path) -> None:
+    assert cli("predict", chests, "--quiet", "--csv", tmp_path / "out.csv") == (0, "", "")
+    assert len(rows(tmp_path / "out.csv")) == 6
+
+
+def test_bad_files_are_listed_with_the_reason_and_the_rest_is_done(
+    cli: Cli, chests: Path, tmp_path: Path
+) -> None:
+    (chests / "a/cut.png").write_bytes(radiograph(1)[:3000])
+    (chests / "a/empty.png").write_bytes(b"")
+    (chests / "b/text.jpeg").write_text("no picture")
+    status, out, err = cli("predict", chests, "--csv", tmp_path / "out.csv", "--quiet")
+    assert (status, out) == (1, "")
+    said = {Path(line.split(": ")[0]).name: line.split(": ")[1] for line in err.splitlines()}
+    assert list(said) == ["cut.png", "empty.png", "text.jpeg"]
+    table = by_name(tmp_path / "out.csv")
+    assert len(table) == 9
+    codes = {name: table[name]["error"] for name in said}
+    assert codes == {
+        "cut.png": "corrupt_image",
+        "empty.png": "empty_file",
+        "text.jpeg": "unsupported_format",
+    }
+    assert all(table[name]["message"].startswith(words) for name, words in said.items())
+
+
+def test_a_failure_is_a_line_of_json_as_well(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "empty.png"
+    file.write_bytes(b"")
+    status, out, _ = cli("predict", file, "--json")
+    line = json.loads(out)
+    assert (status, line["path"], line["error"]["code"]) == (1, str(file), "empty_file")
+
+
+def test_a_file_larger_than_the_service_takes_is_refused_here_too(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XRAY_MAX_UPLOAD_MIB", "1")
+    file = tmp_path / "large.png"
+    file.write_bytes(radiograph() + bytes(2**20))
+    assert json.loads(cli("predict", file, "--json").out)["error"]["code"] == "too_large"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (BundleError("No probability."), "model_unavailable"),
+        (MemoryError(), "out_of_memory"),
+        (RuntimeError("a bug"), "internal_error"),
+    ],
+)
+def test_what_fails_for_other_reasons_is_a_failure_of_that_file_alone(
+    cli: Cli, chests: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, code: str
+) -> None:
+    ensemble = fake_ensemble(FakeEngine(error=error))
+    monkeypatch.setattr(loading, "load_ensemble", lambda *_, **__: ensemble)
+    status, out, _ = cli("predict", chests, "--json")
+    assert (status, len(out.splitlines())) == (1, 6)
+    assert {json.loads(line)["error"]["code"] for line in out.splitlines()} == {code}
+
+
+def test_a_finished_table_is_left_as_it_is(
+    cli: Cli, chests: Path, tmp_path: Path, engine: FakeEngine
+) -> None:
+    table = tmp_path / "out.csv"
+    cli("predict", chests, "--csv", table)
+    before, calls = table.read_bytes(), engine.calls
+    status, out, err = cli("predict", chests, "--csv", table)
+    assert (status, table.read_bytes(), engine.calls) == (0, before, calls)
+    assert out.splitlines() == ["path\tpredicted_class\tprobability\tchecksum\tmean"]
+    assert "0 failed; 6 of them were done before." in err
+
+
+def test_failed_and_changed_and_new_files_are_screened_by_the_next_run(
+    cli: Cli, chests: Path, tmp_path: Path, engine: FakeEngine
+) -> None:
+    table, bad, changed = tmp_path / "out.csv", chests / "a/bad.png", chests / "b/1.png"
+    bad.write_bytes(b"")
+    assert cli("predict", chests, "--csv", table).status == 1
+    old, calls = by_name(table), engine.calls
+    bad.write_bytes(radiograph(10))
+    changed.write_bytes(radiograph(11))
+    (chests / "new.png").write_bytes(radiograph(12))
+    assert cli("predict", chests, "--csv", table).status == 0
+    new = by_name(table)
+    assert engine.calls == calls + 3
+    assert len(rows(table)) == len(new) == 8
+    assert new["bad.png"]["error"] == ""
+    assert new["1.png"]["image_sha256"] != old["1.png"]["image_sha256"]
+    assert new["0.png"] == old["0.png"]
+
+
+def test_rows_of_files_that_are_not_asked_for_stay(cli: Cli, chests: Path, tmp_path: Path) -> None:
+    table = tmp_path / "out.csv"
+    (chests / "a/bad.png").write_bytes(b"")
+    cli("predict", chests / "a", "--csv", table)
+    first = rows(table)
+    assert cli("predict", chests / "b", "--csv", table).status == 0
+    assert rows(table)[: len(first)] == first
+    assert len(rows(table)) == len(first) + 3
+
+
+def test_a_name_that_no_table_could_hold_is_resumed_like_any_other(
+    cli: Cli, tmp_path: Path, engine: FakeEngine
+) -> None:
+    folder, table = tmp_path / "odd", tmp_path / "out.csv"
+    folder.mkdir()
+    for number, name in enumerate([b"a\nb.png", b"caf\xe9.png", b'x,"y".png']):
+        (Path(str(folder)) / name.decode(errors="surrogateescape")).write_bytes(radiograph(number))
+    cli("predict", folder, "--csv", table)
+    calls = engine.calls
+    assert calls == 3
+    assert cli("predict", folder, "--csv", table).status == 0
+    assert engine.calls == calls
+    assert len(table.read_text().splitlines()) == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["missing.png"], "Nothing is there: "),
+        (["empty"], "There is no picture in "),
+        (["a.png", "--csv", "missing/out.csv"], "cannot be written: No such file or directory."),
+        (["a.png", "--csv", "a.png"], "is not a table that this program wrote"),
+        (["a.png", "--report", "a.png"], "cannot be made: "),
+    ],
+)
+def test_what_cannot_be_begun_ends_in_a_sentence_and_status_2(
+    cli: Cli,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
+    Path("a.png").write_bytes(radiograph())
+    status, out, err = cli("predict", *arguments)
+    assert (status, out) == (2, "")
+    assert said in err
+    assert len(err.splitlines()) == 1
+    assert Path("a.png").read_bytes() == radiograph()
+
+
+def test_a_bundle_that_does_not_verify_ends_in_a_sentence_and_status_2(
+    chests: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise BundleError("The file x.keras is not the one that the manifest describes.")
+
+    monkeypatch.setattr(loading, "load_ensemble", refuse)
+    status, out, err = cli("predict", chests, "--models", tmp_path / "elsewhere")
+    assert (status, out) == (2, "")
+    assert err.startswith("The file x.keras is not the one")
+    assert f"{tmp_path}/elsewhere; --models or XRAY_MODELS_DIR names another." in err
+
+
+def test_a_setting_out_of_range_ends_in_a_sentence_and_status_2(
+    cli: Cli, chests: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XRAY_THREADS", "none")
+    status, _, err = cli("predict", chests)
+    assert status == 2
+    assert err.startswith("XRAY_THREADS: ")
+
+
+def test_what_the_bundle_warns_of_is_said(
+    cli: Cli, chests: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = fake_ensemble()
+    warned = type(plain)(plain.bundle, FakeEngine(), warning="The graph is out of date.")
+    monkeypatch.setattr(loading, "load_ensemble", lambda *_, **__: warned)
+    assert cli("predict", chests).err.startswith("The graph is out of date.\n")

@@ -1,0 +1,57 @@
+import subprocess
+import sys
+
+import pytest
+
+from service import __version__
+from service.cli.program import app
+from tests.cli.conftest import Cli
+from tests.serving import ROOT
+
+
+def test_the_help_loads_nothing_that_a_command_needs() -> None:
+    code = (
+        "import sys\n"
+        "sys.argv = ['pneumonia-xray', '--help']\n"
+        "from service.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'numpy', 'PIL', 'onnxruntime', 'pydantic', 'fastapi', 'reportlab'}\n"
+        "print(heavy & set(sys.modules), file=sys.stderr)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stderr == "set()\n"
+    for command in ("serve", "predict", "model", "check"):
+        assert command in done.stdout
+
+
+@pytest.mark.parametrize(
+    "command",
+    [each.name or each.callback.__name__ for each in app.registered_commands if each.callback],
+)
+def test_every_command_explains_itself(cli: Cli, command: str) -> None:
+    status, out, _ = cli(command, "--help")
+    assert status == 0
+    assert f"{command} [OPTIONS]" in out
+
+
+def test_it_says_its_version(cli: Cli) -> None:
+    assert cli("--version") == (0, f"{__version__}\n", "")
+
+
+@pytest.mark.parametrize("wrong", [["predict"], ["predict", "--lang", "fr", "x"], ["diagnose"]])
+def test_wrong_usage_has_status_2(cli: Cli, wrong: list[str]) -> None:
+    assert cli(*wrong).status == 2
+
+
+def test_it_runs_as_a_module() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "service.cli", "--version"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == f"{__version__}\n"

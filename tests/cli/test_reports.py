@@ -1,0 +1,66 @@
+from pathlib import Path
+
+import pytest
+
+from service.cli import reports
+from service.cli.refusing import CannotError
+from service.cli.reports import Reports
+from service.screening import Screening
+from tests.cli.conftest import Cli
+from tests.fake_engine import FakeEngine, fake_ensemble
+from tests.serving import radiograph
+
+
+def test_each_radiograph_has_a_report_named_after_it_and_its_content(
+    cli: Cli, chests: Path, tmp_path: Path
+) -> None:
+    (chests / "b/0.png").write_bytes(radiograph(7))
+    folder = tmp_path / "new/reports"
+    assert cli("predict", chests, "--report", folder, "--lang", "en").status == 0
+    made = sorted(folder.iterdir())
+    assert len(made) == 7
+    assert sorted(path.name[:2] for path in made) == ["0-", "0-", "1-", "2-", "3-", "4-", "5-"]
+    assert all(path.read_bytes().startswith(b"%PDF-") for path in made)
+
+
+def test_a_file_that_failed_has_none(cli: Cli, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"")
+    assert cli("predict", bad, "--report", tmp_path / "reports").status == 1
+    assert list((tmp_path / "reports").iterdir()) == []
+
+
+def test_a_run_that_is_gone_on_with_makes_the_reports_that_are_missing(
+    cli: Cli, chests: Path, tmp_path: Path, engine: FakeEngine
+) -> None:
+    table, folder = tmp_path / "out.csv", tmp_path / "reports"
+    cli("predict", chests, "--csv", table, "--report", folder)
+    calls = engine.calls
+    missing = sorted(folder.iterdir())[2]
+    missing.unlink()
+    assert cli("predict", chests, "--csv", table, "--report", folder).status == 0
+    assert missing.exists()
+    assert engine.calls == calls + 1
+    assert len(table.read_text().splitlines()) == 7
+
+
+def test_networks_that_allow_no_map_get_reports_all_the_same(tmp_path: Path) -> None:
+    ensemble = fake_ensemble(FakeEngine(explains=False))
+    written = Reports(tmp_path, ensemble.bundle, "es")
+    result = Screening(ensemble, max_pixels=10**7).explain_if_possible(radiograph())
+    verdict = written.write(Path("a.png"), result)
+    assert verdict == Screening(ensemble, max_pixels=10**7).screen(radiograph())
+    assert written.exists(Path("a.png"), verdict.image.sha256)
+
+
+def test_a_report_that_cannot_be_written_is_said_and_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ensemble = fake_ensemble()
+    written = Reports(tmp_path, ensemble.bundle, "es")
+    monkeypatch.setattr(reports, "make_report", lambda *_, **__: b"%PDF-")
+    result = Screening(ensemble, max_pixels=10**7).explain_if_possible(radiograph())
+    (tmp_path / f"a-{result.verdict.image.sha256[:12]}.pdf").mkdir()
+    with pytest.raises(CannotError, match="cannot be written: Is a directory"):
+        written.write(Path("a.png"), result)
+    assert len(list(tmp_path.iterdir())) == 1

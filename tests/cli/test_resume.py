@@ -1,0 +1,191 @@
+import csv
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from service.cli.outcome import Columns, Failure, Outcome
+from service.cli.refusing import CannotError
+from service.cli.resume import Ledger
+from service.verdict import ImageFacts, ModelRef, Verdict
+
+MODEL = ModelRef("fake", "1.0", "sha256:" + "a" * 64)
+COLUMNS = Columns(MODEL, ["one", "two"], "fake")
+FAILED = Failure("corrupt_image", "It is damaged.")
+
+
+def outcome(name: str, result: Failure | None = None) -> Outcome:
+    image = ImageFacts("PNG", 320, 256, "b" * 64)
+    return Outcome(name, result or Verdict("NORMAL", 0.1, 0.5, (), MODEL, image))
+
+
+def columns() -> Columns:
+    return Columns(MODEL, [], "fake")
+
+
+def paths(file: Path) -> list[str]:
+    with file.open(newline="") as lines:
+        return [row["path"] for row in csv.DictReader(lines)]
+
+
+def written(file: Path, *outcomes: Outcome) -> Path:
+    with closing(Ledger(file, columns())) as ledger:
+        ledger.begin(drop=())
+        for each in outcomes:
+            ledger.append(each)
+    return file
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "out.csv"
+
+
+def test_each_row_can_be_read_as_soon_as_it_is_added(file: Path) -> None:
+    with closing(Ledger(file, columns())) as ledger:
+        ledger.begin(drop=())
+        for count, name in enumerate(["a.png", "b.png", "c.png"], start=1):
+            ledger.append(outcome(name))
+            assert len(paths(file)) == count
+
+
+def test_a_second_run_goes_on_with_the_rows_of_the_first(file: Path) -> None:
+    written(file, outcome("a.png"), outcome("b.png", FAILED))
+    with closing(Ledger(file, columns())) as ledger:
+        assert [(row.path, bool(row.sha256)) for row in ledger.rows.values()] == [
+            ("a.png", True),
+            ("b.png", False),
+        ]
+        ledger.begin(drop={"b.png"})
+        ledger.append(outcome("b.png"))
+        ledger.append(outcome("c.png"))
+    assert paths(file) == ["a.png", "b.png", "c.png"]
+    assert file.read_text().count("path,") == 1
+    assert list(file.parent.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("cut", [1, 20, 60])
+def test_a_half_written_row_is_removed(file: Path, cut: int) -> None:
+    whole = written(file, outcome("a.png"), outcome("b.png")).read_text()
+    file.write_text(whole[:-cut])
+    with closing(Ledger(file, columns())) as ledger:
+        assert list(ledger.rows) == ["a.png"]
+        ledger.begin(drop=())
+        ledger.append(outcome("b.png"))
+    assert file.read_text() == whole
+
+
+@pytest.mark.parametrize("kept", [0, 1, 30])
+def test_a_half_written_header_is_completed(file: Path, kept: int) -> None:
+    whole = written(file, outcome("a.png")).read_text()
+    file.write_text(whole[:kept])
+    assert written(file, outcome("a.png")).read_text() == whole
+
+
+def test_nothing_is_changed_before_the_run_begins(file: Path) -> None:
+    text = written(file, outcome("a.png")).read_text() + "half a ro"
+    file.write_text(text)
+    Ledger(file, columns()).close()
+    assert file.read_text() == text
+
+
+def test_a_table_of_another_model_is_refused_with_both_named(file: Path) -> None:
+    text = written(file, outcome("a.png")).read_text()
+    newer = ModelRef("fake", "2.0", "sha256:" + "c" * 64)
+    for members in ([], ["other"]):
+        with pytest.raises(CannotError) as caught:
+            Ledger(file, Columns(newer, members, "fake"))
+        for name in ("fake 1.0 (sha256:aaaa", "fake 2.0 (sha256:cccc"):
+            assert name in caught.value.message
+    assert file.read_text() == text
+
+
+def test_an_empty_table_of_other_networks_is_refused(file: Path) -> None:
+    written(file)
+    with pytest.raises(CannotError, match="columns of another model"):
+        Ledger(file, COLUMNS)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"name,result\n1,2\n", b"pa th", b"\n", b"\xff\xd8\xff\xe0 a picture", b"path,a\npath,b\n"],
+)
+def test_a_file_that_is_not_ours_is_refused_and_left_as_it_is(file: Path, content: bytes) -> None:
+    file.write_bytes(content)
+    with pytest.raises(CannotError, match="not a table that this program wrote"):
+        Ledger(file, columns())
+    assert file.read_bytes() == content
+
+
+def test_a_row_that_someone_broke_is_named_by_its_line(file: Path) -> None:
+    lines = written(file, outcome("a.png"), outcome("b.png")).read_text().splitlines()
+    lines[1] = lines[1].replace(",", ";")
+    file.write_text("\n".join(lines) + "\n")
+    with pytest.raises(CannotError, match="Line 2 of "):
+        Ledger(file, columns())
+
+
+def test_a_table_that_a_spreadsheet_saved_again_is_gone_on_with(file: Path) -> None:
+    text = written(file, outcome("a.png")).read_text()
+    file.write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+    with closing(Ledger(file, columns())) as ledger:
+        assert list(ledger.rows) == ["a.png"]
+
+
+def test_two_runs_never_write_one_table(file: Path) -> None:
+    with closing(Ledger(file, columns())) as first:
+        first.begin(drop=())
+        with pytest.raises(CannotError, match="Another run"):
+            Ledger(file, columns())
+    written(file)
+
+
+def test_nor_after_the_first_of_them_has_put_a_new_file_in_place(file: Path) -> None:
+    written(file, outcome("a.png", FAILED))
+    with closing(Ledger(file, columns())) as first:
+        first.begin(drop={"a.png"})
+        with pytest.raises(CannotError, match="Another run"):
+            Ledger(file, columns())
+
+
+def test_a_link_to_a_table_stays_a_link(file: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link.csv"
+    link.symlink_to(written(file, outcome("a.png", FAILED)))
+    with closing(Ledger(link, columns())) as ledger:
+        ledger.begin(drop={"a.png"})
+        ledger.append(outcome("a.png"))
+    assert link.is_symlink()
+    assert paths(file) == ["a.png"]
+
+
+def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    with pytest.raises(CannotError, match=r"cannot be written: No such file or directory\."):
+        Ledger(tmp_path / "missing/out.csv", columns())
+    with pytest.raises(CannotError, match=r"cannot be written: Is a directory\."):
+        Ledger(tmp_path, columns())
+    with pytest.raises(CannotError, match="not a regular file"):
+        Ledger(Path("/dev/null"), columns())
+
+
+@pytest.fixture
+def almost_full() -> Iterator[Callable[[int], None]]:
+    """Limits the size of files for the rest of the test, as a full disk would."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_disk_that_is_full_is_said_and_costs_no_row_that_was_done(
+    file: Path, almost_full: Callable[[int], None]
+) -> None:
+    ledger = Ledger(file, columns())
+    ledger.begin(drop=())
+    ledger.append(outcome("a.png"))
+    almost_full(file.stat().st_size + 10)
+    with pytest.raises(CannotError, match="cannot be written"):
+        ledger.append(outcome("b.png"))
+    ledger.close()
+    with closing(Ledger(file, columns())) as ledger:
+        assert list(ledger.rows) == ["a.png"]
