@@ -16,6 +16,16 @@ from tests.phantom import phantom
 
 ORIGINALS = Path("../shared/data/originals")
 FIELDS = ["predicted_class", "probability", "threshold", "members", "model", "image", "request_id"]
+PAGES = [
+    "/",
+    "/health",
+    "/health/live",
+    "/health/ready",
+    "/model",
+    "/metrics",
+    "/docs",
+    "/openapi.json",
+]
 IN_FLIGHT = 12
 LARGE = (3000, 2400)
 
@@ -76,9 +86,13 @@ def check_answers(client: httpx.Client) -> None:
     mixed = [encoded("png"), b"not an image", encoded("webp")]
     batch = client.post("/predict/batch", files=[("files", ("x", data)) for data in mixed])
     assert batch.status_code == 200, batch.text
-    for path in ("/health", "/health/live", "/model", "/openapi.json", "/docs"):
+    for path in PAGES:
         assert client.get(path).status_code == 200, path
-    print("refusals, a batch of good and bad, the pages: all as they should be")
+    for path, kind in {"/explain": "image/png", "/report": "application/pdf"}.items():
+        answer = client.post(path, files={"file": ("x.png", encoded("png"))})
+        assert answer.status_code == 200, (path, answer.text)
+        assert answer.headers["content-type"] == kind, (path, answer.headers)
+    print("refusals, a batch of good and bad, heat map, report, pages: all as they should be")
 
 
 def check_stop(client: httpx.Client, command: list[str]) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 PYTHONS = ("3.11", "3.12", "3.13")
-LOCKS = ("requirements.lock", "requirements-dev.lock")
+LOCKS = ("requirements.lock", "requirements-tensorflow.lock", "requirements-dev.lock")
 GLIBC = [f"manylinux_2_{minor}" for minor in range(28, 16, -1)] + ["manylinux2014", "manylinux1"]
 
 # name -> (sys_platform, platform_machine, the tags a machine of that kind accepts, its Pythons)
@@ -77,7 +77,7 @@ def main() -> int:
                 complaint = pip_says(lines, python, tags)
                 failed += complaint is not None
                 outcome = complaint or f"resolves, {len(lines)} packages"
-                print(f"{lock:22} {platform:13} Python {python}  {outcome}", flush=True)
+                print(f"{lock:28} {platform:13} Python {python}  {outcome}", flush=True)
     return 1 if failed else 0
 
 

@@ -1,0 +1,125 @@
+"""Who is measured, and how each is started."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+from benchmarks.environments import environment
+from service.imaging import InputSpec
+
+ROOT = Path(__file__).parent.parent
+PEERS = Path(__file__).parent / "peers"
+
+Started = tuple[list[str], Mapping[str, str]]
+"""A command, and the variables that it wants beside this process' own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What every contender is given to serve.
+
+    Attributes:
+        bundle: The models folder.
+        graph: Its compiled graph.
+        precision: Of that graph, ``fp32`` or ``int8``.
+        spec: How radiographs become the graph's input.
+        cores: How many cores a contender has.
+    """
+
+    bundle: Path
+    graph: Path
+    precision: str
+    spec: InputSpec
+    cores: int
+
+    def for_peer(self, *, port: int, workers: int, threads: int) -> dict[str, str]:
+        """Variables that tell a peer's program all that it needs."""
+        return {
+            "PYTHONPATH": str(ROOT),
+            "BENCH_BUNDLE": str(self.bundle),
+            "BENCH_GRAPH": str(self.graph),
+            "ORT_DISABLE_TELEMETRY": "1",
+            "BENCH_INPUT": json.dumps(asdict(self.spec)),
+            "BENCH_PORT": str(port),
+            "BENCH_WORKERS": str(workers),
+            "BENCH_THREADS": str(threads),
+            "BENTOML_DO_NOT_TRACK": "true",
+            "TF_CPP_MIN_LOG_LEVEL": "2",
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """One row of the table.
+
+    Attributes:
+        name: As the table calls it.
+        start: Gives the command and its variables for some work and a port. May first install
+            packages, and raises ContenderError when they cannot be had.
+        verdicts: Whether it answers with verdicts; the others give the networks' bare numbers, as
+            "members", which leaves combining and calibrating undone.
+        quick: Whether a quick run includes it.
+    """
+
+    name: str
+    start: Callable[[Work, int], Started]
+    verdicts: bool = False
+    quick: bool = True
+
+
+def contenders(cores: int) -> list[Contender]:
+    """All contenders, ours first. The two peers come as they answer one client fastest and many."""
+    return [
+        Contender("ours, lean", _ours("onnx"), verdicts=True),
+        Contender("ours, TensorFlow", _ours("tensorflow"), verdicts=True),
+        Contender("old script", _old_script),
+        *_shapes("LitServe", _litserve, cores),
+        *_shapes("BentoML", _bentoml, cores),
+    ]
+
+
+def _shapes(name: str, program: Callable[..., Started], cores: int) -> list[Contender]:
+    many_workers = partial(program, workers=cores, threads=1)
+    many_threads = partial(program, workers=1, threads=cores)
+    return [
+        Contender(f"{name}, {cores} workers", many_workers),
+        Contender(f"{name}, {cores} threads", many_threads, quick=False),
+    ]
+
+
+def _ours(engine: str) -> Callable[[Work, int], Started]:
+    def start(work: Work, port: int) -> Started:
+        return [sys.executable, "-m", "service"], {
+            "PYTHONPATH": str(ROOT),
+            "XRAY_ENGINE": engine,
+            "XRAY_PRECISION": work.precision if engine == "onnx" else "auto",
+            "XRAY_MODELS_DIR": str(work.bundle),
+            "XRAY_PORT": str(port),
+            "XRAY_LOG_LEVEL": "warning",
+        }
+
+    return start
+
+
+def _old_script(work: Work, port: int) -> Started:
+    python = environment("old_script", with_ours=True)
+    variables = work.for_peer(port=port, workers=1, threads=work.cores)
+    return [str(python), str(PEERS / "old_script.py")], variables
+
+
+def _litserve(work: Work, port: int, workers: int, threads: int) -> Started:
+    python = environment("litserve")
+    variables = work.for_peer(port=port, workers=workers, threads=threads)
+    return [str(python), str(PEERS / "litserve_app.py")], variables
+
+
+def _bentoml(work: Work, port: int, workers: int, threads: int) -> Started:
+    python = environment("bentoml")
+    variables = work.for_peer(port=port, workers=workers, threads=threads)
+    variables["PATH"] = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
+    command = [str(python), "-m", "bentoml", "serve", "bentoml_app:Xray", "--host", "127.0.0.1"]
+    return [*command, "--port", str(port), "--working-dir", str(PEERS)], variables

@@ -1,0 +1,102 @@
+"""What is measured of a contender, and how figures are made of raw observations."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Latencies:
+    """How long answers took, in milliseconds.
+
+    Attributes:
+        p50: Half of the answers were at least as fast.
+        p95: 95 of 100 were.
+        p99: 99 of 100 were.
+    """
+
+    p50: float
+    p95: float
+    p99: float
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """One stretch of load with a fixed number of clients.
+
+    Attributes:
+        latencies: Of its answers.
+        per_second: Answers for each second.
+        cpu_seconds: Processor seconds of the contender for each answer, children included.
+    """
+
+    latencies: Latencies
+    per_second: float
+    cpu_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What was measured of one contender.
+
+    Attributes:
+        first_answer_s: From the start of the process to its first verdict, in seconds.
+        alone: One client, whose next request follows the answer to the one before.
+        crowd: Eight such clients.
+        memory_mib: Most memory of the process and its children together, in MiB.
+        difference: Largest distance of a probability from that of the bare loop.
+    """
+
+    first_answer_s: float
+    alone: Phase
+    crowd: Phase
+    memory_mib: float
+    difference: float
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """A bare loop over the same radiographs: decode, prepare, score; no HTTP.
+
+    Attributes:
+        threads: Engine threads that gave the lowest median, 1 or all cores.
+        p50_ms: That median, for one radiograph.
+        cpu_seconds: Processor seconds for each radiograph, with one engine thread.
+    """
+
+    threads: int
+    p50_ms: float
+    cpu_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """Memory of the service after a few and after many requests, in MiB."""
+
+    few: int
+    few_mib: float
+    many: int
+    many_mib: float
+
+
+def latencies(milliseconds: Sequence[float]) -> Latencies:
+    """Summarise the times of single answers.
+
+    Raises:
+        ValueError: There are none.
+    """
+    if not milliseconds:
+        raise ValueError("No answer was timed.")
+    p50, p95, p99 = np.percentile(milliseconds, [50, 95, 99])
+    return Latencies(float(p50), float(p95), float(p99))
+
+
+def ratio(theirs: float, ours: float, *, lower_is_better: bool) -> float:
+    """How many times better ours is: above 1 ours is ahead, below 1 it is behind."""
+    return theirs / ours if lower_is_better else ours / theirs
+
+
+def share_of_floor(per_second: float, floor: Floor, cores: int) -> float:
+    """Answers for each second as a share of what the cores could do without HTTP, 0 to 1."""
+    return per_second * floor.cpu_seconds / cores

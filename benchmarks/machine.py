@@ -1,0 +1,50 @@
+"""What was measured on: enough to judge the figures, and nothing that names the machine."""
+
+import os
+import platform
+import sys
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import psutil
+
+PACKAGES = (
+    "fastapi",
+    "keras",
+    "numpy",
+    "onnxruntime",
+    "pillow",
+    "tensorflow-cpu",
+    "tensorflow",
+    "uvicorn",
+)
+
+
+def describe() -> list[str]:
+    """One line each: processor, memory, system, interpreter, libraries, load before the start."""
+    memory = psutil.virtual_memory().total / 2**30
+    system = f"{platform.system()} {platform.release()}, {platform.machine()}"
+    return [
+        f"{_processor()}, {os.cpu_count()} cores, {memory:.0f} GiB of memory",
+        f"{system}; Python {sys.version.split()[0]}",
+        ", ".join(_versions(PACKAGES)),
+        f"load of the machine before the start (1 minute): {os.getloadavg()[0]:.2f}",
+    ]
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or "unknown processor"
+
+
+def _versions(packages: Iterable[str]) -> Iterable[str]:
+    for name in packages:
+        try:
+            yield f"{name} {version(name)}"
+        except PackageNotFoundError:
+            continue

@@ -1,0 +1,133 @@
+"""Figures to tables: the same rows for the terminal (Rich) and for Markdown."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.table import Table
+
+from benchmarks.figures import Figures, Floor, Growth, ratio, share_of_floor
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One figure of each contender.
+
+    Attributes:
+        title: With its unit.
+        value: Takes it from what was measured.
+        digits: Decimals shown.
+        lower_is_better: Which way is ahead.
+        compared: Whether a ratio to ours says anything.
+    """
+
+    title: str
+    value: Callable[[Figures], float]
+    digits: int = 0
+    lower_is_better: bool = True
+    compared: bool = True
+
+
+COLUMNS = (
+    Column("first answer, s", lambda it: it.first_answer_s, 2),
+    Column("1 client: p50, ms", lambda it: it.alone.latencies.p50, 1),
+    Column("1 client: p95, ms", lambda it: it.alone.latencies.p95, 1),
+    Column("1 client: p99, ms", lambda it: it.alone.latencies.p99, 1),
+    Column("8 clients: p50, ms", lambda it: it.crowd.latencies.p50),
+    Column("8 clients: p95, ms", lambda it: it.crowd.latencies.p95),
+    Column("8 clients: p99, ms", lambda it: it.crowd.latencies.p99),
+    Column("8 clients: answers/s", lambda it: it.crowd.per_second, 1, lower_is_better=False),
+    Column("8 clients: CPU ms per answer", lambda it: 1000 * it.crowd.cpu_seconds, 1),
+    Column("peak memory, MiB", lambda it: it.memory_mib),
+    Column("largest difference", lambda it: it.difference, 5, compared=False),
+)
+
+Rows = list[list[str]]
+
+
+def comparison(
+    measured: Mapping[str, Figures],
+    unmeasured: Mapping[str, str],
+    columns: Sequence[Column] = COLUMNS,
+) -> Rows:
+    """Titles, then one row for each contender; the first one measured is ours.
+
+    Args:
+        measured: By name.
+        unmeasured: Why there is nothing to show, by name.
+        columns: Which figures.
+
+    Returns:
+        Each cell is the figure and, in brackets, how many times better ours is.
+    """
+    rows = [["", *(column.title for column in columns)]]
+    ours = next(iter(measured.values()), None)
+    for name, figures in measured.items():
+        rows.append([name, *(_cell(column, figures, ours) for column in columns)])
+    empty = [""] * len(columns)
+    rows += [[f"{name}: not measured. {reason}", *empty] for name, reason in unmeasured.items()]
+    return rows
+
+
+def _cell(column: Column, figures: Figures, ours: Figures | None) -> str:
+    value = column.value(figures)
+    text = f"{value:.{column.digits}f}"
+    if ours is None or figures is ours or not column.compared:
+        return text
+    times = ratio(value, column.value(ours), lower_is_better=column.lower_is_better)
+    return f"{text} ({times:.1f}x)"
+
+
+def against_floor(ours: Figures, floor: Floor, cores: int) -> Rows:
+    """What HTTP, queue and the rest of the service cost beside the work itself."""
+    alone, over = ours.alone.latencies.p50, ours.alone.latencies.p50 - floor.p50_ms
+    most = cores / floor.cpu_seconds
+    share = share_of_floor(ours.crowd.per_second, floor, cores)
+    threads = "1 engine thread" if floor.threads == 1 else f"{floor.threads} engine threads"
+    return [
+        ["", "ours", "bare loop", "difference"],
+        [
+            f"1 client: p50 (loop with {threads})",
+            f"{alone:.1f} ms",
+            f"{floor.p50_ms:.1f} ms",
+            f"{over:+.1f} ms ({over / floor.p50_ms:+.0%})",
+        ],
+        [
+            f"8 clients: answers/s (loop: {cores} cores / CPU time per radiograph)",
+            f"{ours.crowd.per_second:.1f}",
+            f"{most:.1f}",
+            f"{share:.0%} of the loop's",
+        ],
+        [
+            "CPU per answer",
+            f"{1000 * ours.crowd.cpu_seconds:.1f} ms",
+            f"{1000 * floor.cpu_seconds:.1f} ms",
+            f"{1000 * (ours.crowd.cpu_seconds - floor.cpu_seconds):+.1f} ms",
+        ],
+    ]
+
+
+def memory(seen: Growth) -> Rows:
+    """Memory after a few and after many mixed requests."""
+    return [
+        ["mixed requests", "memory", "against the first"],
+        [str(seen.few), f"{seen.few_mib:.0f} MiB", ""],
+        [str(seen.many), f"{seen.many_mib:.0f} MiB", f"{seen.many_mib / seen.few_mib - 1:+.1%}"],
+    ]
+
+
+def markdown(rows: Sequence[Sequence[str]]) -> str:
+    """A table; the first row holds its titles."""
+    titles, *body = rows
+    rule = ["---"] + ["---:"] * (len(titles) - 1)
+    return "".join(f"| {' | '.join(row)} |\n" for row in [titles, rule, *body])
+
+
+def table(rows: Sequence[Sequence[str]], title: str) -> Table:
+    """The same table for the terminal."""
+    titles, *body = rows
+    made = Table(title=title, title_justify="left", show_lines=True)
+    for number, name in enumerate(titles):
+        made.add_column(name, justify="right" if number else "left")
+    for row in body:
+        made.add_row(*row)
+    return made

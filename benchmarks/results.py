@@ -1,0 +1,75 @@
+"""All that one run found, as the Markdown page that it leaves behind."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from benchmarks import report
+from benchmarks.figures import Figures, Floor, Growth
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What one run found.
+
+    Attributes:
+        made_at: When it began, with its time zone.
+        machine: What it ran on, a line each.
+        set_up: What was sent, by whom and how, a line each.
+        measured: By contender; ours first.
+        unmeasured: Why a contender is missing.
+        floor: Of the bare loop.
+        growth: Of our memory.
+        cores: Of each contender.
+    """
+
+    made_at: datetime
+    machine: Sequence[str]
+    set_up: Sequence[str]
+    measured: Mapping[str, Figures]
+    unmeasured: Mapping[str, str]
+    floor: Floor
+    growth: Growth | None
+    cores: int
+
+    @property
+    def ours(self) -> Figures | None:
+        """The first contender's, if it was measured."""
+        return next(iter(self.measured.values()), None)
+
+
+def page(results: Results) -> str:
+    """The whole page."""
+    parts = [
+        "# Side by side\n",
+        f"Written by `make bench` on {results.made_at:%Y-%m-%d %H:%M} UTC; not edited by hand.\n",
+        _listed(results.machine) + _listed(results.set_up),
+        "In brackets: how many times better ours is (below 1: worse). Memory counts what each "
+        "process of a contender has for itself, and once what they share. The last column is the "
+        "largest distance of a probability from the bare loop's.\n",
+        report.markdown(report.comparison(results.measured, results.unmeasured)),
+    ]
+    if results.ours:
+        rows = report.against_floor(results.ours, results.floor, results.cores)
+        parts += ["## Against the floor\n", _FLOOR, report.markdown(rows)]
+    if results.growth:
+        parts += ["## Memory over time\n", report.markdown(report.memory(results.growth))]
+    return "\n".join(parts)
+
+
+_FLOOR = (
+    "The floor is a bare loop over the same radiographs in one process: decode, prepare, score; "
+    "no HTTP, no queue.\n"
+)
+
+
+def write(results: Results, file: Path) -> None:
+    """Replace the page as a whole."""
+    unfinished = file.with_suffix(".unfinished")
+    unfinished.write_text(page(results), encoding="utf-8")
+    unfinished.replace(file)
+
+
+def _listed(lines: Sequence[str]) -> str:
+    return "".join(f"- {line}\n" for line in lines)

@@ -1,0 +1,36 @@
+from pathlib import Path
+
+import pytest
+
+from benchmarks import contenders as module
+from benchmarks.contenders import Work, contenders
+from service.imaging import InputSpec
+
+WORK = Work(Path("models"), Path("models/ensemble.onnx"), "fp32", InputSpec(192, 192), cores=2)
+
+
+def test_ours_comes_first_and_answers_with_verdicts() -> None:
+    first, *_ = contenders(2)
+    command, variables = first.start(WORK, 8123)
+    assert first.verdicts
+    assert command[1:] == ["-m", "service"]
+    assert (variables["XRAY_ENGINE"], variables["XRAY_PORT"]) == ("onnx", "8123")
+
+
+def test_no_two_rows_have_one_name() -> None:
+    names = [contender.name for contender in contenders(2)]
+    assert len(set(names)) == len(names)
+
+
+def test_every_peer_gets_all_cores_as_workers_or_as_threads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "environment", lambda _name: Path("elsewhere/bin/python"))
+    peers = [it for it in contenders(2) if it.name.startswith(("LitServe", "BentoML"))]
+    shares = []
+    for peer in peers:
+        command, variables = peer.start(WORK, 8123)
+        assert command[0] == "elsewhere/bin/python"
+        assert variables["BENCH_GRAPH"] == "models/ensemble.onnx"
+        shares.append((variables["BENCH_WORKERS"], variables["BENCH_THREADS"]))
+    assert shares == [("2", "1"), ("1", "2")] * 2

@@ -1,0 +1,47 @@
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks.figures import Growth
+from benchmarks.results import Results, page, write
+from tests.benchmarks.made_up import FLOOR, made_up
+
+RESULTS = Results(
+    made_at=datetime(2030, 1, 2, 3, 4, tzinfo=UTC),
+    machine=["a processor, 2 cores"],
+    set_up=["8 synthetic chests"],
+    measured={"ours": made_up(), "theirs": made_up(3)},
+    unmeasured={"others": "It ended by itself."},
+    floor=FLOOR,
+    growth=Growth(500, 150, 5000, 156),
+    cores=2,
+)
+
+
+def test_the_page_says_when_and_on_what_machine_it_was_measured() -> None:
+    text = page(RESULTS)
+    assert "2030-01-02 03:04 UTC" in text
+    assert "- a processor, 2 cores\n" in text
+    assert "- 8 synthetic chests\n" in text
+
+
+def test_the_page_holds_contenders_floor_and_memory() -> None:
+    text = page(RESULTS)
+    assert "| theirs | 1.50 (3.0x) |" in text
+    assert "others: not measured. It ended by itself." in text
+    assert "## Against the floor" in text
+    assert "+4.0%" in text
+
+
+def test_without_a_measurement_of_ours_there_is_nothing_to_set_against_the_floor() -> None:
+    text = page(replace(RESULTS, measured={}, growth=None))
+    assert "Against the floor" not in text
+    assert "Memory over time" not in text
+
+
+def test_the_page_replaces_the_one_before_it(tmp_path: Path) -> None:
+    file = tmp_path / "RESULTS.md"
+    file.write_text("old")
+    write(RESULTS, file)
+    assert file.read_text() == page(RESULTS)
+    assert list(tmp_path.iterdir()) == [file]
