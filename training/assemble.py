@@ -81,10 +81,11 @@ def recalibrate(source: Source, target: Path) -> tuple[Findings, Manifest]:
     """
     old = open_bundle(target)
     names = [recipe.name for recipe in source.recipes]
-    if old.provenance != "manifest" or [member.name for member in old.manifest.members] != names:
+    members = [recipe.member for recipe in source.recipes]
+    if old.provenance != "manifest" or [member.name for member in old.manifest.members] != members:
         raise DataError(f"The networks in {target} do not come from {' and '.join(names)}.")
-    for member in old.manifest.members:
-        final = RunFolder(source.runs, member.name, None).member
+    for member, name in zip(old.manifest.members, names, strict=True):
+        final = RunFolder(source.runs, name, None).member
         if final.exists() and file_sha256(final) != member.sha256:
             raise DataError(
                 f"{target / member.file} is not the network that {final} holds. "
@@ -181,7 +182,7 @@ def _summaries(source: Source, folds: Sequence[int]) -> list[dict[str, Any]]:
 
 
 def _manifest(source: Source, findings: Findings, staging: Path, version: str) -> Manifest:
-    names = [recipe.name for recipe in source.recipes]
+    names = [recipe.member for recipe in source.recipes]
     entries = describe_members(staging, dict(zip(names, MEMBER_FILES, strict=True)))
     scan = findings.scan
     return Manifest(

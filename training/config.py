@@ -124,6 +124,11 @@ class Recipe(_Section):
         """The recipes that lead to this one's member, the first one first."""
         return (*self.start.chain, self) if self.start else (self,)
 
+    @property
+    def member(self) -> str:
+        """Name of its member in a bundle: refining a network does not make it another one."""
+        return self.chain[0].name
+
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read a recipe; a field that is unknown or out of range is named.
