@@ -128,6 +128,30 @@ def test_the_card_repeats_the_manifests_figures(workshop: Workshop) -> None:
         assert heading in card
 
 
+def test_a_recipe_that_refines_another_goes_on_from_its_member(workshop: Workshop) -> None:
+    refined = workshop.recipes[0].with_name("refined.toml")
+    text = RECIPE.format(name="refined", seed=1, view="whole-frame", squeeze="false")
+    schedule = 'start = "first.toml"\n' + text.replace("epochs = 6", "epochs = 2\naverage = 2")
+    refined.write_text(schedule.replace("learning_rate = 0.01", "learning_rate = 1e-9"))
+    before = (workshop.runs / "first/fold-0/predictions.csv").read_text()
+    workshop.run(
+        "fit", refined, "--data", workshop.data, "--runs", workshop.runs, "--fold", "0"
+    )  # fmt: skip
+    run = workshop.runs / "refined/fold-0"
+    assert json.loads((run / "summary.json").read_text())["recipe"]["start"]["name"] == "first"
+    assert not any((run / "epochs").iterdir())
+    assert (workshop.runs / "first/fold-0/predictions.csv").read_text() == before
+    first, second = (
+        np.loadtxt(
+            workshop.runs / name / "fold-0/predictions.csv", delimiter=",", skiprows=1, usecols=4
+        )
+        for name in ("first", "refined")
+    )
+    # Hardly a step was taken, so that it is still the network it started from, but for the running
+    # statistics of its normalisation.
+    assert np.corrcoef(first, second)[0, 1] > 0.9
+
+
 def test_out_of_fold_rows_are_patients_that_did_not_train(workshop: Workshop) -> None:
     for fold in FOLDS:
         run = workshop.runs / f"first/fold-{fold}"
