@@ -1,7 +1,7 @@
 import csv
 import resource
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -169,22 +169,23 @@ def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
         Ledger(Path("/dev/null"), columns())
 
 
-@pytest.fixture
-def almost_full() -> Iterator[Callable[[int], None]]:
-    """Limits the size of files for the rest of the test, as a full disk would."""
+@contextmanager
+def files_up_to(size: int) -> Iterator[None]:
+    """No file grows beyond a size, as on a full disk. The tests' own report may be such a file."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-def test_a_disk_that_is_full_is_said_and_costs_no_row_that_was_done(
-    file: Path, almost_full: Callable[[int], None]
-) -> None:
+def test_a_disk_that_is_full_is_said_and_costs_no_row_that_was_done(file: Path) -> None:
     ledger = Ledger(file, columns())
     ledger.begin(drop=())
     ledger.append(outcome("a.png"))
-    almost_full(file.stat().st_size + 10)
-    with pytest.raises(CannotError, match="cannot be written"):
+    almost_all = file.stat().st_size + 10
+    with files_up_to(almost_all), pytest.raises(CannotError, match="cannot be written"):
         ledger.append(outcome("b.png"))
     ledger.close()
     with closing(Ledger(file, columns())) as ledger:
