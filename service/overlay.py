@@ -1,5 +1,6 @@
 """Pictures for people: the radiograph at the size of a screen, and its class activation map."""
 
+import io
 from typing import Final
 
 import numpy as np
@@ -22,6 +23,9 @@ It is the same for all radiographs: a map that was stretched to its own maximum 
 alarming for healthy lungs as for sick ones.
 """
 
+_QUICK: Final = 1
+"""zlib's fastest level: the smaller file of a higher one takes longer to make than to send."""
+
 _FADE: Final = 0.3
 """Share of the scale over which the map fades in, so that weak evidence leaves no hard edge."""
 
@@ -43,6 +47,13 @@ def frame(radiograph: Radiograph, *, longest: int = LONGEST_SIDE) -> Image.Image
     ratio = min(1.0, longest / max(picture.size))
     size = (max(1, round(picture.width * ratio)), max(1, round(picture.height * ratio)))
     return picture if size == picture.size else picture.resize(size, Image.Resampling.BOX)
+
+
+def as_png(picture: Image.Image) -> bytes:
+    """A picture as the bytes of a PNG without metadata."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", compress_level=_QUICK)
+    return buffer.getvalue()
 
 
 def heat_layer(

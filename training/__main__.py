@@ -5,13 +5,16 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from service.inference.errors import BundleError
 from training.data import DataError
+
+if TYPE_CHECKING:
+    from training.assemble import Source
 
 # Keras picks its backend when it is first imported; the served networks must be TensorFlow's own
 # arithmetic unless the caller says otherwise. TensorFlow's C++ notices would break progress bars.
@@ -115,13 +118,9 @@ def assemble(
     version: VersionOption = "1.0.0",
 ) -> None:
     """Calibrate, choose the operating point, and write bundle and model card."""
-    from training.assemble import Source
     from training.assemble import assemble as make_bundle
-    from training.config import Recipe
-    from training.dataset import load_dataset
 
-    dataset = load_dataset(data, runs / "cache", further or ())
-    source = Source(dataset, [Recipe.read(path) for path in recipes], runs)
+    source = _source(recipes, data, further, runs)
     manifest = make_bundle(source, target, version=version)
     Console().print(
         f"{target} holds {manifest.name} {manifest.version}, verified. "
@@ -139,12 +138,9 @@ def calibrate(
 ) -> None:
     """Calibration and operating point of a bundle, anew from the out-of-fold predictions."""
     from training import calibrate as calibration
-    from training.assemble import Source, recalibrate
-    from training.config import Recipe
-    from training.dataset import load_dataset
+    from training.assemble import recalibrate
 
-    dataset = load_dataset(data, runs / "cache", further or ())
-    source = Source(dataset, [Recipe.read(path) for path in recipes], runs)
+    source = _source(recipes, data, further, runs)
     findings, manifest = recalibrate(source, bundle)
     calibration.print_choice(manifest, findings.figures["transfer"], Console())
     Console().print(f"Written to {bundle}, which verifies, and to its model card.")
@@ -247,8 +243,7 @@ def audit(
     dataset = load_dataset(data, runs / "cache", further or ())
     ensemble = load_ensemble(bundle, threads=os.cpu_count() or 1)
     scores = score_folder(ensemble, dataset.scan, suite=False)
-    records = {record.name: record for record in scores.records}
-    rows = shortcuts.audit(dataset, records, list(records), scores.ensemble[:, 0])
+    rows = shortcuts.audit(shortcuts.tabulate(dataset, scores.records), scores.ensemble[:, 0])
     shortcuts.print_table(rows, Console())
 
 
@@ -266,6 +261,15 @@ def everything(
     eda(data, further, runs)
     _fit(recipes, data, further, [*fold, None], runs)
     assemble(recipes, data, further, runs, target, version)
+
+
+def _source(recipes: list[Path], data: Path, further: list[Path] | None, runs: Path) -> "Source":
+    from training.assemble import Source
+    from training.config import Recipe
+    from training.dataset import load_dataset
+
+    dataset = load_dataset(data, runs / "cache", further or ())
+    return Source(dataset, [Recipe.read(path) for path in recipes], runs)
 
 
 def _fit(

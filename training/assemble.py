@@ -23,7 +23,7 @@ from service.inference.manifest import (
     TrainingData,
     write_schema,
 )
-from training.audit import auc_among_like, audit, interventions
+from training.audit import auc_among_like, audit, interventions, tabulate
 from training.calibrate import choose_threshold, fit_platt, transfer
 from training.card import CARD_FILE, Findings, write_card
 from training.compile import GRAPH_FILES, compile_bundle
@@ -148,11 +148,9 @@ def find(source: Source, predictions: OutOfFold) -> Findings:
     )
     figures["verdicts_unchanged"] = stability(calibrated, conditions, threshold.value)
     records = {record.name: record for record in source.dataset.scan.records}
-    names_scored = list(predictions.facts["name"])
-    figures["audit"] = audit(source.dataset, records, names_scored, calibrated[:, clean])
-    figures["among_like"] = auc_among_like(
-        source.dataset, records, names_scored, calibrated[:, clean]
-    )
+    files = tabulate(source.dataset, [records[name] for name in predictions.facts["name"]])
+    figures["audit"] = audit(files, calibrated[:, clean])
+    figures["among_like"] = auc_among_like(files, calibrated[:, clean])
     figures["interventions"] = interventions(labels, calibrated, conditions)
     return Findings(
         calibration=calibration,

@@ -4,7 +4,8 @@ Within one true class no property of the file should predict the score. Where on
 has learnt a shortcut of the archive.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -80,28 +81,42 @@ def border_brightness(frame: NDArray[np.uint8]) -> float:
     return float(frame[~inside].mean())
 
 
-def audit(
-    dataset: Dataset, records: Mapping[str, Record], names: list[str], probabilities: NDArray[Any]
-) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class Files:
+    """Properties of the files that were scored.
+
+    Attributes:
+        labels: Shape (N,), 0 or 1.
+        properties: By name of the property, shape (N,); NaN where it is not known.
+    """
+
+    labels: NDArray[np.int64]
+    properties: dict[str, NDArray[np.float64]]
+
+
+def tabulate(dataset: Dataset, records: Sequence[Record]) -> Files:
+    """Look at each of these images once."""
+    rows = [properties(dataset, record) for record in records]
+    return Files(
+        labels=np.array([record.label for record in records]),
+        properties={name: np.array([row[name] for row in rows]) for name in rows[0]},
+    )
+
+
+def audit(files: Files, probabilities: NDArray[Any]) -> list[dict[str, Any]]:
     """Correlate probabilities with file properties within each class.
 
     Args:
-        dataset: The images.
-        records: By name.
-        names: Name of each image scored.
-        probabilities: Shape (N,), in the order of the names.
+        files: The N images scored.
+        probabilities: Shape (N,).
 
     Returns:
         Rows of ``class``, ``property``, ``images`` and ``rank_correlation`` (Spearman's).
     """
-    chosen = [records[name] for name in names]
-    tables = [properties(dataset, record) for record in chosen]
-    labels = np.array([record.label for record in chosen])
     rows = []
     for label, class_name in enumerate(("NORMAL", "PNEUMONIA")):
-        for name in tables[0]:
-            values = np.array([table[name] for table in tables])
-            used = (labels == label) & np.isfinite(values)
+        for name, values in files.properties.items():
+            used = (files.labels == label) & np.isfinite(values)
             # A property that all images share ranks nothing.
             if len(np.unique(values[used])) < 3:
                 continue
@@ -117,32 +132,25 @@ def audit(
     return rows
 
 
-def auc_among_like(
-    dataset: Dataset, records: Mapping[str, Record], names: list[str], probabilities: NDArray[Any]
-) -> list[dict[str, Any]]:
+def auc_among_like(files: Files, probabilities: NDArray[Any]) -> list[dict[str, Any]]:
     """Rank normals against pneumonias of a like file only: what is left without the property?
 
     Args:
-        dataset: The images.
-        records: By name.
-        names: Name of each image scored.
-        probabilities: Shape (N,), in the order of the names.
+        files: The N images scored.
+        probabilities: Shape (N,).
 
     Returns:
         Rows of ``property``, ``images``, ``auc of the property`` itself and ``auc among like``;
         none for a property that separates the classes wholly.
     """
-    chosen = [records[name] for name in names]
-    tables = [properties(dataset, record) for record in chosen]
-    labels = np.array([record.label for record in chosen])
     rows = []
-    for name in tables[0]:
-        values = np.array([table[name] for table in tables])
+    for name, values in files.properties.items():
         used = np.isfinite(values)
-        among_like = stratified_auc(labels[used], probabilities[used], values[used])
+        labels = files.labels[used]
+        among_like = stratified_auc(labels, probabilities[used], values[used])
         if among_like is None:
             continue
-        own = auc(labels[used], values[used])
+        own = auc(labels, values[used])
         rows.append(
             {
                 "property": name,

@@ -1,7 +1,7 @@
 """What handlers need of the application, as annotated parameters."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import Depends, Request, Response
 
@@ -11,6 +11,9 @@ from service.observing import Observer
 from service.screening import Screening
 from service.texts import Language, negotiated
 from service.uploads import UploadLimits, UploadMemory
+
+SINGLE_FIELD: Final = frozenset({b"file"})
+"""Name of the form field that holds the one radiograph of a request."""
 
 
 @dataclass(frozen=True, slots=True)

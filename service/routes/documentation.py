@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from service import imaging, refusals
 from service.errors import MEDIA_TYPE, PROBLEMS, TYPE_PREFIX, Problem
 from service.imaging import ImagingError
 from service.refusals import RefusalError
@@ -27,6 +28,33 @@ SUCCESS: Responses = {200: {"headers": _REQUEST_ID_HEADER}}
 
 BINARY: Final[dict[str, Any]] = {"schema": {"type": "string", "format": "binary"}}
 """The content of an answer that is a file, under its media type."""
+
+
+IMAGE_PROBLEMS: Final = (
+    imaging.UnsupportedFormatError,
+    refusals.EmptyFileError,
+    imaging.CorruptImageError,
+    imaging.TooManyPixelsError,
+    imaging.SeveralFramesError,
+    imaging.UnusableRadiographError,
+)
+"""What may be wrong with one image."""
+
+UPLOAD_PROBLEMS: Final = (
+    refusals.NotMultipartError,
+    refusals.MalformedMultipartError,
+    refusals.MissingFileError,
+    refusals.UploadTooSlowError,
+    refusals.FileTooLargeError,
+    refusals.QueueFullError,
+    refusals.WaitTooLongError,
+    refusals.UploadsFullError,
+    refusals.OutOfMemoryError,
+    refusals.ShuttingDownError,
+    refusals.ModelNotReadyError,
+    refusals.ModelUnavailableError,
+)
+"""What may be wrong with an upload, or with the moment it comes at."""
 
 
 def problems(

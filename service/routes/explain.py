@@ -1,19 +1,30 @@
 """X-ray in, reasons out: where the networks found what their verdict rests on."""
 
-import io
 from functools import partial
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from service import refusals
 from service.explained import Explained
-from service.overlay import OPACITY, frame, heat_layer, overlay
+from service.overlay import OPACITY, as_png, frame, heat_layer, overlay
 from service.routes.client import unless_gone
-from service.routes.deps import AdmittedScreeningDep, LanguageDep, RequestIdDep, ServicesDep
-from service.routes.documentation import BINARY, SUCCESS, file_upload, problems
-from service.routes.predict import IMAGE_PROBLEMS, SINGLE_FIELD, UPLOAD_PROBLEMS
+from service.routes.deps import (
+    SINGLE_FIELD,
+    AdmittedScreeningDep,
+    LanguageDep,
+    RequestIdDep,
+    ServicesDep,
+)
+from service.routes.documentation import (
+    BINARY,
+    IMAGE_PROBLEMS,
+    SUCCESS,
+    UPLOAD_PROBLEMS,
+    file_upload,
+    problems,
+)
 from service.screening import Screening
 from service.texts import Language
 from service.uploads import received_files
@@ -21,9 +32,6 @@ from service.uploads import received_files
 router = APIRouter(tags=["screening"])
 
 Layer = Literal["both", "map"]
-
-_QUICK: Final = 1
-"""zlib's fastest level: the smaller file of a higher one takes longer to make than to send."""
 
 
 @router.post(
@@ -89,6 +97,4 @@ def _picture(screening: Screening, data: bytes, layer: Layer, opacity: float) ->
     else:
         size = frame(explanation.radiograph).size
         picture = heat_layer(explanation.heat, size, opacity=opacity)
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG", compress_level=_QUICK)
-    return Response(buffer.getvalue(), media_type="image/png")
+    return Response(as_png(picture), media_type="image/png")

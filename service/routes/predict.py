@@ -4,41 +4,29 @@ from functools import partial
 
 from fastapi import APIRouter, Request
 
-from service import imaging, refusals
+from service import refusals
 from service.errors import problem_of
 from service.routes.client import unless_gone
-from service.routes.deps import AdmittedScreeningDep, LanguageDep, RequestIdDep, ServicesDep
-from service.routes.documentation import SUCCESS, file_upload, problems
+from service.routes.deps import (
+    SINGLE_FIELD,
+    AdmittedScreeningDep,
+    LanguageDep,
+    RequestIdDep,
+    ServicesDep,
+)
+from service.routes.documentation import (
+    IMAGE_PROBLEMS,
+    SUCCESS,
+    UPLOAD_PROBLEMS,
+    file_upload,
+    problems,
+)
 from service.schemas import Batch, BatchError, BatchVerdict, Screened
 from service.uploads import MAX_BATCH_FILES, received_files
 
 router = APIRouter(tags=["screening"])
 
-SINGLE_FIELD = frozenset({b"file"})
 BATCH_FIELDS = frozenset({b"files", b"file"})
-
-IMAGE_PROBLEMS = (
-    imaging.UnsupportedFormatError,
-    refusals.EmptyFileError,
-    imaging.CorruptImageError,
-    imaging.TooManyPixelsError,
-    imaging.SeveralFramesError,
-    imaging.UnusableRadiographError,
-)
-UPLOAD_PROBLEMS = (
-    refusals.NotMultipartError,
-    refusals.MalformedMultipartError,
-    refusals.MissingFileError,
-    refusals.UploadTooSlowError,
-    refusals.FileTooLargeError,
-    refusals.QueueFullError,
-    refusals.WaitTooLongError,
-    refusals.UploadsFullError,
-    refusals.OutOfMemoryError,
-    refusals.ShuttingDownError,
-    refusals.ModelNotReadyError,
-    refusals.ModelUnavailableError,
-)
 
 
 @router.post(

@@ -1,24 +1,24 @@
 """X-ray in, its picture out, for browsers that cannot show the file."""
 
-import io
-from typing import Final
-
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from service import refusals
-from service.overlay import LONGEST_SIDE, frame
+from service.overlay import LONGEST_SIDE, as_png, frame
 from service.routes.client import unless_gone
-from service.routes.deps import AdmittedScreeningDep, ServicesDep
-from service.routes.documentation import BINARY, SUCCESS, file_upload, problems
-from service.routes.predict import IMAGE_PROBLEMS, SINGLE_FIELD, UPLOAD_PROBLEMS
+from service.routes.deps import SINGLE_FIELD, AdmittedScreeningDep, ServicesDep
+from service.routes.documentation import (
+    BINARY,
+    IMAGE_PROBLEMS,
+    SUCCESS,
+    UPLOAD_PROBLEMS,
+    file_upload,
+    problems,
+)
 from service.screening import Screening
 from service.uploads import received_files
 
 router = APIRouter(tags=["screening"])
-
-_QUICK: Final = 1
-"""zlib's fastest level: the smaller file of a higher one takes longer to make than to send."""
 
 
 @router.post(
@@ -46,6 +46,4 @@ async def preview(
 
 
 def _picture(screening: Screening, data: bytes) -> bytes:
-    buffer = io.BytesIO()
-    frame(screening.view(data)).save(buffer, "PNG", compress_level=_QUICK)
-    return buffer.getvalue()
+    return as_png(frame(screening.view(data)))

@@ -10,9 +10,21 @@ from starlette.responses import Response
 from service import refusals
 from service.report import MAX_NOTE, MAX_REFERENCE, make_report
 from service.routes.client import unless_gone
-from service.routes.deps import AdmittedScreeningDep, LanguageDep, RequestIdDep, ServicesDep
-from service.routes.documentation import BINARY, SUCCESS, file_upload, problems
-from service.routes.predict import IMAGE_PROBLEMS, SINGLE_FIELD, UPLOAD_PROBLEMS
+from service.routes.deps import (
+    SINGLE_FIELD,
+    AdmittedScreeningDep,
+    LanguageDep,
+    RequestIdDep,
+    ServicesDep,
+)
+from service.routes.documentation import (
+    BINARY,
+    IMAGE_PROBLEMS,
+    SUCCESS,
+    UPLOAD_PROBLEMS,
+    file_upload,
+    problems,
+)
 from service.screening import Screening
 from service.texts import Language
 from service.uploads import received_form

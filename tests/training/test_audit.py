@@ -12,6 +12,7 @@ from training.audit import (
     interventions,
     laplacian_variance,
     stratified_auc,
+    tabulate,
 )
 from training.dataset import load_dataset
 from training.metrics import auc
@@ -23,7 +24,7 @@ def test_a_score_that_follows_file_size_is_found(tmp_path: Path, data_set: Path)
     records = {record.name: record for record in dataset.scan.records}
     names = list(records)
     sizes = np.array([records[name].path.stat().st_size for name in names], dtype=float)
-    rows = audit(dataset, records, names, sizes)
+    rows = audit(tabulate(dataset, list(records.values())), sizes)
     found = {(row["class"], row["property"]): row["rank_correlation"] for row in rows}
     assert found["NORMAL", "file_bytes"] > 0.99
     assert found["PNEUMONIA", "file_bytes"] > 0.99
@@ -33,7 +34,8 @@ def test_an_unrelated_score_is_not_found(tmp_path: Path, data_set: Path) -> None
     dataset = load_dataset(data_set, tmp_path)
     records = {record.name: record for record in dataset.scan.records}
     scores = np.random.default_rng(0).uniform(size=len(records))
-    rows = [r for r in audit(dataset, records, list(records), scores) if r["images"] > 20]
+    files = tabulate(dataset, list(records.values()))
+    rows = [r for r in audit(files, scores) if r["images"] > 20]
     assert {row["property"] for row in rows} >= {"file_bytes", "laplacian_variance"}
     assert all(abs(row["rank_correlation"]) < 0.6 for row in rows)
 
@@ -87,6 +89,6 @@ def test_each_property_that_does_not_separate_the_classes_is_ranked(
     records = {record.name: record for record in dataset.scan.records}
     names = list(records)
     truth = np.array([records[name].label for name in names], dtype=float)
-    rows = auc_among_like(dataset, records, names, truth)
+    rows = auc_among_like(tabulate(dataset, list(records.values())), truth)
     assert rows
     assert all(row["auc among like"] == 1 for row in rows)
