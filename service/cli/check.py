@@ -21,7 +21,6 @@ PYTHONS: Final = ((3, 11), (3, 13))
 LIBRARIES: Final = (
     "numpy",
     "pillow",
-    "h5py",
     "pydantic",
     "pydantic-settings",
     "fastapi",

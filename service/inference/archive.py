@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from service.inference.allowed import ALLOWED_CLASSES
 from service.inference.errors import BundleError
-from service.inference.weights import inspect_weights
 
 CONFIG_FILE: Final = "config.json"
 METADATA_FILE: Final = "metadata.json"
@@ -54,6 +53,9 @@ def inspect_archive(data: bytes, *, file: str) -> None:
         # zipfile and zlib report damage by half a dozen exception types.
         raise BundleError(f"The file {file} is not a sound .keras archive.") from error
     _check_config(_parse(parts[CONFIG_FILE], file), file)
+    # It takes h5py, which comes with TensorFlow: who serves compiled graphs may have neither.
+    from service.inference.weights import inspect_weights  # noqa: PLC0415
+
     inspect_weights(parts[WEIGHTS_FILE], file=file)
 
 

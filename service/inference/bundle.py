@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, Literal
 
 from service.imaging import InputSpec
-from service.inference.archive import MAX_MEMBER_BYTES, inspect_archive
+from service.inference.archive import MAX_MEMBER_BYTES
 from service.inference.errors import BundleError
 from service.inference.manifest import MANIFEST_FILE, Manifest, MemberEntry, Threshold
 
@@ -52,8 +52,8 @@ class Bundle:
 def open_bundle(directory: Path) -> Bundle:
     """Read a models folder and verify all of it before anything in it is loaded.
 
-    Each file is read once. Its digest must be the manifest's, and each ``.keras`` archive must
-    pass ``inspect_archive``, with or without a manifest.
+    Each file is read once, and its digest must be the manifest's. What a ``.keras`` archive holds
+    is looked at by the engine that loads it; a compiled graph is served without that.
 
     Raises:
         BundleError: A file is missing, unreadable, too large, altered or not allowed.
@@ -102,7 +102,7 @@ def _open_described(directory: Path) -> Bundle:
             raise BundleError(
                 f"The file {file} is not the one that the manifest describes: its digest differs."
             )
-    return _inspected(Bundle(directory, manifest, f"sha256:{digest}", "manifest", contents))
+    return Bundle(directory, manifest, f"sha256:{digest}", "manifest", contents)
 
 
 def _open_original(directory: Path) -> Bundle:
@@ -126,13 +126,7 @@ def _open_original(directory: Path) -> Bundle:
         threshold=Threshold(value=0.5, rule="> 0.5, as the original script"),
     )
     digest = hashlib.sha256(listing.encode()).hexdigest()
-    return _inspected(Bundle(directory, manifest, f"sha256:{digest}", "bring-your-own", contents))
-
-
-def _inspected(bundle: Bundle) -> Bundle:
-    for member in bundle.manifest.members:
-        inspect_archive(bundle.contents[member.file], file=member.file)
-    return bundle
+    return Bundle(directory, manifest, f"sha256:{digest}", "bring-your-own", contents)
 
 
 def _read(directory: Path, name: str, *, limit: int) -> tuple[bytes, str]:
@@ -140,28 +134,20 @@ def _read(directory: Path, name: str, *, limit: int) -> tuple[bytes, str]:
     try:
         # Without O_NONBLOCK, opening a named pipe would wait for a writer for ever.
         descriptor = os.open(directory / name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor has no Path
+        with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 - it has no Path
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise BundleError(f"The bundle's {name} is not a regular file.")
             if status.st_size > limit:
                 raise BundleError(f"The file {name} has more than {limit} bytes.")
-            return _read_bounded(file, name, limit)
+            data = file.read(status.st_size + 1)
     except FileNotFoundError as error:
         raise BundleError(f"The bundle lacks the file {name}.") from error
     except OSError as error:
         raise BundleError(f"The file {name} cannot be read.") from error
-
-
-def _read_bounded(file: BinaryIO, name: str, limit: int) -> tuple[bytes, str]:
-    digest = hashlib.sha256()
-    data = bytearray()
-    for chunk in _chunks(file):
-        data += chunk
-        if len(data) > limit:
-            raise BundleError(f"The file {name} has more than {limit} bytes.")
-        digest.update(chunk)
-    return bytes(data), digest.hexdigest()
+    if len(data) != status.st_size:
+        raise BundleError(f"The file {name} changed while it was read.")
+    return data, hashlib.sha256(data).hexdigest()
 
 
 def _chunks(file: BinaryIO) -> Iterator[bytes]:

@@ -19,7 +19,8 @@ def golden_inputs(spec: InputSpec) -> dict[GoldenKind, NDArray[np.float32]]:
     Returns:
         For each kind an array of shape (height, width, channels), as ``prepare`` gives it.
     """
-    y, x = np.mgrid[0 : 1 : _HEIGHT * 1j, 0 : 1 : _WIDTH * 1j]
+    # A column and a row that numpy spreads over the plane only where both meet.
+    y, x = np.ogrid[0 : 1 : _HEIGHT * 1j, 0 : 1 : _WIDTH * 1j]
     drawings: dict[GoldenKind, NDArray[np.float64]] = {
         "ramp": (x + y) / 2,
         "checker": ((x * 16).astype(int) + (y * 12).astype(int)) % 2 * 0.8 + 0.1,

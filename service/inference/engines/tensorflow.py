@@ -6,6 +6,7 @@ import math
 import os
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from io import BytesIO
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.imaging import InputSpec
-from service.inference.archive import CONFIG_FILE, WEIGHTS_FILE
+from service.inference.archive import CONFIG_FILE, WEIGHTS_FILE, inspect_archive
 from service.inference.bundle import Bundle
 from service.inference.engines.contract import check_batch
 from service.inference.engines.fused import fuse
@@ -25,6 +26,12 @@ _MAX_VALUES_PER_IMAGE: Final = 2**28
 Two small residual networks at 192x192 need a thirtieth of it. A layer that enlarges without
 weights, such as ``Resizing``, could ask for any amount.
 """
+
+_NO_TENSORFLOW: Final = (
+    "This bundle needs TensorFlow, which is not installed here: install "
+    "pneumonia-xray[tensorflow], use the image that has it, or give the bundle an up-to-date "
+    "compiled graph with `python -m training compile`."
+)
 
 logger = logging.getLogger(__name__)
 
@@ -43,8 +50,14 @@ class TensorFlowEngine:
             threads: Processor threads that one call may use.
 
         Raises:
-            BundleError: TensorFlow cannot be had here, or a network does not fit the manifest.
+            BundleError: TensorFlow cannot be had here, or a network is not one of plain built-in
+                layers or does not fit the manifest.
         """
+        if find_spec("tensorflow") is None:
+            raise BundleError(_NO_TENSORFLOW)
+        # Before Keras gets to see any of them.
+        for member in bundle.manifest.members:
+            inspect_archive(bundle.contents[member.file], file=member.file)
         tf = _start_tensorflow(threads)
         spec = bundle.manifest.input
         models = [
@@ -90,11 +103,7 @@ def _start_tensorflow(threads: int) -> Any:
         import keras  # noqa: PLC0415
         import tensorflow as tf  # noqa: PLC0415
     except ImportError as error:
-        raise BundleError(
-            "This bundle needs TensorFlow, which is not installed here: install "
-            "pneumonia-xray[tensorflow], use the image that has it, or give the bundle an "
-            "up-to-date compiled graph with `python -m training compile`."
-        ) from error
+        raise BundleError(_NO_TENSORFLOW) from error
     if keras.backend.backend() != "tensorflow":
         raise BundleError("Keras already runs here with another backend than TensorFlow.")
     try:
