@@ -1,6 +1,7 @@
 """``python -m benchmarks``: measure all contenders in turn and print tables."""
 
 import argparse
+import dataclasses
 import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -12,11 +13,11 @@ from rich.console import Console
 from benchmarks import report
 from benchmarks.contenders import ROOT, Contender, Work, contenders
 from benchmarks.cores import shared_out
-from benchmarks.figures import Figures, Growth
-from benchmarks.floor import Ground, Wish, ground
+from benchmarks.figures import Beside, Figures, Growth
+from benchmarks.floor import Wish, ground
 from benchmarks.images import Item, mixture, radiographs
 from benchmarks.machine import describe
-from benchmarks.measure import CROWD, Bench, growth, measure, saved
+from benchmarks.measure import CROWD, Bench, beside_floor, growth, measure, saved
 from benchmarks.process import ContenderError
 from benchmarks.results import Results, write
 from service.inference.manifest import MANIFEST_FILE, Manifest
@@ -25,6 +26,8 @@ SECONDS: Final = 8.0
 QUICK_SECONDS: Final = 2.0
 GROWTH: Final = (500, 5000)
 QUICK_GROWTH: Final = (50, 200)
+ROUNDS: Final = 4
+QUICK_ROUNDS: Final = 1
 
 console = Console()
 
@@ -35,8 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     made_at, machine = datetime.now(UTC), describe()
     items = radiographs(options.images)
     with tempfile.TemporaryDirectory(prefix="pneumonia-xray-bench-") as folder:
-        bench, ground = _set_up(options, items, Path(folder))
+        bench, wish = _set_up(options, items, Path(folder))
         measured, unmeasured = _measure_all(_chosen(options), bench)
+        side = _beside(bench, wish, options.quick) if measured else None
         grown = _grow(bench, options.quick)
     results = Results(
         made_at,
@@ -44,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _described(options, bench, items),
         measured,
         unmeasured,
-        ground.floor,
+        side,
         grown,
         len(bench.cores) or options.cores,
     )
@@ -76,9 +80,7 @@ def _chosen(options: argparse.Namespace) -> list[Contender]:
     ]
 
 
-def _set_up(
-    options: argparse.Namespace, items: Sequence[Item], folder: Path
-) -> tuple[Bench, Ground]:
+def _set_up(options: argparse.Namespace, items: Sequence[Item], folder: Path) -> tuple[Bench, Wish]:
     manifest = Manifest.from_json((options.bundle / MANIFEST_FILE).read_bytes())
     cores, client_cores = shared_out(options.cores)
     seconds = QUICK_SECONDS if options.quick else SECONDS
@@ -99,7 +101,7 @@ def _set_up(
         cores=wish.cores,
     )
     bench = Bench(work, manifest, items, found.probabilities, cores, client_cores, seconds, folder)
-    return bench, found
+    return bench, wish
 
 
 def _graph(bundle: Path, manifest: Manifest, precision: str) -> Path:
@@ -124,6 +126,18 @@ def _measure_all(
             unmeasured[contender.name] = str(error)
             console.print(f"  not measured: {error}")
     return measured, unmeasured
+
+
+def _beside(bench: Bench, wish: Wish, quick: bool) -> Beside | None:
+    console.print("ours and the bare loop in turn ...")
+    ours = contenders(bench.work.cores)[0]
+    shorter = dataclasses.replace(wish, seconds=wish.seconds / 2)
+    halved = dataclasses.replace(bench, seconds=bench.seconds / 2)
+    try:
+        return beside_floor(ours, halved, shorter, QUICK_ROUNDS if quick else ROUNDS)
+    except ContenderError as error:
+        console.print(f"  not measured: {error}")
+        return None
 
 
 def _grow(bench: Bench, quick: bool) -> Growth | None:
@@ -157,8 +171,8 @@ def _show(results: Results) -> None:
     for columns in (report.COLUMNS[:half], report.COLUMNS[half:]):  # the whole is too wide
         rows = report.comparison(results.measured, results.unmeasured, columns)
         console.print(report.table(rows, "In brackets: how many times better ours is"))
-    if results.ours:
-        rows = report.against_floor(results.ours, results.floor, results.cores)
+    if results.beside:
+        rows = report.against_floor(results.beside, results.cores)
         console.print(report.table(rows, "Against the floor"))
     if results.growth:
         console.print(report.table(report.memory(results.growth), "Memory over time"))

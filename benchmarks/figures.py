@@ -1,6 +1,6 @@
 """What is measured of a contender, and how figures are made of raw observations."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,11 +29,13 @@ class Phase:
         latencies: Of its answers.
         per_second: Answers for each second.
         cpu_seconds: Processor seconds of the contender for each answer, children included.
+        client_cpu_seconds: Processor seconds of the client for each answer.
     """
 
     latencies: Latencies
     per_second: float
     cpu_seconds: float
+    client_cpu_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,40 @@ class Floor:
 
 
 @dataclass(frozen=True, slots=True)
+class Round:
+    """The bare loop and the service, one right after the other."""
+
+    floor: Floor
+    alone: Phase
+    crowd: Phase
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """The service beside the bare loop: medians over rounds in which they take turns.
+
+    Attributes:
+        floor_threads: Engine threads of the loop.
+        floor_ms: Median milliseconds of one radiograph in the loop.
+        floor_cpu_s: Processor seconds of one radiograph in the loop.
+        alone_ms: Median milliseconds of an answer to one client.
+        per_second: Answers for each second to eight clients.
+        cpu_s: Processor seconds of one of those answers.
+        client_cpu_s: Processor seconds that the client took for it.
+        rounds: How many.
+    """
+
+    floor_threads: int
+    floor_ms: float
+    floor_cpu_s: float
+    alone_ms: float
+    per_second: float
+    cpu_s: float
+    client_cpu_s: float
+    rounds: int
+
+
+@dataclass(frozen=True, slots=True)
 class Growth:
     """Memory of the service after a few and after many requests, in MiB."""
 
@@ -97,6 +133,25 @@ def ratio(theirs: float, ours: float, *, lower_is_better: bool) -> float:
     return theirs / ours if lower_is_better else ours / theirs
 
 
-def share_of_floor(per_second: float, floor: Floor, cores: int) -> float:
+def beside(rounds: Sequence[Round]) -> Beside:
+    """Take each figure's median over the rounds: a slow minute of the machine falls on both."""
+
+    def median(figure: Callable[[Round], float]) -> float:
+        return float(np.median([figure(each) for each in rounds]))
+
+    threads = [each.floor.threads for each in rounds]
+    return Beside(
+        floor_threads=max(set(threads), key=threads.count),
+        floor_ms=median(lambda each: each.floor.p50_ms),
+        floor_cpu_s=median(lambda each: each.floor.cpu_seconds),
+        alone_ms=median(lambda each: each.alone.latencies.p50),
+        per_second=median(lambda each: each.crowd.per_second),
+        cpu_s=median(lambda each: each.crowd.cpu_seconds),
+        client_cpu_s=median(lambda each: each.crowd.client_cpu_seconds),
+        rounds=len(rounds),
+    )
+
+
+def share_of_floor(per_second: float, floor_cpu_s: float, cores: float) -> float:
     """Answers for each second as a share of what the cores could do without HTTP, 0 to 1."""
-    return per_second * floor.cpu_seconds / cores
+    return per_second * floor_cpu_s / cores

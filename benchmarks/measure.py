@@ -10,7 +10,8 @@ import numpy as np
 
 from benchmarks import load
 from benchmarks.contenders import Contender, Work
-from benchmarks.figures import Figures, Growth, Phase, latencies
+from benchmarks.figures import Beside, Figures, Growth, Phase, Round, beside, latencies
+from benchmarks.floor import Wish, ground
 from benchmarks.images import Item
 from benchmarks.process import ContenderError, Launch, Running, free_port, watched
 from service.inference.ensemble import calibrate, combine
@@ -62,6 +63,27 @@ def measure(contender: Contender, bench: Bench) -> Figures:
     return Figures(first_answer_s, alone, crowd, max(peak.mib, now_mib), difference)
 
 
+def beside_floor(contender: Contender, bench: Bench, wish: Wish, rounds: int) -> Beside:
+    """Let the bare loop and a contender take turns.
+
+    Raises:
+        ContenderError: It does not start, or fails a request.
+    """
+    with _start(contender, bench) as running:
+        running.first_answer(bench.items[0])
+        _send(running, bench, bench.items, clients=CROWD, seconds=WARM_UP_S)
+        return beside(
+            [
+                Round(
+                    ground(wish, bench.cores).floor,
+                    _phase(running, bench, clients=1),
+                    _phase(running, bench, clients=CROWD),
+                )
+                for _ in range(rounds)
+            ]
+        )
+
+
 def growth(
     contender: Contender, bench: Bench, items: Sequence[Item], *, few: int, many: int
 ) -> Growth:
@@ -103,7 +125,12 @@ def _phase(running: Running, bench: Bench, *, clients: int) -> Phase:
     seen = _send(running, bench, bench.items, clients=clients, seconds=bench.seconds)
     cpu_seconds = running.cpu_seconds() - before
     answers = len(seen.milliseconds)
-    return Phase(latencies(seen.milliseconds), answers / seen.seconds, cpu_seconds / answers)
+    return Phase(
+        latencies(seen.milliseconds),
+        answers / seen.seconds,
+        cpu_seconds / answers,
+        seen.cpu_seconds / answers,
+    )
 
 
 def _send(

@@ -18,7 +18,7 @@ import psutil
 
 from benchmarks.cores import keep_to
 from benchmarks.images import Item
-from benchmarks.load import form, post
+from benchmarks.load import BOUNDARY, form
 
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 15.0
@@ -103,7 +103,11 @@ class Running:
         """Send one file over a connection of its own."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=START_TIMEOUT_S)
         try:
-            return post(connection, item.path, form("file", item.name, item.data))
+            headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+            body = form("file", item.name, item.data)
+            connection.request("POST", item.path, body, headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
         finally:
             connection.close()
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
-from benchmarks.figures import Figures, Floor, Growth, ratio, share_of_floor
+from benchmarks.figures import Beside, Figures, Growth, ratio, share_of_floor
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,32 +77,39 @@ def _cell(column: Column, figures: Figures, ours: Figures | None) -> str:
     return f"{text} ({times:.1f}x)"
 
 
-def against_floor(ours: Figures, floor: Floor, cores: int) -> Rows:
+def against_floor(seen: Beside, cores: int) -> Rows:
     """What HTTP, queue and the rest of the service cost beside the work itself."""
-    alone, over = ours.alone.latencies.p50, ours.alone.latencies.p50 - floor.p50_ms
-    most = cores / floor.cpu_seconds
-    share = share_of_floor(ours.crowd.per_second, floor, cores)
-    threads = "1 engine thread" if floor.threads == 1 else f"{floor.threads} engine threads"
+    over = seen.alone_ms - seen.floor_ms
+    threads = "1 engine thread" if seen.floor_threads == 1 else f"{seen.floor_threads} threads"
+    left = cores - seen.per_second * seen.client_cpu_s
     return [
         ["", "ours", "bare loop", "difference"],
         [
             f"1 client: p50 (loop with {threads})",
-            f"{alone:.1f} ms",
-            f"{floor.p50_ms:.1f} ms",
-            f"{over:+.1f} ms ({over / floor.p50_ms:+.0%})",
+            f"{seen.alone_ms:.1f} ms",
+            f"{seen.floor_ms:.1f} ms",
+            f"{over:+.1f} ms ({over / seen.floor_ms:+.0%})",
         ],
         [
             f"8 clients: answers/s (loop: {cores} cores / CPU time per radiograph)",
-            f"{ours.crowd.per_second:.1f}",
-            f"{most:.1f}",
-            f"{share:.0%} of the loop's",
+            *_crowd(seen, cores),
         ],
+        [f"the same, of the {left:.2f} cores that the client leaves", *_crowd(seen, left)],
         [
             "CPU per answer",
-            f"{1000 * ours.crowd.cpu_seconds:.1f} ms",
-            f"{1000 * floor.cpu_seconds:.1f} ms",
-            f"{1000 * (ours.crowd.cpu_seconds - floor.cpu_seconds):+.1f} ms",
+            f"{1000 * seen.cpu_s:.1f} ms",
+            f"{1000 * seen.floor_cpu_s:.1f} ms",
+            f"{1000 * (seen.cpu_s - seen.floor_cpu_s):+.1f} ms",
         ],
+    ]
+
+
+def _crowd(seen: Beside, cores: float) -> list[str]:
+    share = share_of_floor(seen.per_second, seen.floor_cpu_s, cores)
+    return [
+        f"{seen.per_second:.1f}",
+        f"{cores / seen.floor_cpu_s:.1f}",
+        f"{share:.0%} of the loop's",
     ]
 
 

@@ -1,13 +1,23 @@
 """Figures of contenders that never ran."""
 
-from benchmarks.figures import Figures, Floor, Latencies, Phase
+from benchmarks.figures import Beside, Figures, Latencies, Phase
 
 
 def made_up(times: float = 1.0) -> Figures:
     """Figures of one that is so many times slower and larger than the first."""
-    alone = Phase(Latencies(20 * times, 25 * times, 30 * times), 50 / times, 0.02 * times)
-    crowd = Phase(Latencies(100 * times, 150 * times, 200 * times), 80 / times, 0.025 * times)
+    alone = Phase(Latencies(20 * times, 25 * times, 30 * times), 50 / times, 0.02 * times, 0.001)
+    slower = Latencies(100 * times, 150 * times, 200 * times)
+    crowd = Phase(slower, 80 / times, 0.025 * times, 0.001)
     return Figures(0.5 * times, alone, crowd, 160 * times, 0.00001)
 
 
-FLOOR = Floor(threads=2, p50_ms=16.0, cpu_seconds=0.02)
+BESIDE = Beside(
+    floor_threads=2,
+    floor_ms=16.0,
+    floor_cpu_s=0.02,
+    alone_ms=20.0,
+    per_second=80.0,
+    cpu_s=0.025,
+    client_cpu_s=0.005,
+    rounds=4,
+)

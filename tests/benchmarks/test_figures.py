@@ -1,7 +1,7 @@
 import pytest
 
-from benchmarks.figures import latencies, ratio, share_of_floor
-from tests.benchmarks.made_up import FLOOR
+from benchmarks.figures import Floor, Round, beside, latencies, ratio, share_of_floor
+from tests.benchmarks.made_up import made_up
 
 
 def test_percentiles_lie_where_the_answers_do() -> None:
@@ -24,6 +24,15 @@ def test_a_ratio_above_one_means_that_ours_is_ahead_whichever_way_is_better() ->
 
 
 def test_all_cores_busy_with_nothing_else_are_the_whole_floor() -> None:
-    most = 2 / FLOOR.cpu_seconds
-    assert share_of_floor(most, FLOOR, cores=2) == pytest.approx(1)
-    assert share_of_floor(most / 2, FLOOR, cores=2) == pytest.approx(0.5)
+    assert share_of_floor(100, 0.02, cores=2) == pytest.approx(1)
+    assert share_of_floor(50, 0.02, cores=2) == pytest.approx(0.5)
+
+
+def test_a_round_that_the_machine_slowed_down_does_not_decide() -> None:
+    rounds = [
+        Round(Floor(threads, 16 * slow, 0.02 * slow), made_up(slow).alone, made_up(slow).crowd)
+        for threads, slow in ((2, 1.0), (1, 5.0), (2, 1.0))
+    ]
+    seen = beside(rounds)
+    assert (seen.floor_threads, seen.floor_ms, seen.floor_cpu_s) == (2, 16, 0.02)
+    assert (seen.alone_ms, seen.per_second, seen.cpu_s, seen.rounds) == (20, 80, 0.025, 3)

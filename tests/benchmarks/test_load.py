@@ -77,6 +77,15 @@ def test_a_server_that_is_not_there_is_counted_and_not_hidden(
     assert seen.statuses == [{"0": 1}, {"0": 1}]
 
 
+def test_an_answer_that_does_not_say_how_long_it_is_counts_as_broken(
+    server: _Server, items: list[tuple[str, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_Handler, "protocol_version", "HTTP/1.0")
+    monkeypatch.setattr(_Handler, "send_header", lambda *_: None)
+    seen = order(Order(server.server_port, clients=1, seconds=60, most=2, items=items), [])
+    assert seen.statuses == [{"0": 1}, {"0": 1}]
+
+
 def test_a_form_holds_one_file_between_its_boundaries() -> None:
     first, *_, last = form("file", "x.jpeg", b"pixels").split(b"\r\n")
     body = form("file", "x.jpeg", b"pixels")

@@ -4,7 +4,7 @@ from rich.console import Console
 
 from benchmarks import report
 from benchmarks.figures import Growth
-from tests.benchmarks.made_up import FLOOR, made_up
+from tests.benchmarks.made_up import BESIDE, made_up
 
 
 def _column(rows: report.Rows, title: str) -> list[str]:
@@ -36,10 +36,16 @@ def test_nothing_measured_is_a_table_of_titles() -> None:
 
 
 def test_the_floor_shows_the_cost_of_a_request_and_the_share_of_the_cores() -> None:
-    titles, alone, crowd, cpu = report.against_floor(made_up(), FLOOR, cores=2)
-    assert len(titles) == len(alone) == len(crowd) == len(cpu)
+    titles, alone, crowd, left, cpu = report.against_floor(BESIDE, cores=2)
+    assert len(titles) == len(alone) == len(crowd) == len(left) == len(cpu)
     assert alone[1:] == ["20.0 ms", "16.0 ms", "+4.0 ms (+25%)"]
     assert crowd[1:] == ["80.0", "100.0", "80% of the loop's"]
+    assert left == [
+        "the same, of the 1.60 cores that the client leaves",
+        "80.0",
+        "80.0",
+        "100% of the loop's",
+    ]
     assert cpu[1:] == ["25.0 ms", "20.0 ms", "+5.0 ms"]
 
 

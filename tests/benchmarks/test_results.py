@@ -4,7 +4,7 @@ from pathlib import Path
 
 from benchmarks.figures import Growth
 from benchmarks.results import Results, page, write
-from tests.benchmarks.made_up import FLOOR, made_up
+from tests.benchmarks.made_up import BESIDE, made_up
 
 RESULTS = Results(
     made_at=datetime(2030, 1, 2, 3, 4, tzinfo=UTC),
@@ -12,7 +12,7 @@ RESULTS = Results(
     set_up=["8 synthetic chests"],
     measured={"ours": made_up(), "theirs": made_up(3)},
     unmeasured={"others": "It ended by itself."},
-    floor=FLOOR,
+    beside=BESIDE,
     growth=Growth(500, 150, 5000, 156),
     cores=2,
 )
@@ -33,8 +33,8 @@ def test_the_page_holds_contenders_floor_and_memory() -> None:
     assert "+4.0%" in text
 
 
-def test_without_a_measurement_of_ours_there_is_nothing_to_set_against_the_floor() -> None:
-    text = page(replace(RESULTS, measured={}, growth=None))
+def test_what_was_not_measured_has_no_table() -> None:
+    text = page(replace(RESULTS, beside=None, growth=None))
     assert "Against the floor" not in text
     assert "Memory over time" not in text
 
