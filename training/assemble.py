@@ -56,6 +56,7 @@ def assemble(source: Source, target: Path, *, version: str) -> Manifest:
         DataError: A fold or a final fit is missing.
         BundleError: What was made does not verify.
     """
+    _member_names(source.recipes)
     names = [recipe.name for recipe in source.recipes]
     finals = [RunFolder(source.runs, name, None) for name in names]
     for folder in finals:
@@ -81,7 +82,7 @@ def recalibrate(source: Source, target: Path) -> tuple[Findings, Manifest]:
     """
     old = open_bundle(target)
     names = [recipe.name for recipe in source.recipes]
-    members = [recipe.member for recipe in source.recipes]
+    members = _member_names(source.recipes)
     if old.provenance != "manifest" or [member.name for member in old.manifest.members] != members:
         raise DataError(f"The networks in {target} do not come from {' and '.join(names)}.")
     for member, name in zip(old.manifest.members, names, strict=True):
@@ -165,6 +166,13 @@ def find(source: Source, predictions: OutOfFold) -> Findings:
     )
 
 
+def _member_names(recipes: Sequence[Recipe]) -> list[str]:
+    names = [recipe.member for recipe in recipes]
+    if len(set(names)) < len(names):
+        raise DataError("Two members have the same view. Give recipes with different views.")
+    return names
+
+
 def _summaries(source: Source, folds: Sequence[int]) -> list[dict[str, Any]]:
     """Facts of every run that the members come from, those they started from included."""
     found = []
@@ -180,7 +188,7 @@ def _summaries(source: Source, folds: Sequence[int]) -> list[dict[str, Any]]:
 
 
 def _manifest(source: Source, findings: Findings, staging: Path, version: str) -> Manifest:
-    names = [recipe.member for recipe in source.recipes]
+    names = _member_names(source.recipes)
     entries = describe_members(staging, dict(zip(names, MEMBER_FILES, strict=True)))
     scan = findings.scan
     return Manifest(

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.imaging import InputSpec
+from service.inference.archive import inspect_archive
 from service.inference.bundle import Bundle, file_sha256, open_bundle
 from service.inference.engines import Engine
 from service.inference.engines.onnx import OnnxEngine
@@ -21,7 +22,7 @@ from service.inference.golden import make_golden
 from service.inference.manifest import MANIFEST_FILE, Agreement, Compiled, Quantised
 from training.data import DataError, Record, one_per_patient, read_radiograph
 from training.frames import to_tensor
-from training.graphs import export, quantise
+from training.graphs import export, halve, quantise
 from training.metrics import auc
 
 __all__ = ["GRAPH_FILES", "Agreement", "CompileError", "Outcome", "compile_bundle"]
@@ -111,9 +112,13 @@ def compile_bundle(directory: Path, records: Sequence[Record]) -> Outcome:
     shown = _spread(patients, GATE_IMAGES)
     others = _spread([record for record in patients if record not in set(shown)], INT8_GATE_IMAGES)
     spec, members = bundle.manifest.input, bundle.manifest.members
+    for member in members:
+        inspect_archive(bundle.contents[member.file], file=member.file)
     with tempfile.TemporaryDirectory(dir=directory) as scratch:
         graph, small = (Path(scratch) / file for file in GRAPH_FILES)
-        export([directory / member.file for member in members], spec, graph)
+        wide = Path(scratch) / "wide.onnx"
+        export([directory / member.file for member in members], spec, wide)
+        halve(wide, graph)
         images = _prepared(shown, spec)
         compiled = Compiled(
             file=GRAPH_FILE,
@@ -124,7 +129,7 @@ def compile_bundle(directory: Path, records: Sequence[Record]) -> Outcome:
         agreement = _judge_fp32(bundle, images)
         quantised, refusal = None, _too_few(others)
         if not refusal:
-            quantise(graph, images, small)
+            quantise(wide, images, small)
             quantised, refusal = _judge_int8(bundle, compiled, small, others)
         graph.replace(directory / GRAPH_FILE)
         if quantised:

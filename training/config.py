@@ -126,8 +126,8 @@ class Recipe(_Section):
 
     @property
     def member(self) -> str:
-        """Name of its member in a bundle: refining a network does not make it another one."""
-        return self.chain[0].name
+        """Name of its member in a bundle: what it looks at, which the service has words for."""
+        return self.architecture.view
 
     @classmethod
     def read(cls, path: Path) -> Self:

@@ -4,7 +4,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from training.callbacks import (
 from training.config import Recipe
 from training.data import DataError, Record, one_per_patient, split
 from training.dataset import Dataset
-from training.networks import AETIOLOGY, PNEUMONIA, build_trainable, member_of, start_from
+from training.networks import AETIOLOGY, PNEUMONIA, build_trainable, member_of
 from training.sampler import BalancedSampler
 from training.suite import SUITE
 
@@ -53,6 +53,11 @@ class RunFolder:
     def member(self) -> Path:
         """The network to serve."""
         return self.path / "member.keras"
+
+    @property
+    def weights(self) -> Path:
+        """What the training ended with, for a recipe that refines it."""
+        return self.path / "trained.weights.h5"
 
     @property
     def predictions(self) -> Path:
@@ -96,7 +101,8 @@ def fit(dataset: Dataset, recipe: Recipe, folder: RunFolder) -> dict[str, Any]:
     watch = HeldOutScore(dataset, held_out, recipe.input) if held_out else None
     model, history = train(dataset, recipe, folder, training, watch)
     member = member_of(model, recipe.input, recipe.architecture)
-    _save_whole(member, folder.member)
+    _save_whole(model.save_weights, folder.weights)
+    _save_whole(member.save, folder.member)
     summary = {
         "recipe": recipe.model_dump(mode="json"),
         "fold": folder.fold,
@@ -191,7 +197,7 @@ def train(
     schedule = recipe.schedule
     model = build_trainable(recipe.input, recipe.architecture)
     if recipe.start is not None:
-        start_from(model, keras.models.load_model(folder.of(recipe.start).member, compile=False))
+        model.load_weights(folder.of(recipe.start).weights)
     steps = schedule.images_per_epoch // schedule.batch
     warmup = round(schedule.warmup_epochs * steps)
     model.compile(
@@ -244,11 +250,11 @@ def train(
     return model, pd.read_csv(log)
 
 
-def _save_whole(member: keras.Model, path: Path) -> None:
+def _save_whole(save: Callable[[Path], None], path: Path) -> None:
     """Write beside the target, then rename: a full disk leaves no half a network."""
     partial = path.with_name(f"partial-{path.name}")
     try:
-        member.save(partial)
+        save(partial)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

@@ -133,8 +133,9 @@ def best_recipe(study: Study, name: str) -> Recipe:
     best = study.trials.best_trial
     return recipe_at(study.protocol.base, best.params, name).model_copy(
         update={
-            "note": f"Trial {best.number} of a study of {_trained(study.trials)}, the best by mean "
-            f"held-out AUC under perturbation on a short schedule ({best.value:.4f})."
+            "note": f"Trial {best.number} of the study, the best of {_trained(study.trials)} that "
+            "were trained, by mean held-out AUC under perturbation on a short schedule "
+            f"({best.value:.4f})."
         }
     )
 

@@ -27,7 +27,7 @@ def test_a_recipe_that_starts_from_another_holds_it(tmp_path: Path) -> None:
     assert (start.name, start.seed) == ("first", 7)
     chain = Recipe.read(tmp_path / "second.toml").chain
     assert [recipe.name for recipe in chain] == ["first", "second"]
-    assert {recipe.member for recipe in chain} == {"first"}
+    assert {recipe.member for recipe in chain} == {"whole-frame"}
 
 
 def test_a_recipe_that_starts_from_itself_or_from_another_network_is_refused(

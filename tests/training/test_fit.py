@@ -1,30 +1,15 @@
-"""A run's claim on its folder, and the weights that it begins with."""
+"""A run's claim on its folder, and its neighbours."""
 
 import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from service.imaging import InputSpec
-from training.config import Architecture, Recipe
+from training.config import Recipe
 from training.fit import RunFolder, claim_of
-from training.networks import build_trainable, member_of, start_from
 
 pytestmark = pytest.mark.tensorflow
-
-SMALL = Architecture(stem_width=4, widths=(8,), depths=(1,))
-SPEC = InputSpec(height=32, width=32)
-
-
-def test_a_network_that_starts_from_a_member_answers_as_it_does() -> None:
-    images = np.random.default_rng(0).random((3, 32, 32, 1), dtype=np.float32)
-    member = member_of(build_trainable(SPEC, SMALL), SPEC, SMALL)
-    other = build_trainable(SPEC, SMALL)
-    start_from(other, member)
-    again = member_of(other, SPEC, SMALL)
-    np.testing.assert_allclose(again(images), member(images), atol=1e-6)
 
 
 def test_a_claim_from_before_a_field_was_added_still_holds() -> None:

@@ -6,15 +6,19 @@ import keras
 import numpy as np
 import pytest
 
+from service.imaging import InputSpec
 from service.inference import open_bundle
 from tests.inference.engines.networks import phantom_batch
 from tests.tiny_bundle import FILES, write_tiny_bundle
-from training.graphs import both_scores
+from training.config import Architecture
+from training.graphs import both_scores, export, halve, scores_of
+from training.networks import build_trainable, member_of
 
 pytestmark = [
     pytest.mark.tensorflow,
     pytest.mark.timeout(300),
     pytest.mark.filterwarnings("ignore:In the future `np.object`:FutureWarning"),
+    pytest.mark.filterwarnings("ignore:__array__ implementation doesn.t accept:DeprecationWarning"),
 ]
 
 
@@ -30,3 +34,17 @@ def test_members_are_scored_in_both_precisions(tmp_path: Path) -> None:
     expected = np.concatenate([np.asarray(network(images)) for network in networks], axis=1)
     np.testing.assert_allclose(wide, expected, atol=1e-4)
     assert 0 < np.abs(narrow - wide).mean() < 0.05
+
+
+def test_weights_of_16_bits_take_half_the_space_and_lose_nothing(tmp_path: Path) -> None:
+    spec = InputSpec(height=64, width=64)
+    shape = Architecture(view="local-contrast", stem_width=16, widths=(32, 64), depths=(1, 1))
+    files = [tmp_path / name for name in ("a.keras", "b.keras")]
+    for file in files:
+        member_of(build_trainable(spec, shape), spec, shape).save(file)
+    wide, half = tmp_path / "wide.onnx", tmp_path / "half.onnx"
+    export(files, spec, wide)
+    halve(wide, half)
+    images = np.random.default_rng(0).random((3, 64, 64, 1), dtype=np.float32)
+    np.testing.assert_array_equal(scores_of(half, images), scores_of(wide, images))
+    assert half.stat().st_size < 0.6 * wide.stat().st_size

@@ -93,7 +93,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
 def test_the_bundle_verifies_and_carries_its_protocol(workshop: Workshop) -> None:
     manifest = load_ensemble(workshop.models, threads=1).bundle.manifest
     assert manifest.version == "7"
-    assert [member.name for member in manifest.members] == ["first", "second"]
+    assert [member.name for member in manifest.members] == ["whole-frame", "local-contrast"]
     assert manifest.calibration.method == "platt"
     assert "Youden" in manifest.threshold.rule
     assert len(manifest.golden) > 0
