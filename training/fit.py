@@ -197,7 +197,7 @@ def train(
     schedule = recipe.schedule
     model = build_trainable(recipe.input, recipe.architecture)
     if recipe.start is not None:
-        model.load_weights(folder.of(recipe.start).weights)
+        model.load_weights(_weights_of(folder.of(recipe.start)))
     steps = schedule.images_per_epoch // schedule.batch
     warmup = round(schedule.warmup_epochs * steps)
     model.compile(
@@ -248,6 +248,15 @@ def train(
         if rows.csv_file is not None:  # Keras leaves it open when a run is interrupted
             rows.csv_file.close()
     return model, pd.read_csv(log)
+
+
+def _weights_of(start: RunFolder) -> Path:
+    if not start.weights.exists():
+        raise DataError(
+            f"{start.path} was made by an earlier version and holds no {start.weights.name}. "
+            "Remove it: that run is then made anew."
+        )
+    return start.weights
 
 
 def _save_whole(save: Callable[[Path], None], path: Path) -> None:

@@ -13,6 +13,7 @@ from service.inference.bundle import open_bundle
 from service.inference.ensemble import calibrate, load_ensemble
 from tests.training.conftest import PATIENTS, write_data_set
 from training.__main__ import app
+from training.data import DataError
 
 pytestmark = [
     pytest.mark.tensorflow,
@@ -150,6 +151,18 @@ def test_a_recipe_that_refines_another_goes_on_from_its_member(workshop: Worksho
     # Hardly a step was taken, so that it is still the network it started from, but for the running
     # statistics of its normalisation.
     assert np.corrcoef(first, second)[0, 1] > 0.9
+
+
+def test_a_start_that_kept_no_weights_is_named(workshop: Workshop, tmp_path: Path) -> None:
+    shutil.copytree(workshop.runs, tmp_path / "runs")
+    (tmp_path / "runs/first/fold-0/trained.weights.h5").unlink()
+    text = RECIPE.format(name="again", seed=1, view="whole-frame", squeeze="false")
+    again = workshop.recipes[0].with_name("again.toml")
+    again.write_text('start = "first.toml"\n' + text)
+    arguments = ["fit", again, "--data", workshop.data, "--runs", tmp_path / "runs", "--fold", "0"]
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert isinstance(result.exception, DataError)
+    assert "holds no trained.weights.h5" in str(result.exception)
 
 
 def test_out_of_fold_rows_are_patients_that_did_not_train(workshop: Workshop) -> None:
