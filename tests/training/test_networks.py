@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
@@ -20,6 +21,7 @@ SHAPES = [
 
 def _trained(shape: Architecture) -> Any:
     """A network whose normalisations have seen something."""
+    keras.utils.set_random_seed(0)
     model = build_trainable(SPEC, shape)
     rng = np.random.default_rng(0)
     # From half to one and a half of 1 for scales and variances, around 0 for the rest.
@@ -38,7 +40,7 @@ def test_the_member_answers_as_the_trained_network(shape: Architecture) -> None:
     member = member_of(trained, SPEC, shape)
     answers = np.asarray(member(images))
     expected = np.asarray(trained(images, training=False)[PNEUMONIA])
-    np.testing.assert_allclose(answers, expected, atol=2e-3)
+    np.testing.assert_allclose(answers, expected, atol=5e-4)
     assert np.ptp(expected) > 1e-3  # or any network would pass
     assert not any("norm" in layer.name for layer in member.layers)
 
