@@ -87,7 +87,8 @@ def tiny_network(spec: InputSpec, *, seed: int = 0, pooled: bool = False) -> Any
     x = layers.Conv2D(6, 3, strides=2, padding="same", kernel_initializer=start)(x)
     x = layers.BatchNormalization()(x)
     skip = x = layers.ReLU()(x)
-    x = layers.DepthwiseConv2D(3, padding="same", use_bias=False)(x)
+    spread = keras.initializers.GlorotUniform(seed=seed)
+    x = layers.DepthwiseConv2D(3, padding="same", use_bias=False, depthwise_initializer=spread)(x)
     x = layers.Add()([layers.Dropout(0.2, seed=seed)(x), skip])
     x = layers.MaxPooling2D(4)(x)
     flat = spec.height <= 64 and not pooled
