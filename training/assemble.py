@@ -56,7 +56,7 @@ def assemble(source: Source, target: Path, *, version: str) -> Manifest:
         DataError: A fold or a final fit is missing.
         BundleError: What was made does not verify.
     """
-    _member_names(source.recipes)
+    _member_names(source.recipes)  # refuses two of one view, before minutes of work
     names = [recipe.name for recipe in source.recipes]
     finals = [RunFolder(source.runs, name, None) for name in names]
     for folder in finals:
