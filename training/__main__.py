@@ -15,6 +15,7 @@ from training.data import DataError
 
 if TYPE_CHECKING:
     from training.assemble import Source
+    from training.config import Recipe
 
 # Keras picks its backend when it is first imported; the served networks must be TensorFlow's own
 # arithmetic unless the caller says otherwise. TensorFlow's C++ notices would break progress bars.
@@ -67,10 +68,16 @@ def fit(
     fold: Annotated[
         int | None, typer.Option(help="Fold to hold out; without it all images train.")
     ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Another seed; the run is named after it.")
+    ] = None,
     runs: RunsOption = RUNS,
 ) -> None:
     """Train one member, or resume the run that was interrupted."""
-    _fit([recipe], data, further, [fold], runs)
+    from training.config import Recipe
+
+    read = Recipe.read(recipe)
+    _fit([read if seed is None else read.reseeded(seed)], data, further, [fold], runs)
 
 
 @app.command()
@@ -160,6 +167,10 @@ def experiments(
         list[str] | None,
         typer.Option("--control", help="A recipe or a pair that each pair is compared with."),
     ] = None,
+    contest: Annotated[
+        list[str] | None,
+        typer.Option("--contest", help="'A>B': two recipes, over all seeds that both have."),
+    ] = None,
     recipes: Annotated[
         Path, typer.Option("--recipes", help="Folder of the recipes, for their notes.")
     ] = RECIPES,
@@ -168,7 +179,8 @@ def experiments(
     """Tabulate what was tried: every recipe with a finished fold, and pairs against their parts."""
     from training.experiments import Question, write
 
-    write(Question(runs, base, tuple(pair or ()), tuple(control or ())), recipes, out)
+    question = Question(runs, base, tuple(pair or ()), tuple(control or ()), tuple(contest or ()))
+    write(question, recipes, out)
     Console().print(f"Written: {out}")
 
 
@@ -258,8 +270,10 @@ def everything(
     version: VersionOption = "1.0.0",
 ) -> None:
     """Data folder in, verified bundle out: eda, every fit, assemble. Resumes where it stopped."""
+    from training.config import Recipe
+
     eda(data, further, runs)
-    _fit(recipes, data, further, [*fold, None], runs)
+    _fit([Recipe.read(path) for path in recipes], data, further, [*fold, None], runs)
     assemble(recipes, data, further, runs, target, version)
 
 
@@ -273,13 +287,12 @@ def _source(recipes: list[Path], data: Path, further: list[Path] | None, runs: P
 
 
 def _fit(
-    recipes: list[Path],
+    recipes: "list[Recipe]",
     data: Path,
     further: list[Path] | None,
     folds: list[int | None],
     runs: Path,
 ) -> None:
-    from training.config import Recipe
     from training.data import FOLDS
     from training.dataset import load_dataset
     from training.fit import RunFolder
@@ -289,7 +302,7 @@ def _fit(
         if fold is not None and not 0 <= fold < FOLDS:
             raise DataError(f"There is no fold {fold}: folds are 0 to {FOLDS - 1}.")
     dataset = load_dataset(data, runs / "cache", further or ())
-    for recipe in [Recipe.read(path) for path in recipes]:
+    for recipe in recipes:
         for fold in folds:
             folder = RunFolder(runs, recipe.name, fold)
             summary = fit_member(dataset, recipe, folder)

@@ -129,6 +129,12 @@ class Recipe(_Section):
         """Name of its member in a bundle: what it looks at, which the service has words for."""
         return self.architecture.view
 
+    def reseeded(self, seed: int) -> "Recipe":
+        """The same recipe with another seed, under a name of its own; its start stays."""
+        if seed == self.seed:
+            return self
+        return self.model_copy(update={"name": f"{self.name}-seed-{seed}", "seed": seed})
+
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read a recipe; a field that is unknown or out of range is named.

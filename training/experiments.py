@@ -11,6 +11,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from training.config import Recipe
+from training.contests import contest_row, seedless
 from training.data import DataError
 from training.eda import markdown
 from training.fit import RunFolder
@@ -28,12 +29,14 @@ class Question:
         base: Name of the recipe that the others' fields are compared with.
         pairs: ``A+B``: two recipes whose mean is judged.
         controls: Recipes or pairs that each pair is compared with, beside its own members.
+        contests: ``A>B``: two recipes that are compared over all seeds that both were run with.
     """
 
     runs: Path
     base: str
     pairs: tuple[str, ...] = ()
     controls: tuple[str, ...] = ()
+    contests: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,7 @@ def render(question: Question, notes: Mapping[str, str]) -> str:
         _recipes(question, tried, by_name[question.base].recipe, notes),
         _by_fold(question, tried),
         _seeds(question, tried),
+        _contests(question, tried) if question.contests else "",
         _pairs(question) if question.pairs else "",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -130,6 +134,7 @@ def _head(question: Question) -> str:
     options = [f"--base {question.base}"]
     options += [f"--pair {pair}" for pair in question.pairs]
     options += [f"--control {control}" for control in question.controls]
+    options += [f"--contest '{contest}'" for contest in question.contests]
     return f"""# Experiments
 
 Written from the folders of finished runs. Only the remarks are by hand: they stand in the recipe
@@ -182,7 +187,7 @@ def _seeds(question: Question, tried: Sequence[Tried]) -> str:
     """Recipes that are alike but for their seed, and how far apart they end."""
     groups: dict[str, list[Tried]] = {}
     for one in tried:
-        groups.setdefault(_seedless(one.recipe), []).append(one)
+        groups.setdefault(seedless(one.recipe), []).append(one)
     rows = []
     for group in groups.values():
         common = common_folds(question.runs, *(one.name for one in group))
@@ -202,6 +207,18 @@ def _seeds(question: Question, tried: Sequence[Tried]) -> str:
     return f"""## From seed to seed
 
 Recipes that differ in nothing but their seed, on the folds that all of them have finished.
+
+{markdown(pd.DataFrame(rows))}"""
+
+
+def _contests(question: Question, tried: Sequence[Tried]) -> str:
+    recipes = {one.name: one.recipe for one in tried}
+    rows = [contest_row(question.runs, recipes, text) for text in question.contests]
+    return f"""## Over several seeds
+
+Figures stand as *recipe / against*. The difference is the mean over seeds and perturbations; its
+interval is a paired bootstrap over patients, the standard error is that from seed to seed. *Better*
+and *worse* ask both: an interval without zero, and more than one standard error.
 
 {markdown(pd.DataFrame(rows))}"""
 
@@ -250,14 +267,6 @@ def _cells(judged: Judged) -> dict[str, Any]:
 def _notes(folder: Path) -> dict[str, str]:
     read = (Recipe.read(path) for path in sorted(folder.glob("*.toml")))
     return {recipe.name: " ".join(recipe.note.split()) for recipe in read}
-
-
-def _seedless(recipe: Recipe) -> str:
-    """A recipe as text, without what may differ from seed to seed."""
-    links = [
-        link.model_dump(mode="json", exclude={"name", "seed", "start"}) for link in recipe.chain
-    ]
-    return json.dumps(links, sort_keys=True)
 
 
 def _flat(fields: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
