@@ -15,7 +15,6 @@ from training.data import DataError
 
 if TYPE_CHECKING:
     from training.assemble import Source
-    from training.config import Recipe
 
 # Keras picks its backend when it is first imported; the served networks must be TensorFlow's own
 # arithmetic unless the caller says otherwise. TensorFlow's C++ notices would break progress bars.
@@ -74,10 +73,7 @@ def fit(
     runs: RunsOption = RUNS,
 ) -> None:
     """Train one member, or resume the run that was interrupted."""
-    from training.config import Recipe
-
-    read = Recipe.read(recipe)
-    _fit([read if seed is None else read.reseeded(seed)], data, further, [fold], runs)
+    _fit([recipe], data, further, [fold], runs, seed)
 
 
 @app.command()
@@ -270,10 +266,8 @@ def everything(
     version: VersionOption = "1.0.0",
 ) -> None:
     """Data folder in, verified bundle out: eda, every fit, assemble. Resumes where it stopped."""
-    from training.config import Recipe
-
     eda(data, further, runs)
-    _fit([Recipe.read(path) for path in recipes], data, further, [*fold, None], runs)
+    _fit(recipes, data, further, [*fold, None], runs)
     assemble(recipes, data, further, runs, target, version)
 
 
@@ -287,12 +281,14 @@ def _source(recipes: list[Path], data: Path, further: list[Path] | None, runs: P
 
 
 def _fit(
-    recipes: "list[Recipe]",
+    recipes: list[Path],
     data: Path,
     further: list[Path] | None,
     folds: list[int | None],
     runs: Path,
+    seed: int | None = None,
 ) -> None:
+    from training.config import Recipe
     from training.data import FOLDS
     from training.dataset import load_dataset
     from training.fit import RunFolder
@@ -302,7 +298,9 @@ def _fit(
         if fold is not None and not 0 <= fold < FOLDS:
             raise DataError(f"There is no fold {fold}: folds are 0 to {FOLDS - 1}.")
     dataset = load_dataset(data, runs / "cache", further or ())
-    for recipe in recipes:
+    for path in recipes:
+        read = Recipe.read(path)
+        recipe = read if seed is None else read.reseeded(seed)
         for fold in folds:
             folder = RunFolder(runs, recipe.name, fold)
             summary = fit_member(dataset, recipe, folder)
