@@ -45,8 +45,9 @@ def test_nothing_that_a_contender_started_outlives_it(
     monkeypatch.setattr(module, "STOP_TIMEOUT_S", 0.5)  # this one's child does not stop when told
     child = "import time; time.sleep(60)"
     program = (
-        f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {child!r}]); "
-        "time.sleep(60)"
+        # Work enough to be seen by a clock that ticks a hundred times a second.
+        "import subprocess, sys, time\nwhile time.process_time() < 0.1: pass\n"
+        f"subprocess.Popen([sys.executable, '-c', {child!r}]); time.sleep(60)"
     )
     with Running(_launch(program, tmp_path), []) as running:
         parent = psutil.Process(running.process_id)
