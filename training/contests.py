@@ -1,7 +1,7 @@
 """Two recipes against each other over several seeds: what the choice between them rests on."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -49,7 +49,7 @@ class Contest:
 
     @property
     def verdict(self) -> str:
-        """Better or worse only where patients and seeds both say so."""
+        """Better or worse only where patients and seeds both say so; one seed never does."""
         if self.gain.low > 0 and self.gain.value > self.noise:
             return "better"
         if self.gain.high < 0 and -self.gain.value > self.noise:
@@ -67,9 +67,12 @@ def contest(runs: Path, recipes: Mapping[str, Recipe], question: str) -> Contest
             but the seed are taken with them.
 
     Raises:
-        DataError: A recipe has no finished fold, or the two have no seed or no fold in common.
+        DataError: The question is not of two recipes, one of them has no finished fold, or they
+            have no seed or no fold in common.
     """
     first, _, second = question.partition(OVER)
+    if not first or not second:
+        raise DataError(f"A contest is between two recipes, 'A{OVER}B'. Received: {question!r}.")
     teams = [_by_seed(recipes, name) for name in (first, second)]
     seeds = tuple(sorted(teams[0].keys() & teams[1].keys()))
     if not seeds:
@@ -96,8 +99,8 @@ def contest_row(runs: Path, recipes: Mapping[str, Recipe], question: str) -> dic
     return {
         "recipe": f"`{first}`",
         "against": f"`{second}`",
-        "seeds": _listed(found.seeds),
-        "folds": _listed(found.folds),
+        "seeds": listed(found.seeds),
+        "folds": listed(found.folds),
         "clean, mean": " / ".join(
             f"{np.mean([judged.clean.value for judged in team]):.4f}"
             for team in (found.ours, found.theirs)
@@ -128,8 +131,11 @@ def _by_seed(recipes: Mapping[str, Recipe], name: str) -> dict[int, str]:
     if name not in recipes:
         raise DataError(f"No fold of the recipe {name!r} is finished.")
     kind = seedless(recipes[name])
-    return {recipe.seed: other for other, recipe in recipes.items() if seedless(recipe) == kind}
+    alike = {recipe.seed: other for other, recipe in recipes.items() if seedless(recipe) == kind}
+    # Of two names for the same recipe and seed, the one that was asked for counts.
+    return alike | {recipes[name].seed: name}
 
 
-def _listed(values: tuple[int, ...]) -> str:
+def listed(values: Iterable[int]) -> str:
+    """Seeds or folds in words."""
     return ", ".join(map(str, values))

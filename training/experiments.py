@@ -1,7 +1,7 @@
 """What was tried and what came of it: a page written from the folders of finished runs."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from training.config import Recipe
-from training.contests import contest_row, seedless
+from training.contests import contest_row, listed, seedless
 from training.data import DataError
 from training.eda import markdown
 from training.fit import RunFolder
@@ -158,7 +158,7 @@ def _recipes(
             "recipe": f"`{one.name}`",
             "differs in": changes(one.recipe, base),
             "seed": one.recipe.seed,
-            "folds": _listed(one.folds),
+            "folds": listed(one.folds),
             **_cells(judge(question.runs, one.name, tuple(one.folds))),
             "minutes": one.minutes,
             "remark": notes.get(one.name, ""),
@@ -196,8 +196,8 @@ def _seeds(question: Question, tried: Sequence[Tried]) -> str:
             rows.append(
                 {
                     "recipes": ", ".join(f"`{one.name}`" for one in group),
-                    "seeds": _listed(one.recipe.seed for one in group),
-                    "folds": _listed(common),
+                    "seeds": listed(one.recipe.seed for one in group),
+                    "folds": listed(common),
                     "perturbed, each": ", ".join(f"{mean:.4f}" for mean in means),
                     "mean": f"{np.mean(means):.4f}",
                 }
@@ -238,7 +238,7 @@ def _pairs(question: Question) -> str:
                 {
                     "pair": f"`{pair}`",
                     "against": f"`{other}`",
-                    "folds": _listed(folds),
+                    "folds": listed(folds),
                     "pair, clean": ours.clean,
                     "pair, perturbed": ours.mean,
                     "other, clean": theirs.clean,
@@ -281,7 +281,3 @@ def _flat(fields: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _words(value: Any) -> str:
     return " ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _listed(values: Iterable[int]) -> str:
-    return ", ".join(str(value) for value in values)

@@ -2,15 +2,13 @@
 
 import math
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from tests.training.test_experiments import table_rows, write_run
-from training import metrics
+from tests.training.made_up_runs import table_rows, write_run
 from training.__main__ import app
 from training.config import Architecture, Recipe
 from training.contests import contest, seedless
@@ -18,16 +16,10 @@ from training.data import DataError
 from training.experiments import Question, find, render
 from training.metrics import Interval
 
-pytestmark = pytest.mark.tensorflow
+pytestmark = [pytest.mark.tensorflow, pytest.mark.usefixtures("few_draws")]
 
 GOOD = Recipe(name="good", seed=1)
 POOR = Recipe(name="poor", seed=1, architecture=Architecture(squeeze=True))
-
-
-@pytest.fixture(autouse=True)
-def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.judged.bootstrap", partial(metrics.bootstrap, replicates=20))
-    monkeypatch.setattr("training.results._SUITE_REPLICATES", 40)
 
 
 @pytest.fixture
@@ -73,6 +65,11 @@ def test_a_gain_within_the_noise_of_the_seeds_is_no_gain(runs: Path) -> None:
     assert replace(found, gain=Interval(*(3 * found.noise for _ in range(3)))).verdict == "better"
 
 
+def test_the_name_that_was_asked_for_counts(runs: Path) -> None:
+    write_run(runs, GOOD.model_copy(update={"name": "zz-copy-of-good"}), 2, noise=0.2)
+    assert contest(runs, recipes(runs), "good>poor").folds == (4,)
+
+
 def test_one_seed_says_nothing_of_the_noise(runs: Path) -> None:
     alone = {name: recipe for name, recipe in recipes(runs).items() if recipe.seed == 1}
     found = contest(runs, alone, "good>poor")
@@ -84,7 +81,8 @@ def test_one_seed_says_nothing_of_the_noise(runs: Path) -> None:
     ("question", "words"),
     [
         ("good>none", "No fold of the recipe 'none' is finished"),
-        ("good", "No fold of the recipe '' is finished"),
+        ("good", "between two recipes, 'A>B'. Received: 'good'"),
+        ("good>", "between two recipes"),
         ("good-seed-12>late", "have no seed in common"),
         ("good>early", "have no finished fold in common"),
     ],

@@ -1,7 +1,6 @@
 """The page of experiments repeats what the run folders hold, and compares on equal folds."""
 
 import json
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from tests.training.made_up_runs import CONDITIONS, table_rows, write_run
 from training import metrics
 from training.__main__ import app
 from training.config import Architecture, Augmentation, Recipe, Schedule
@@ -18,44 +18,10 @@ from training.experiments import Question, changes, find, render, write
 from training.judged import common_folds, judge
 from training.suite import SUITE
 
-pytestmark = pytest.mark.tensorflow
-
-CONDITIONS = ("clean", *SUITE)
-PATIENTS = 40
-
-
-def write_run(
-    runs: Path, recipe: Recipe, fold: int, *, noise: float, seconds: int = 90
-) -> pd.DataFrame:
-    """A finished fold whose predictions are right but for some noise."""
-    folder = runs / recipe.name / f"fold-{fold}"
-    folder.mkdir(parents=True)
-    rng = np.random.default_rng([fold, recipe.seed])
-    labels = np.arange(PATIENTS) % 2
-    table = pd.DataFrame(
-        {
-            "name": [f"image-{fold}-{index}" for index in range(PATIENTS)],
-            "patient": [f"patient:{fold}-{index}" for index in range(PATIENTS)],
-            "label": labels,
-            "aetiology": np.where(labels, "viral", "normal"),
-        }
-    )
-    for name in CONDITIONS:
-        table[name] = np.clip(0.25 + 0.5 * labels + noise * rng.standard_normal(PATIENTS), 0, 1)
-    table.to_csv(folder / "predictions.csv", index=False)
-    summary = {"recipe": recipe.model_dump(mode="json"), "epochs": 3, "seconds": seconds}
-    (folder / "summary.json").write_text(json.dumps(summary))
-    return table
-
+pytestmark = [pytest.mark.tensorflow, pytest.mark.usefixtures("few_draws")]
 
 BASE = Recipe(name="base", seed=1)
 OTHER = Recipe(name="other", seed=2, architecture=Architecture(squeeze=True))
-
-
-@pytest.fixture(autouse=True)
-def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.judged.bootstrap", partial(metrics.bootstrap, replicates=20))
-    monkeypatch.setattr("training.results._SUITE_REPLICATES", 40)
 
 
 @pytest.fixture
@@ -69,14 +35,6 @@ def runs(tmp_path: Path) -> Path:
     (folder / "other/fold-3").mkdir()
     (folder / "cache").mkdir()
     return folder
-
-
-def table_rows(page: str, heading: str) -> list[dict[str, str]]:
-    """The rows of the table under a heading."""
-    section = page.partition(f"## {heading}\n")[2].partition("\n## ")[0]
-    lines = [line for line in section.splitlines() if line.startswith("|")]
-    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    return [dict(zip(cells[0], row, strict=True)) for row in cells[2:]]
 
 
 def test_recipes_with_a_finished_fold_are_found(runs: Path) -> None:
