@@ -33,6 +33,10 @@ FurtherOption = Annotated[
     list[Path] | None,
     typer.Option("--further", help="Other copies of the same images, for training only."),
 ]
+MasksOption = Annotated[
+    Path | None,
+    typer.Option("--masks", help="Lung masks of the images, one PNG for an image, named alike."),
+]
 RunsOption = Annotated[Path, typer.Option("--runs", help="Checkpoints, logs, predictions.")]
 TargetOption = Annotated[Path, typer.Option("--target", help="Folder of the bundle.")]
 BundleOption = Annotated[Path, typer.Option("--bundle", help="Folder of the bundle.")]
@@ -49,13 +53,16 @@ EXPERIMENTS = Path("training/EXPERIMENTS.md")
 def eda(
     data: DataOption,
     further: FurtherOption = None,
+    masks: MasksOption = None,
     runs: RunsOption = RUNS,
 ) -> None:
     """Tabulate the images, draw them, and audit which properties of the files leak the label."""
     from training import eda as exploration
     from training.dataset import load_dataset
 
-    report = exploration.write(load_dataset(data, runs / "cache", further or ()), runs / "eda")
+    report = exploration.write(
+        load_dataset(data, runs / "cache", further or (), masks), runs / "eda"
+    )
     Console().print(f"Report: {report}")
 
 
@@ -70,10 +77,11 @@ def fit(
     seed: Annotated[
         int | None, typer.Option(help="Another seed; the run is named after it.")
     ] = None,
+    masks: MasksOption = None,
     runs: RunsOption = RUNS,
 ) -> None:
     """Train one member, or resume the run that was interrupted."""
-    _fit([recipe], data, further, [fold], runs, seed)
+    _fit([recipe], data, further, masks, [fold], runs, seed)
 
 
 @app.command()
@@ -116,6 +124,7 @@ def assemble(
     recipes: RecipesArgument,
     data: DataOption,
     further: FurtherOption = None,
+    masks: MasksOption = None,
     runs: RunsOption = RUNS,
     target: TargetOption = MODELS,
     version: VersionOption = "1.0.0",
@@ -123,7 +132,7 @@ def assemble(
     """Calibrate, choose the operating point, and write bundle and model card."""
     from training.assemble import assemble as make_bundle
 
-    source = _source(recipes, data, further, runs)
+    source = _source(recipes, data, further, masks, runs)
     manifest = make_bundle(source, target, version=version)
     Console().print(
         f"{target} holds {manifest.name} {manifest.version}, verified. "
@@ -136,6 +145,7 @@ def calibrate(
     recipes: RecipesArgument,
     data: DataOption,
     further: FurtherOption = None,
+    masks: MasksOption = None,
     runs: RunsOption = RUNS,
     bundle: BundleOption = MODELS,
 ) -> None:
@@ -143,7 +153,7 @@ def calibrate(
     from training import calibrate as calibration
     from training.assemble import recalibrate
 
-    source = _source(recipes, data, further, runs)
+    source = _source(recipes, data, further, masks, runs)
     findings, manifest = recalibrate(source, bundle)
     calibration.print_choice(manifest, findings.figures["transfer"], Console())
     Console().print(f"Written to {bundle}, which verifies, and to its model card.")
@@ -167,6 +177,7 @@ def experiments(
         list[str] | None,
         typer.Option("--contest", help="'A>B': two recipes, over all seeds that both have."),
     ] = None,
+    masks: MasksOption = None,
     recipes: Annotated[
         Path, typer.Option("--recipes", help="Folder of the recipes, for their notes.")
     ] = RECIPES,
@@ -175,7 +186,9 @@ def experiments(
     """Tabulate what was tried: every recipe with a finished fold, and pairs against their parts."""
     from training.experiments import Question, write
 
-    question = Question(runs, base, tuple(pair or ()), tuple(control or ()), tuple(contest or ()))
+    question = Question(
+        runs, base, tuple(pair or ()), tuple(control or ()), tuple(contest or ()), masks
+    )
     write(question, recipes, out)
     Console().print(f"Written: {out}")
 
@@ -239,6 +252,7 @@ def evaluate(
 def audit(
     data: DataOption,
     further: FurtherOption = None,
+    masks: MasksOption = None,
     bundle: BundleOption = MODELS,
     runs: RunsOption = RUNS,
 ) -> None:
@@ -248,7 +262,7 @@ def audit(
     from training.dataset import load_dataset
     from training.evaluate import score_folder
 
-    dataset = load_dataset(data, runs / "cache", further or ())
+    dataset = load_dataset(data, runs / "cache", further or (), masks)
     ensemble = load_ensemble(bundle, threads=os.cpu_count() or 1)
     scores = score_folder(ensemble, dataset.scan, suite=False)
     rows = shortcuts.audit(shortcuts.tabulate(dataset, scores.records), scores.ensemble[:, 0])
@@ -261,22 +275,25 @@ def everything(
     data: DataOption,
     further: FurtherOption = None,
     fold: Annotated[list[int], typer.Option(help="Folds to hold out in turn.")] = [0, 1, 2, 3, 4],  # noqa: B006
+    masks: MasksOption = None,
     runs: RunsOption = RUNS,
     target: TargetOption = MODELS,
     version: VersionOption = "1.0.0",
 ) -> None:
     """Data folder in, verified bundle out: eda, every fit, assemble. Resumes where it stopped."""
-    eda(data, further, runs)
-    _fit(recipes, data, further, [*fold, None], runs)
-    assemble(recipes, data, further, runs, target, version)
+    eda(data, further, masks, runs)
+    _fit(recipes, data, further, masks, [*fold, None], runs)
+    assemble(recipes, data, further, masks, runs, target, version)
 
 
-def _source(recipes: list[Path], data: Path, further: list[Path] | None, runs: Path) -> "Source":
+def _source(
+    recipes: list[Path], data: Path, further: list[Path] | None, masks: Path | None, runs: Path
+) -> "Source":
     from training.assemble import Source
     from training.config import Recipe
     from training.dataset import load_dataset
 
-    dataset = load_dataset(data, runs / "cache", further or ())
+    dataset = load_dataset(data, runs / "cache", further or (), masks)
     return Source(dataset, [Recipe.read(path) for path in recipes], runs)
 
 
@@ -284,6 +301,7 @@ def _fit(
     recipes: list[Path],
     data: Path,
     further: list[Path] | None,
+    masks: Path | None,
     folds: list[int | None],
     runs: Path,
     seed: int | None = None,
@@ -297,7 +315,7 @@ def _fit(
     for fold in folds:
         if fold is not None and not 0 <= fold < FOLDS:
             raise DataError(f"There is no fold {fold}: folds are 0 to {FOLDS - 1}.")
-    dataset = load_dataset(data, runs / "cache", further or ())
+    dataset = load_dataset(data, runs / "cache", further or (), masks)
     for path in recipes:
         read = Recipe.read(path)
         recipe = read if seed is None else read.reseeded(seed)

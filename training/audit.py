@@ -25,6 +25,7 @@ INTERVENTIONS: Final = {
     "file_bytes": ("jpeg-30", "jpeg-95"),
     "laplacian_variance": ("blur", "sharpen", "scale-96"),
     "aspect_ratio": ("wider-25", "narrower-25"),
+    "framing": ("wider-25", "narrower-25"),
     "border_brightness": ("border-8", "crop-6"),
 }
 """By property, the perturbations of the suite that change it and nothing of the disease."""
@@ -41,7 +42,8 @@ def properties(dataset: Dataset, record: Record) -> dict[str, float]:
 
     Returns:
         ``file_bytes``; ``laplacian_variance`` (sharpness); ``border_brightness`` (0 to 255);
-        ``aspect_ratio`` (width / height of a copy at true aspect, NaN where there is none).
+        ``aspect_ratio`` (width / height of a copy at true aspect, NaN where there is none);
+        ``framing`` and ``lung_shape``, see ``_lungs``.
     """
     frame = dataset.store[dataset.views[record.name][0]]
     height, width = dataset.store[dataset.views[record.name][-1]].shape
@@ -51,7 +53,18 @@ def properties(dataset: Dataset, record: Record) -> dict[str, float]:
         "laplacian_variance": laplacian_variance(frame),
         "border_brightness": border_brightness(frame),
         "aspect_ratio": width / height if has_true_aspect else float("nan"),
+        **_lungs(dataset, record, width / height if has_true_aspect else float("nan")),
     }
+
+
+def _lungs(dataset: Dataset, record: Record, aspect_ratio: float) -> dict[str, float]:
+    """Height over width of the lungs, as the squashed frame shows them and as they are.
+
+    ``framing`` is of who took the radiograph and how, see ``LungMasks.framing``; ``lung_shape``, at
+    true aspect ratio, is of the child. NaN where there is no mask, or no true aspect ratio.
+    """
+    framing = dataset.masks.framing(record.name) if dataset.masks else float("nan")
+    return {"framing": framing, "lung_shape": framing / aspect_ratio}
 
 
 def print_table(rows: list[dict[str, Any]], console: Console) -> None:

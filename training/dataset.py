@@ -6,6 +6,7 @@ from pathlib import Path
 
 from training.data import DataError, Record, Scan, assign_folds, scan
 from training.frames import FrameStore
+from training.lungs import LungMasks
 
 
 @dataclass(frozen=True)
@@ -18,15 +19,19 @@ class Dataset:
         store: Frames of all copies.
         views: By image name, the positions of its copies in the store; the first is the copy of
             the defining folder, which evaluation uses.
+        masks: Where the lungs lie on some of the images, for members that look at them alone.
     """
 
     scan: Scan
     folds: dict[str, int]
     store: FrameStore
     views: dict[str, list[int]]
+    masks: LungMasks | None = None
 
 
-def load_dataset(folder: Path, cache: Path, further: Sequence[Path] = ()) -> Dataset:
+def load_dataset(
+    folder: Path, cache: Path, further: Sequence[Path] = (), masks: Path | None = None
+) -> Dataset:
     """Read the data set's training folder, and further folders with other copies of its images.
 
     Args:
@@ -34,19 +39,22 @@ def load_dataset(folder: Path, cache: Path, further: Sequence[Path] = ()) -> Dat
         cache: Where decoded frames are kept between runs.
         further: Folders of the same form whose images are the same pictures at another size.
             Copies of images that the first folder lacks are left out.
+        masks: Folder of lung masks, see ``LungMasks.read``.
 
     Raises:
         DataError: A folder that is missing, empty or damaged.
     """
     main = scan(training_folder(folder))
-    names = {record.name for record in main.records}
+    names = [record.name for record in main.records]
+    known = frozenset(names)
     copies: list[Record] = list(main.records)
     for other in further:
-        copies += [r for r in scan(training_folder(other)).records if r.name in names]
+        copies += [r for r in scan(training_folder(other)).records if r.name in known]
     views: dict[str, list[int]] = {}
     for position, record in enumerate(copies):
         views.setdefault(record.name, []).append(position)
-    return Dataset(main, assign_folds(main.records), FrameStore.build(copies, cache), views)
+    lungs = LungMasks.read(masks, names) if masks else None
+    return Dataset(main, assign_folds(main.records), FrameStore.build(copies, cache), views, lungs)
 
 
 def training_folder(folder: Path) -> Path:

@@ -14,7 +14,14 @@ from training.dataset import Dataset
 from training.metrics import auc
 
 _EXAMPLES: Final = 6
-_LEAKS: Final = ("file_bytes", "laplacian_variance", "border_brightness", "aspect_ratio")
+_LEAKS: Final = (
+    "file_bytes",
+    "laplacian_variance",
+    "border_brightness",
+    "aspect_ratio",
+    "framing",
+    "lung_shape",
+)
 
 
 def data_frame(dataset: Dataset) -> pd.DataFrame:
@@ -138,7 +145,8 @@ def _report(dataset: Dataset, table: pd.DataFrame) -> str:
             "",
             "## Label leaks",
             "How well one property of the file alone tells the classes apart. 0.5 is nothing; "
-            "what is far above it must be randomised in training.",
+            "what is far above it must be randomised in training. `framing` is height over width "
+            "of the lungs in the squashed frame, `lung_shape` the same at true aspect ratio.",
             "",
             markdown(leaks(table)),
             "",

@@ -4,6 +4,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from PIL import Image, ImageDraw
 
 from tests.phantom import phantom
 from training import metrics
@@ -33,6 +34,18 @@ def write_data_set(folder: Path, side: int = 64) -> Path:
     return folder
 
 
+def write_masks(folder: Path, data: Path) -> Path:
+    """Write a lung mask for every phantom but the first normal one: where lungs lie on average."""
+    folder.mkdir()
+    mask = Image.new("L", (80, 72))
+    for centre in (0.31, 0.69):
+        box = (80 * (centre - 0.15), 72 * 0.17, 80 * (centre + 0.15), 72 * 0.83)
+        ImageDraw.Draw(mask).ellipse(box, fill=255)
+    for path in sorted(data.glob("train/*/*"))[1:]:
+        mask.save(folder / f"{path.stem}.png")
+    return folder
+
+
 @pytest.fixture(scope="session")
 def data_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder shared by tests that do not change it."""
@@ -42,5 +55,7 @@ def data_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bootstrap with few draws: for tests of what is compared, not of how surely."""
-    monkeypatch.setattr("training.judged.bootstrap", partial(metrics.bootstrap, replicates=20))
+    for module in ("judged", "alike"):
+        fewer = partial(metrics.bootstrap, replicates=20)
+        monkeypatch.setattr(f"training.{module}.bootstrap", fewer)
     monkeypatch.setattr("training.results._SUITE_REPLICATES", 40)
