@@ -12,6 +12,21 @@ from rich.console import Console
 
 from service.inference.errors import BundleError
 from training.data import DataError
+from training.options import (
+    EXPERIMENTS,
+    MODELS,
+    RECIPES,
+    RUNS,
+    STUDY,
+    BundleOption,
+    DataOption,
+    FurtherOption,
+    MasksOption,
+    RecipesArgument,
+    RunsOption,
+    TargetOption,
+    VersionOption,
+)
 
 if TYPE_CHECKING:
     from training.assemble import Source
@@ -22,31 +37,6 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
-
-RecipesArgument = Annotated[
-    list[Path], typer.Argument(help="Recipes of the two members, tuned one first.")
-]
-DataOption = Annotated[
-    Path, typer.Option("--data", help="Folder with train/NORMAL and train/PNEUMONIA.")
-]
-FurtherOption = Annotated[
-    list[Path] | None,
-    typer.Option("--further", help="Other copies of the same images, for training only."),
-]
-MasksOption = Annotated[
-    Path | None,
-    typer.Option("--masks", help="Lung masks of the images, one PNG for an image, named alike."),
-]
-RunsOption = Annotated[Path, typer.Option("--runs", help="Checkpoints, logs, predictions.")]
-TargetOption = Annotated[Path, typer.Option("--target", help="Folder of the bundle.")]
-BundleOption = Annotated[Path, typer.Option("--bundle", help="Folder of the bundle.")]
-VersionOption = Annotated[str, typer.Option("--version", help="Version of the bundle.")]
-
-RUNS = Path("runs")
-MODELS = Path("models")
-RECIPES = Path("training/recipes")
-STUDY = Path("training/study")
-EXPERIMENTS = Path("training/EXPERIMENTS.md")
 
 
 @app.command()
@@ -60,9 +50,8 @@ def eda(
     from training import eda as exploration
     from training.dataset import load_dataset
 
-    report = exploration.write(
-        load_dataset(data, runs / "cache", further or (), masks), runs / "eda"
-    )
+    dataset = load_dataset(data, runs / "cache", further or (), masks)
+    report = exploration.write(dataset, runs / "eda")
     Console().print(f"Report: {report}")
 
 
@@ -77,11 +66,10 @@ def fit(
     seed: Annotated[
         int | None, typer.Option(help="Another seed; the run is named after it.")
     ] = None,
-    masks: MasksOption = None,
     runs: RunsOption = RUNS,
 ) -> None:
     """Train one member, or resume the run that was interrupted."""
-    _fit([recipe], data, further, masks, [fold], runs, seed)
+    _fit([recipe], data, further, [fold], runs, seed)
 
 
 @app.command()
@@ -282,7 +270,7 @@ def everything(
 ) -> None:
     """Data folder in, verified bundle out: eda, every fit, assemble. Resumes where it stopped."""
     eda(data, further, masks, runs)
-    _fit(recipes, data, further, masks, [*fold, None], runs)
+    _fit(recipes, data, further, [*fold, None], runs)
     assemble(recipes, data, further, masks, runs, target, version)
 
 
@@ -301,7 +289,6 @@ def _fit(
     recipes: list[Path],
     data: Path,
     further: list[Path] | None,
-    masks: Path | None,
     folds: list[int | None],
     runs: Path,
     seed: int | None = None,
@@ -315,7 +302,7 @@ def _fit(
     for fold in folds:
         if fold is not None and not 0 <= fold < FOLDS:
             raise DataError(f"There is no fold {fold}: folds are 0 to {FOLDS - 1}.")
-    dataset = load_dataset(data, runs / "cache", further or (), masks)
+    dataset = load_dataset(data, runs / "cache", further or ())
     for path in recipes:
         read = Recipe.read(path)
         recipe = read if seed is None else read.reseeded(seed)

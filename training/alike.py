@@ -10,16 +10,40 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from training import metrics
 from training.audit import stratified_auc
 from training.contests import listed
+from training.eda import markdown
+from training.framing import read_framing
 from training.judged import JOIN, common_folds
 from training.metrics import Interval, Labels, bootstrap
 from training.out_of_fold import collect
 
 Floats = NDArray[np.float64]
+
+
+def alike(runs: Path, pairs: Sequence[str], controls: Sequence[str], masks: Path) -> str:
+    """The section of a page that compares pairs with their members and controls.
+
+    Args:
+        runs: Folder of the runs.
+        pairs: ``A+B`` each.
+        controls: Further recipes or pairs.
+        masks: Folder of lung masks, see ``training.framing``.
+    """
+    names = {str(name) for pair in pairs for name in collect(runs, pair.split(JOIN)).facts["name"]}
+    framing = read_framing(masks, sorted(names))
+    rows = [row for pair in pairs for row in alike_rows(runs, pair, controls, framing)]
+    return f"""## Among like framings
+
+How high the lungs stand in the frame (height over width of the box around them, after squashing)
+tells the classes apart by itself, and it is a matter of how the radiograph was taken. *Among like*
+is the AUC over pairs of images from the same sixth of that quantity; a difference is paired.
+
+{markdown(pd.DataFrame(rows))}"""
 
 
 def alike_rows(
@@ -31,7 +55,7 @@ def alike_rows(
         runs: Folder of the runs.
         pair: ``A+B``.
         controls: Further recipes or pairs.
-        framing: By name of the image, see ``LungMasks.framing``; images without one are left out.
+        framing: By name of the image, see ``training.framing``; images without one are left out.
 
     Returns:
         A row for each system: AUC, and AUC among like framings, with intervals over patients, and

@@ -42,29 +42,23 @@ def properties(dataset: Dataset, record: Record) -> dict[str, float]:
 
     Returns:
         ``file_bytes``; ``laplacian_variance`` (sharpness); ``border_brightness`` (0 to 255);
-        ``aspect_ratio`` (width / height of a copy at true aspect, NaN where there is none);
-        ``framing`` and ``lung_shape``, see ``_lungs``.
+        ``aspect_ratio`` (width / height of a copy at true aspect); ``framing`` (height over width
+        of the lungs in the squashed frame); ``lung_shape`` (the same at true aspect ratio: of the
+        child, and not of who took the radiograph). The last three are NaN where they are not known.
     """
     frame = dataset.store[dataset.views[record.name][0]]
     height, width = dataset.store[dataset.views[record.name][-1]].shape
     has_true_aspect = len(dataset.views[record.name]) > 1 or height != width
+    aspect_ratio = width / height if has_true_aspect else float("nan")
+    framing = dataset.framing.get(record.name, float("nan"))
     return {
         "file_bytes": float(record.path.stat().st_size),
         "laplacian_variance": laplacian_variance(frame),
         "border_brightness": border_brightness(frame),
-        "aspect_ratio": width / height if has_true_aspect else float("nan"),
-        **_lungs(dataset, record, width / height if has_true_aspect else float("nan")),
+        "aspect_ratio": aspect_ratio,
+        "framing": framing,
+        "lung_shape": framing / aspect_ratio,
     }
-
-
-def _lungs(dataset: Dataset, record: Record, aspect_ratio: float) -> dict[str, float]:
-    """Height over width of the lungs, as the squashed frame shows them and as they are.
-
-    ``framing`` is of who took the radiograph and how, see ``LungMasks.framing``; ``lung_shape``, at
-    true aspect ratio, is of the child. NaN where there is no mask, or no true aspect ratio.
-    """
-    framing = dataset.masks.framing(record.name) if dataset.masks else float("nan")
-    return {"framing": framing, "lung_shape": framing / aspect_ratio}
 
 
 def print_table(rows: list[dict[str, Any]], console: Console) -> None:

@@ -39,7 +39,10 @@ def augment(
     Returns:
         Square frame, uint8, of a random side within ``strength.sides``.
     """
-    image = moved(Image.fromarray(pixels), rng, strength, pneumonia=pneumonia)
+    image = _field_of_view(Image.fromarray(pixels), rng, strength, pneumonia=pneumonia)
+    if rng.random() < strength.flip:
+        image = ImageOps.mirror(image)
+    image = _geometry(image, rng, strength)
     image = _tone(image, rng, strength)
     image = _sharpness(image, rng, strength)
     image = _blank(image, rng, strength)
@@ -47,19 +50,6 @@ def augment(
     if rng.random() < strength.jpeg:
         image = recompress(image, int(rng.integers(*strength.jpeg_quality)))
     return np.asarray(image)
-
-
-def moved(
-    image: Image.Image, rng: np.random.Generator, strength: Augmentation, *, pneumonia: bool
-) -> Image.Image:
-    """The part of ``augment`` that moves things about: its draws do not depend on the picture.
-
-    A mask of the frame, moved with an equal state of ``rng``, stays in its place on it.
-    """
-    image = _field_of_view(image, rng, strength, pneumonia=pneumonia)
-    if rng.random() < strength.flip:
-        image = ImageOps.mirror(image)
-    return _geometry(image, rng, strength)
 
 
 def recompress(image: Image.Image, quality: int) -> Image.Image:

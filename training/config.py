@@ -2,7 +2,7 @@
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -11,10 +11,7 @@ from training.data import DataError
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Natural = Annotated[int, Field(ge=1)]
-View = Literal["whole-frame", "local-contrast", "chest", "lung-field"]
-
-LUNG_VIEWS: Final = frozenset({"chest", "lung-field"})
-"""Those that look for the lungs first, which they learn from masks."""
+View = Literal["whole-frame", "local-contrast"]
 
 
 class _Section(BaseModel):
@@ -73,8 +70,6 @@ class Augmentation(_Section):
 class Schedule(_Section):
     """Length and pace of a run.
 
-    With ``watch`` the held-out fold is scored after each epoch, and unless ``average`` says
-    otherwise, the best epoch by that score is kept; without it the last one is, whatever the fold.
     With ``average`` above 1 the member is the mean of the weights after each of the last so many
     epochs (Izmailov et al. 2018, arXiv:1803.05407), and no epoch is picked by the held-out fold.
     """
@@ -89,7 +84,6 @@ class Schedule(_Section):
     aetiology_weight: float = 0.3
     patience: Natural = 6
     average: Natural = 1
-    watch: bool = True
 
     @model_validator(mode="after")
     def _average_fits(self) -> Self:
@@ -97,17 +91,6 @@ class Schedule(_Section):
             raise ValueError("average is more than the epochs there are")
         return self
 
-    workers: Natural = 2
-
-
-class Localisation(_Section):
-    """How the part that finds the lungs is taught, for the views that have one."""
-
-    epochs: Natural = 12
-    images_per_epoch: Natural = 2048
-    batch: Natural = 64
-    learning_rate: Annotated[float, Field(gt=0)] = 2e-3
-    seed: int = 1
     workers: Natural = 2
 
 
@@ -125,15 +108,8 @@ class Recipe(_Section):
     architecture: Architecture = Architecture()
     augmentation: Augmentation = Augmentation()
     schedule: Schedule = Schedule()
-    localiser: Localisation = Localisation()
     start: "Recipe | None" = None
     note: str = Field(default="", exclude=True)
-
-    @model_validator(mode="after")
-    def _view_fits(self) -> Self:
-        if self.architecture.view in LUNG_VIEWS and self.input.channels != 1:
-            raise ValueError("a view of the lungs takes one channel")
-        return self
 
     @model_validator(mode="after")
     def _start_fits(self) -> Self:

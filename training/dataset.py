@@ -1,12 +1,12 @@
 """What a training run draws on: records, folds, and the frames of every copy of each image."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from training.data import DataError, Record, Scan, assign_folds, scan
 from training.frames import FrameStore
-from training.lungs import LungMasks
+from training.framing import read_framing
 
 
 @dataclass(frozen=True)
@@ -19,14 +19,14 @@ class Dataset:
         store: Frames of all copies.
         views: By image name, the positions of its copies in the store; the first is the copy of
             the defining folder, which evaluation uses.
-        masks: Where the lungs lie on some of the images, for members that look at them alone.
+        framing: By image name, see ``training.framing``; of the images that have a lung mask.
     """
 
     scan: Scan
     folds: dict[str, int]
     store: FrameStore
     views: dict[str, list[int]]
-    masks: LungMasks | None = None
+    framing: Mapping[str, float] = field(default_factory=dict)
 
 
 def load_dataset(
@@ -39,22 +39,26 @@ def load_dataset(
         cache: Where decoded frames are kept between runs.
         further: Folders of the same form whose images are the same pictures at another size.
             Copies of images that the first folder lacks are left out.
-        masks: Folder of lung masks, see ``LungMasks.read``.
+        masks: Folder of lung masks, see ``training.framing``.
 
     Raises:
         DataError: A folder that is missing, empty or damaged.
     """
     main = scan(training_folder(folder))
-    names = [record.name for record in main.records]
-    known = frozenset(names)
+    names = {record.name for record in main.records}
     copies: list[Record] = list(main.records)
     for other in further:
-        copies += [r for r in scan(training_folder(other)).records if r.name in known]
+        copies += [r for r in scan(training_folder(other)).records if r.name in names]
     views: dict[str, list[int]] = {}
     for position, record in enumerate(copies):
         views.setdefault(record.name, []).append(position)
-    lungs = LungMasks.read(masks, names) if masks else None
-    return Dataset(main, assign_folds(main.records), FrameStore.build(copies, cache), views, lungs)
+    return Dataset(
+        main,
+        assign_folds(main.records),
+        FrameStore.build(copies, cache),
+        views,
+        read_framing(masks, sorted(names)) if masks else {},
+    )
 
 
 def training_folder(folder: Path) -> Path:

@@ -10,15 +10,14 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
-from training.alike import alike_rows
+from training.alike import alike
 from training.config import Recipe
 from training.contests import contest_row, listed, seedless
 from training.data import DataError
 from training.eda import markdown
 from training.fit import RunFolder
 from training.judged import JOIN, Judged, common_folds, judge
-from training.lungs import LungMasks
-from training.out_of_fold import collect, finished_folds
+from training.out_of_fold import finished_folds
 from training.results import difference
 
 
@@ -94,7 +93,9 @@ def render(question: Question, notes: Mapping[str, str]) -> str:
         _seeds(question, tried),
         _contests(question, tried) if question.contests else "",
         _pairs(question) if question.pairs else "",
-        _alike(question, question.masks) if question.pairs and question.masks else "",
+        alike(question.runs, question.pairs, question.controls, question.masks)
+        if question.pairs and question.masks
+        else "",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -257,28 +258,6 @@ def _pairs(question: Question) -> str:
 
 A pair answers with the mean of its members' probabilities. The interval of a difference is paired:
 both see the same draws of patients. *Better* and *worse* say that it does not contain zero.
-
-{markdown(pd.DataFrame(rows))}"""
-
-
-def _alike(question: Question, folder: Path) -> str:
-    names = {
-        str(name)
-        for pair in question.pairs
-        for name in collect(question.runs, pair.split(JOIN)).facts["name"]
-    }
-    masks = LungMasks.read(folder, sorted(names))
-    framing = {name: masks.framing(name) for name in masks.masks}
-    rows = [
-        row
-        for pair in question.pairs
-        for row in alike_rows(question.runs, pair, question.controls, framing)
-    ]
-    return f"""## Among like framings
-
-How high the lungs stand in the frame (height over width of the box around them, after squashing)
-tells the classes apart by itself, and it is a matter of how the radiograph was taken. *Among like*
-is the AUC over pairs of images from the same sixth of that quantity; a difference is paired.
 
 {markdown(pd.DataFrame(rows))}"""
 

@@ -4,7 +4,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,14 +24,11 @@ from training.callbacks import (
     auc,
     tensors_of,
 )
-from training.config import LUNG_VIEWS, Recipe
-from training.convolution import carry
+from training.config import Recipe
 from training.data import DataError, Record, one_per_patient, split
 from training.dataset import Dataset
-from training.localise import taught
 from training.networks import AETIOLOGY, PNEUMONIA, build_trainable, member_of
 from training.sampler import BalancedSampler
-from training.saving import save_whole
 from training.suite import SUITE
 
 
@@ -101,13 +98,11 @@ def fit(dataset: Dataset, recipe: Recipe, folder: RunFolder) -> dict[str, Any]:
     training, held_out = split(dataset.scan.records, dataset.folds, folder.fold)
     held_out = one_per_patient(held_out)
     started = time.monotonic()
-    watch = None
-    if held_out and recipe.schedule.watch:
-        watch = HeldOutScore(dataset, held_out, recipe.input)
+    watch = HeldOutScore(dataset, held_out, recipe.input) if held_out else None
     model, history = train(dataset, recipe, folder, training, watch)
     member = member_of(model, recipe.input, recipe.architecture)
-    save_whole(model.save_weights, folder.weights)
-    save_whole(member.save, folder.member)
+    _save_whole(model.save_weights, folder.weights)
+    _save_whole(member.save, folder.member)
     summary = {
         "recipe": recipe.model_dump(mode="json"),
         "fold": folder.fold,
@@ -197,17 +192,12 @@ def train(
     Returns:
         The trained network with both heads, and the log: a row for each epoch.
     """
-    lungs = None
-    if recipe.architecture.view in LUNG_VIEWS and recipe.start is None:
-        lungs = taught(dataset, recipe, folder.root, folder.fold)
     keras.utils.set_random_seed(recipe.seed)
     keras.config.set_dtype_policy(recipe.precision)
     schedule = recipe.schedule
     model = build_trainable(recipe.input, recipe.architecture)
     if recipe.start is not None:
         model.load_weights(_weights_of(folder.of(recipe.start)))
-    elif lungs is not None:
-        carry(lungs, model)
     steps = schedule.images_per_epoch // schedule.batch
     warmup = round(schedule.warmup_epochs * steps)
     model.compile(
@@ -267,6 +257,16 @@ def _weights_of(start: RunFolder) -> Path:
             "Remove it: that run is then made anew."
         )
     return start.weights
+
+
+def _save_whole(save: Callable[[Path], None], path: Path) -> None:
+    """Write beside the target, then rename: a full disk leaves no half a network."""
+    partial = path.with_name(f"partial-{path.name}")
+    try:
+        save(partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _machine() -> str:

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from service.imaging import InputSpec
 from service.inference.engines.fused import fuse
 from service.inference.engines.onnx import INPUT_NAME, MAPS_NAME, OUTPUT_NAME
-from training.localiser import PREFIX
 
 CALIBRATION_IMAGES: Final = 64
 """More take gigabytes of memory for their activations and change nothing."""
@@ -47,8 +46,7 @@ def quantise(graph: Path, images: Floats, target: Path) -> None:
     Static quantisation in QDQ format (ONNX Runtime), weights per channel, activations by the range
     that holds all but a hundred-thousandth of their values on the given images. All else stays in
     32 bits: additions and pooling gain nothing from 8 bits here, and the standardisation of the
-    image and the maps need more, and so does what finds the lungs: a box that is a step of 8 bits
-    off shows another place. Weights take 7 bits, so that no sum of two products overflows the
+    image and the maps need more. Weights take 7 bits, so that no sum of two products overflows the
     16 bits in which x86 processors without VNNI hold it: the graph answers alike everywhere.
 
     Args:
@@ -77,7 +75,6 @@ def quantise(graph: Path, images: Floats, target: Path) -> None:
             inferred,
             target,
             Reader(),
-            nodes_to_exclude=_finding_lungs(inferred),
             quant_format=ort.QuantFormat.QDQ,
             op_types_to_quantize=["Conv"],
             per_channel=True,
@@ -87,14 +84,6 @@ def quantise(graph: Path, images: Floats, target: Path) -> None:
             activation_type=ort.QuantType.QUInt8,
             weight_type=ort.QuantType.QInt8,
         )
-
-
-def _finding_lungs(graph: Path) -> list[str]:
-    """Names of the nodes that have a part in finding the box of the lungs."""
-    import onnx  # noqa: PLC0415
-
-    nodes = onnx.load(graph).graph.node
-    return [node.name for node in nodes if f"/{PREFIX}" in node.name]
 
 
 def halve(graph: Path, target: Path) -> None:

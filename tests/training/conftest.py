@@ -4,7 +4,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from PIL import Image, ImageDraw
 
 from tests.phantom import phantom
 from training import metrics
@@ -31,18 +30,6 @@ def write_data_set(folder: Path, side: int = 64) -> Path:
         for path, opacity in images.items():
             seed = sum(path.name.encode()) * 31 + number
             phantom(seed, (side + 8, side), opacity).save(path, quality=90)
-    return folder
-
-
-def write_masks(folder: Path, data: Path) -> Path:
-    """Write a lung mask for every phantom but the first normal one: where lungs lie on average."""
-    folder.mkdir()
-    mask = Image.new("L", (80, 72))
-    for centre in (0.31, 0.69):
-        box = (80 * (centre - 0.15), 72 * 0.17, 80 * (centre + 0.15), 72 * 0.83)
-        ImageDraw.Draw(mask).ellipse(box, fill=255)
-    for path in sorted(data.glob("train/*/*"))[1:]:
-        mask.save(folder / f"{path.stem}.png")
     return folder
 
 

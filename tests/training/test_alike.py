@@ -5,10 +5,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
-from tests.training.made_up_runs import write_run
+from tests.training.made_up_runs import table_rows, write_run
 from training.alike import alike_rows
 from training.config import Recipe
+from training.experiments import Question, render
 from training.metrics import Interval
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.usefixtures("few_draws")]
@@ -41,6 +43,24 @@ def test_only_what_is_seen_beside_the_framing_counts(
     pair = rows["`sees+reads`"]["among like"].value
     assert gain.value == pytest.approx(pair - reads["among like"].value)
     assert rows["`sees+reads`"]["pair gains"] == ""
+
+
+def test_the_page_of_experiments_has_a_section_for_it_when_masks_are_given(
+    tmp_path: Path, framing: dict[str, float]
+) -> None:
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    for name, value in framing.items():
+        mask = np.zeros((192, 192), dtype=np.uint8)
+        mask[: round(100 * value), 40:140] = 255
+        Image.fromarray(mask).save(masks / f"{name}.png")
+    (tmp_path / "runs").mkdir()
+    for name in ("sees", "reads"):
+        (tmp_path / name).rename(tmp_path / "runs" / name)
+    page = render(Question(tmp_path / "runs", "sees", ("sees+reads",), masks=masks), {})
+    rows = table_rows(page, "Among like framings")
+    assert [row["system"] for row in rows] == ["`sees+reads`", "`sees`", "`reads`"]
+    assert {row["images"] for row in rows} == {str(len(framing))}
 
 
 def test_images_whose_framing_is_unknown_are_left_out(

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import onnx
 import pytest
 
 from service.imaging import InputSpec
@@ -12,8 +11,7 @@ from service.inference import open_bundle
 from tests.inference.engines.networks import phantom_batch
 from tests.tiny_bundle import FILES, write_tiny_bundle
 from training.config import Architecture
-from training.graphs import both_scores, export, halve, quantise, scores_of
-from training.localiser import PREFIX
+from training.graphs import both_scores, export, halve, scores_of
 from training.networks import build_trainable, member_of
 
 pytestmark = [
@@ -50,18 +48,3 @@ def test_weights_of_16_bits_take_half_the_space_and_lose_nothing(tmp_path: Path)
     images = np.random.default_rng(0).random((3, 64, 64, 1), dtype=np.float32)
     np.testing.assert_array_equal(scores_of(half, images), scores_of(wide, images))
     assert half.stat().st_size < 0.6 * wide.stat().st_size
-
-
-def test_what_finds_the_lungs_stays_in_32_bits(tmp_path: Path) -> None:
-    spec = InputSpec(height=32, width=32)
-    shape = Architecture(view="lung-field", stem_width=8, widths=(8,), depths=(1,))
-    file, wide, small = tmp_path / "a.keras", tmp_path / "wide.onnx", tmp_path / "small.onnx"
-    member_of(build_trainable(spec, shape), spec, shape).save(file)
-    export([file], spec, wide)
-    quantise(wide, phantom_batch(8), small)
-    quantised: dict[bool, set[bool]] = {True: set(), False: set()}
-    for node in onnx.load(small).graph.node:
-        if node.op_type == "Conv":
-            in_8_bits = any("DequantizeLinear" in name for name in node.input)
-            quantised[f"/{PREFIX}" in node.name].add(in_8_bits)
-    assert quantised == {True: {False}, False: {True}}

@@ -8,9 +8,7 @@ import pytest
 
 from service.imaging import InputSpec
 from training.config import Architecture
-from training.convolution import carry
-from training.localiser import PREFIX
-from training.networks import PNEUMONIA, build_localiser, build_trainable, member_of
+from training.networks import PNEUMONIA, build_trainable, member_of
 
 pytestmark = pytest.mark.tensorflow
 
@@ -18,7 +16,6 @@ SPEC = InputSpec(height=48, width=48)
 SHAPES = [
     Architecture(stem_width=4, widths=(8, 8), depths=(1, 1)),
     Architecture(view="local-contrast", stem_width=4, widths=(8, 12), depths=(1, 2), squeeze=True),
-    Architecture(view="lung-field", stem_width=4, widths=(8, 8), depths=(1, 1)),
 ]
 
 
@@ -36,7 +33,7 @@ def _trained(shape: Architecture) -> Any:
     return model
 
 
-@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.view)
+@pytest.mark.parametrize("shape", SHAPES, ids=["whole-frame", "local-contrast"])
 def test_the_member_answers_as_the_trained_network(shape: Architecture) -> None:
     images = np.random.default_rng(1).random((4, 48, 48, 1), dtype=np.float32)
     trained = _trained(shape)
@@ -54,21 +51,3 @@ def test_the_member_s_convolutions_are_numbers_of_16_bits() -> None:
     assert kernels
     for kernel in kernels:
         np.testing.assert_array_equal(kernel.astype(np.float16).astype(np.float32), kernel)
-
-
-def test_the_label_does_not_teach_what_finds_the_lungs() -> None:
-    model = build_trainable(SPEC, SHAPES[2])
-    trained = [weight.path for weight in model.trainable_weights]
-    assert trained
-    assert not any(path.startswith(PREFIX) for path in trained)
-
-
-def test_views_of_the_lungs_take_over_what_masks_have_taught() -> None:
-    keras.utils.set_random_seed(3)
-    lungs, whole = build_localiser(SPEC), build_trainable(SPEC, SHAPES[2])
-    carry(lungs, whole)
-    images = np.random.default_rng(1).random((2, 48, 48, 1), dtype=np.float32)
-    finder = keras.Model(whole.inputs[0], whole.get_layer(f"{PREFIX}answer").output)
-    np.testing.assert_allclose(
-        np.asarray(finder(images, training=True)), np.asarray(lungs(images)), atol=1e-6
-    )

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from service.imaging import decode, prepare
 from service.inference.bundle import open_bundle
 from service.inference.ensemble import calibrate, load_ensemble
-from tests.training.conftest import PATIENTS, write_data_set, write_masks
+from tests.training.conftest import PATIENTS, write_data_set
 from training.__main__ import app
 from training.data import DataError
 
@@ -50,12 +50,6 @@ images_per_epoch = 96
 batch = 16
 learning_rate = 0.01
 workers = 1
-[localiser]
-epochs = 3
-images_per_epoch = 64
-batch = 16
-learning_rate = 0.005
-workers = 1
 """
 FOLDS = (0, 2)
 
@@ -65,7 +59,6 @@ class Workshop:
 
     def __init__(self, root: Path) -> None:
         self.data = write_data_set(root / "chest_xray", side=40)
-        self.masks = write_masks(root / "masks", self.data)
         self.runs = root / "runs"
         self.models = root / "models"
         self.recipes = [root / "first.toml", root / "second.toml"]
@@ -73,7 +66,7 @@ class Workshop:
             RECIPE.format(name="first", seed=1, view="whole-frame", squeeze="false")
         )
         self.recipes[1].write_text(
-            RECIPE.format(name="second", seed=2, view="lung-field", squeeze="true")
+            RECIPE.format(name="second", seed=2, view="local-contrast", squeeze="true")
         )
 
     def run(self, *arguments: str | Path) -> str:
@@ -85,7 +78,7 @@ class Workshop:
         folds = [part for fold in FOLDS for part in ("--fold", str(fold))]
         return self.run(
             "all", *self.recipes, "--data", self.data, "--runs", self.runs,
-            "--masks", self.masks, "--target", self.models, "--version", "7", *folds,
+            "--target", self.models, "--version", "7", *folds,
         )  # fmt: skip
 
 
@@ -101,7 +94,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
 def test_the_bundle_verifies_and_carries_its_protocol(workshop: Workshop) -> None:
     manifest = load_ensemble(workshop.models, threads=1).bundle.manifest
     assert manifest.version == "7"
-    assert [member.name for member in manifest.members] == ["whole-frame", "lung-field"]
+    assert [member.name for member in manifest.members] == ["whole-frame", "local-contrast"]
     assert manifest.calibration.method == "platt"
     assert "Youden" in manifest.threshold.rule
     assert len(manifest.golden) > 0
@@ -111,42 +104,6 @@ def test_the_bundle_verifies_and_carries_its_protocol(workshop: Workshop) -> Non
         "MODEL_CARD.md", "ensemble.json", "ensemble.onnx", "ensemble.schema.json",
         "modelo_2_ensamble.keras", "modelo_afinado_tuning.keras",
     }  # fmt: skip
-
-
-def test_the_lungs_are_found_in_held_out_phantoms(workshop: Workshop) -> None:
-    for fold in FOLDS:
-        folder = workshop.runs / f"localiser/fold-{fold}"
-        facts = json.loads((folder / "localiser.json").read_text())
-        assert facts["training_masks"] + facts["held_out_masks"] == 41
-        assert set(facts["overlap"]) > {"clean", "wider-25"}
-        assert facts["overlap"]["clean"]["mean"] > 0.6  # a box drawn blindly has 0.4
-
-
-def test_a_recipe_for_lungs_asks_for_masks(workshop: Workshop, tmp_path: Path) -> None:
-    arguments = ["fit", workshop.recipes[1], "--data", workshop.data, "--runs", tmp_path]
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert "second looks for the lungs first: give lung masks with --masks" in str(result.exception)
-
-
-def test_a_localiser_of_other_masks_is_not_taken_over(workshop: Workshop, tmp_path: Path) -> None:
-    masks, runs = tmp_path / "masks", tmp_path / "runs"
-    shutil.copytree(workshop.masks, masks)
-    shutil.copytree(workshop.runs / "localiser", runs / "localiser")
-    next(masks.iterdir()).unlink()
-    arguments = ["fit", workshop.recipes[1], "--data", workshop.data, "--runs", runs]
-    arguments += ["--masks", masks, "--fold", "0"]
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert "made from other images, masks or settings" in str(result.exception)
-
-
-def test_the_maps_of_both_members_add_up_to_their_logits(workshop: Workshop) -> None:
-    ensemble = load_ensemble(workshop.models, threads=1)
-    images = np.random.default_rng(0).uniform(size=(4, 32, 32, 1)).astype(np.float32)
-    calibration = ensemble.bundle.manifest.calibration
-    for explained in ensemble.explain(images):
-        totals = 1 / (1 + np.exp(-explained.maps.sum(axis=(1, 2))))
-        said = [member.probability for member in explained.score.members]
-        np.testing.assert_allclose(calibrate(totals, calibration), said, atol=1e-4)
 
 
 def test_both_engines_give_the_bundles_answers(workshop: Workshop) -> None:

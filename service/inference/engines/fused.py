@@ -5,12 +5,15 @@ a network ends in global average pooling and one dense unit, its logit is the me
 its last features of one linear function of each, so the split is exact and costs next to nothing.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Final
 
+import numpy as np
+
 from service.imaging import InputSpec
-from service.inference.engines.layout import Layout, call_of, common_grid, layout_of
 from service.inference.errors import NotExplainableError
 
 IMAGE: Final = "radiograph"
@@ -18,6 +21,7 @@ PROBABILITIES: Final = "probabilities"
 MAPS: Final = "activation_maps"
 
 _IDENTITY: Final = frozenset({"Dropout", "GaussianDropout", "GaussianNoise"})
+_CROPPING: Final = frozenset({"CenterCrop", "Cropping2D"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +40,35 @@ class Fused:
 
 
 @dataclass(frozen=True, slots=True)
+class _Step:
+    """A layer on the way from the image to the features, and the shapes before and after it."""
+
+    layer: Any
+    before: tuple[int | None, ...]
+    after: tuple[int | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """Which part of the frame the last features cover along one axis, in shares of the frame."""
+
+    start: Fraction
+    stop: Fraction
+    cells: int
+
+    @property
+    def cell(self) -> Fraction:
+        return (self.stop - self.start) / self.cells
+
+
+@dataclass(frozen=True, slots=True)
 class _Explainable:
     """The end of a network that allows a map, and where its features lie on the frame."""
 
     features: Any
     dense: Any
-    layout: Layout
+    rows: _Span
+    columns: _Span
 
 
 def fuse(models: Sequence[Any], spec: InputSpec) -> Fused:
@@ -61,18 +88,19 @@ def fuse(models: Sequence[Any], spec: InputSpec) -> Fused:
     image = keras.Input((spec.height, spec.width, spec.channels), name=IMAGE)
     try:
         ends = [_explainable(model, spec) for model in models]
-        layouts = [end.layout for end in ends]
-        grid = (common_grid(layouts, 0, spec.height), common_grid(layouts, 1, spec.width))
+        grid = (
+            _grid([end.rows for end in ends], spec.height),
+            _grid([end.columns for end in ends], spec.width),
+        )
     except NotExplainableError as error:
         parts = [_part(model, model.outputs[0], number) for number, model in enumerate(models)]
         joined = _join([part(image) for part in parts], PROBABILITIES)
         return Fused(keras.Model(image, joined), str(error))
     probabilities, maps = [], []
     for number, (model, end) in enumerate(zip(models, ends, strict=True)):
-        heat = end.layout.spread(end.features, end.dense, grid)
-        answer, heat = _part(model, [model.outputs[0], heat], number)(image)
+        answer, features = _part(model, [model.outputs[0], end.features], number)(image)
         probabilities.append(answer)
-        maps.append(heat)
+        maps.append(_map(features, end, grid))
     outputs = [_join(probabilities, PROBABILITIES), _join(maps, MAPS)]
     return Fused(keras.Model(image, outputs))
 
@@ -116,10 +144,82 @@ def _explainable(model: Any, spec: InputSpec) -> _Explainable:
     # A network for images of any size has features of any size, until it is given an image.
     image = keras.Input((spec.height, spec.width, spec.channels))
     shape = _part(model, tensor, 0)(image).shape
-    return _Explainable(tensor, dense, layout_of(tensor, model.inputs[0], shape))
+    steps = list(_way(tensor, model.inputs[0]))
+    rows, columns = (_span(steps, axis, shape[axis]) for axis in (1, 2))
+    return _Explainable(tensor, dense, rows, columns)
 
 
 def _maker(tensor: Any) -> tuple[Any, Any]:
     """The layer that made a tensor, and the first tensor that it took."""
-    layer, inputs = call_of(tensor)
+    layer, inputs = _call(tensor)
     return layer, inputs[0] if inputs else tensor
+
+
+def _call(tensor: Any) -> tuple[Any, list[Any]]:
+    # Keras offers this publicly only for layers that are no networks themselves.
+    history = tensor._keras_history  # noqa: SLF001
+    call = history.operation._inbound_nodes[history.node_index]  # noqa: SLF001
+    return history.operation, list(call.input_tensors)
+
+
+def _way(tensor: Any, image: Any) -> Iterator[_Step]:
+    """The layers between image and features, last first; one branch stands for all that merge."""
+    while tensor is not image:
+        layer, inputs = _call(tensor)
+        planes = [part for part in inputs if len(part.shape) == 4]
+        if not planes:
+            raise NotExplainableError
+        # A gate (squeeze-and-excitation) is a single cell and does not say where things are.
+        taken = next((part for part in planes if part.shape[1:3] != (1, 1)), planes[0])
+        if getattr(layer, "outputs", None):  # a network inside the network
+            inner = layer.outputs[tensor._keras_history.tensor_index]  # noqa: SLF001
+            yield from _way(inner, layer.inputs[0])
+        yield _Step(layer, taken.shape, tensor.shape)
+        tensor = taken
+
+
+def _span(steps: Sequence[_Step], axis: int, cells: int) -> _Span:
+    """Follow one axis of the frame to the features: only what crops changes what they cover."""
+    start, stop = Fraction(0), Fraction(1)
+    for step in reversed(steps):
+        if type(step.layer).__name__ in _CROPPING:
+            before, after = step.before[axis], step.after[axis]
+            if before is None or after is None:
+                raise NotExplainableError
+            cut = getattr(step.layer, "cropping", None)
+            first = (before - after) // 2 if cut is None else cut[axis - 1][0]
+            pixel = (stop - start) / before
+            start += first * pixel
+            stop = start + after * pixel
+    return _Span(start, stop, cells)
+
+
+def _grid(spans: Sequence[_Span], side: int) -> int:
+    """Fewest equal cells of the frame that every span starts and steps by a whole number of."""
+    grid = math.lcm(*(part.denominator for span in spans for part in (span.start, span.cell)))
+    if grid > side:
+        raise NotExplainableError(
+            "The cells of the networks' last features have no common grid on the frame."
+        )
+    return grid
+
+
+def _map(features: Any, end: _Explainable, grid: tuple[int, int]) -> Any:
+    """What each cell of the grid adds to the logit: shape (N, 1, h, w)."""
+    from keras import layers  # noqa: PLC0415
+
+    spans = (end.rows, end.columns)
+    steps = [int(span.cell * count) for span, count in zip(spans, grid, strict=True)]
+    before = [int(span.start * count) for span, count in zip(spans, grid, strict=True)]
+    after = [int((1 - span.stop) * count) for span, count in zip(spans, grid, strict=True)]
+    share = math.prod(span.cells * step for span, step in zip(spans, steps, strict=True))
+    # The dense unit at every cell, and the cell's value on each cell of the grid that it fills:
+    # a transposed convolution whose kernel is as wide as its step.
+    spread = layers.Conv2DTranspose(1, tuple(steps), strides=tuple(steps), dtype="float32")
+    heat = spread(features)
+    kernel = np.broadcast_to(np.ravel(end.dense.kernel) / share, spread.kernel.shape)
+    bias = 0.0 if end.dense.bias is None else np.ravel(end.dense.bias)[0] / share
+    spread.set_weights([kernel, np.full(1, bias)])
+    padding = tuple(zip(before, after, strict=True))
+    heat = layers.ZeroPadding2D(padding, dtype="float32")(heat)
+    return layers.Reshape((1, *grid), dtype="float32")(heat)
