@@ -36,23 +36,6 @@ async def _services(request: Request) -> Services:
 ServicesDep = Annotated[Services, Depends(_services)]
 
 
-async def _request_id(request: Request) -> str:
-    return str(request.state.request_id)
-
-
-RequestIdDep = Annotated[str, Depends(_request_id)]
-
-
-async def _language(request: Request, response: Response) -> Language:
-    language = negotiated(request.headers.get("accept-language"))
-    response.headers["Content-Language"] = language
-    return language
-
-
-LanguageDep = Annotated[Language, Depends(_language)]
-"""The language of the sentences for people, which the answer names."""
-
-
 async def _screening(services: ServicesDep) -> Screening:
     return services.loader.screening()
 
@@ -61,10 +44,31 @@ ScreeningDep = Annotated[Screening, Depends(_screening)]
 """The model, or 503 while there is none."""
 
 
-async def _admitted(services: ServicesDep, screening: ScreeningDep) -> Screening:
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What handlers of uploads need: one dependency, for each is resolved for every request.
+
+    Attributes:
+        services: Parts of the application.
+        screening: The model.
+        request_id: As the client is told it.
+        language: Of the sentences for people, which the answer names.
+    """
+
+    services: Services
+    screening: Screening
+    request_id: str
+    language: Language
+
+
+async def _visit(request: Request, response: Response) -> Visit:
+    services = await _services(request)
+    screening = services.loader.screening()
     services.admission.check()
-    return screening
+    language = negotiated(request.headers.get("accept-language"))
+    response.headers["Content-Language"] = language
+    return Visit(services, screening, str(request.state.request_id), language)
 
 
-AdmittedScreeningDep = Annotated[Screening, Depends(_admitted)]
-"""The model, or 503 before the upload is read when it could not be worked on anyway."""
+VisitDep = Annotated[Visit, Depends(_visit)]
+"""A request with an upload, or 503 before that is read when it could not be worked on anyway."""

@@ -10,13 +10,7 @@ from service import refusals
 from service.explained import Explained
 from service.overlay import OPACITY, as_png, frame, heat_layer, overlay
 from service.routes.client import unless_gone
-from service.routes.deps import (
-    SINGLE_FIELD,
-    AdmittedScreeningDep,
-    LanguageDep,
-    RequestIdDep,
-    ServicesDep,
-)
+from service.routes.deps import SINGLE_FIELD, VisitDep
 from service.routes.documentation import (
     BINARY,
     IMAGE_PROBLEMS,
@@ -53,10 +47,7 @@ Layer = Literal["both", "map"]
 )
 async def explain(
     request: Request,
-    services: ServicesDep,
-    screening: AdmittedScreeningDep,
-    request_id: RequestIdDep,
-    language: LanguageDep,
+    visit: VisitDep,
     form: Annotated[
         Literal["png", "json"],
         Query(alias="format", description="A picture, or the maps in figures with the verdict."),
@@ -76,9 +67,10 @@ async def explain(
     left without colour. The colours mean the same on every radiograph. The picture's longer side is
     at most 1024 pixels, and nothing of the file's metadata is in it.
     """
+    services, screening = visit.services, visit.screening
     async with received_files(request, SINGLE_FIELD, services.single, services.memory) as [data]:
         if form == "json":
-            work = partial(_figures, screening, data, request_id, language)
+            work = partial(_figures, screening, data, visit.request_id, visit.language)
         else:
             work = partial(_picture, screening, data, layer, opacity)
         return await unless_gone(request, services.admission.run(work))

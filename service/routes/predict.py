@@ -7,13 +7,7 @@ from fastapi import APIRouter, Request
 from service import refusals
 from service.errors import problem_of
 from service.routes.client import unless_gone
-from service.routes.deps import (
-    SINGLE_FIELD,
-    AdmittedScreeningDep,
-    LanguageDep,
-    RequestIdDep,
-    ServicesDep,
-)
+from service.routes.deps import SINGLE_FIELD, VisitDep
 from service.routes.documentation import (
     IMAGE_PROBLEMS,
     SUCCESS,
@@ -45,19 +39,17 @@ BATCH_FIELDS = frozenset({b"files", b"file"})
 )
 async def predict(
     request: Request,
-    services: ServicesDep,
-    screening: AdmittedScreeningDep,
-    request_id: RequestIdDep,
-    language: LanguageDep,
+    visit: VisitDep,
 ) -> Screened:
     """Send one radiograph in the form field `file`; the answer says how probable pneumonia is.
 
     This supports a decision; it is not a diagnosis.
     """
+    services = visit.services
     async with received_files(request, SINGLE_FIELD, services.single, services.memory) as [data]:
-        work = services.admission.run(partial(screening.screen, data))
+        work = services.admission.run(partial(visit.screening.screen, data))
         verdict = await unless_gone(request, work)
-    return Screened.from_verdict(verdict, request_id, language)
+    return Screened.from_verdict(verdict, visit.request_id, visit.language)
 
 
 @router.post(
@@ -77,18 +69,16 @@ async def predict(
 )
 async def predict_batch(
     request: Request,
-    services: ServicesDep,
-    screening: AdmittedScreeningDep,
-    request_id: RequestIdDep,
-    language: LanguageDep,
+    visit: VisitDep,
 ) -> Batch:
     """Send up to 32 radiographs, each in a form field `files`.
 
     A file that cannot be read has its problem in its place, and the others their verdicts: the
     status is 200 when the upload as a whole was in order.
     """
+    services, request_id, language = visit.services, visit.request_id, visit.language
     async with received_files(request, BATCH_FIELDS, services.batch, services.memory) as files:
-        work = services.admission.run_all([partial(screening.screen, data) for data in files])
+        work = services.admission.run_all([partial(visit.screening.screen, data) for data in files])
         outcomes = await unless_gone(request, work)
     return Batch(
         results=[

@@ -6,7 +6,7 @@ from starlette.responses import Response
 from service import refusals
 from service.overlay import LONGEST_SIDE, as_png, frame
 from service.routes.client import unless_gone
-from service.routes.deps import SINGLE_FIELD, AdmittedScreeningDep, ServicesDep
+from service.routes.deps import SINGLE_FIELD, VisitDep
 from service.routes.documentation import (
     BINARY,
     IMAGE_PROBLEMS,
@@ -35,12 +35,11 @@ router = APIRouter(tags=["screening"])
     },
     openapi_extra=file_upload(field="file", description="One chest X-ray, as for `/predict`."),
 )
-async def preview(
-    request: Request, services: ServicesDep, screening: AdmittedScreeningDep
-) -> Response:
+async def preview(request: Request, visit: VisitDep) -> Response:
     """Browsers show no TIFF, and few show 16-bit pictures as they are meant. No verdict is made."""
+    services = visit.services
     async with received_files(request, SINGLE_FIELD, services.single, services.memory) as [data]:
-        work = services.admission.run(lambda: _picture(screening, data))
+        work = services.admission.run(lambda: _picture(visit.screening, data))
         picture = await unless_gone(request, work)
     return Response(picture, media_type="image/png")
 

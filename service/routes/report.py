@@ -10,13 +10,7 @@ from starlette.responses import Response
 from service import refusals
 from service.report import MAX_NOTE, MAX_REFERENCE, make_report
 from service.routes.client import unless_gone
-from service.routes.deps import (
-    SINGLE_FIELD,
-    AdmittedScreeningDep,
-    LanguageDep,
-    RequestIdDep,
-    ServicesDep,
-)
+from service.routes.deps import SINGLE_FIELD, VisitDep
 from service.routes.documentation import (
     BINARY,
     IMAGE_PROBLEMS,
@@ -69,10 +63,7 @@ _TEXTS: Final = {b"reference": MAX_REFERENCE, b"note": MAX_NOTE}
 )
 async def report(
     request: Request,
-    services: ServicesDep,
-    screening: AdmittedScreeningDep,
-    request_id: RequestIdDep,
-    language: LanguageDep,
+    visit: VisitDep,
     lang: Annotated[
         Language | None,
         Query(description="Language of the report; by default that of Accept-Language or English."),
@@ -82,16 +73,17 @@ async def report(
 
     Nothing is invented: what the model's manifest does not tell is said to be unknown.
     """
-    chosen = lang or language
+    chosen = lang or visit.language
+    services = visit.services
     async with received_form(
         request, SINGLE_FIELD, services.single, services.memory, _TEXTS
     ) as upload:
         work = partial(
             _make,
-            screening,
+            visit.screening,
             upload.files[0],
             lang=chosen,
-            request_id=request_id,
+            request_id=visit.request_id,
             made_at=datetime.now(UTC).astimezone(),
             reference=upload.texts.get(b"reference", ""),
             note=upload.texts.get(b"note", ""),

@@ -3,21 +3,37 @@
 from pathlib import Path
 from typing import Final
 
+CPUINFO: Final = Path("/proc/cpuinfo")
+"""Where Linux describes the processor. Elsewhere there is no such file."""
+
 _INT8_FLAGS: Final = frozenset({"avx512_vnni", "avx_vnni"})
 
+_FLAG_LINES: Final = ("flags", "Features")
+"""What the line of flags begins with: on x86, and on ARM."""
 
-def favours_int8(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+
+def favours_int8(cpuinfo: Path = CPUINFO) -> bool:
     """Tell whether 8-bit graphs were measured to be faster on processors like this one.
 
     They are where one instruction multiplies and adds four 8-bit pairs: on x86 that is VNNI. On
     others they may be, but nobody has measured it; 32 bits are the safe choice there.
 
     Args:
-        cpuinfo: Where Linux describes the processor. Elsewhere there is no such file.
+        cpuinfo: As ``has_one_of`` takes it.
+    """
+    return has_one_of(_INT8_FLAGS, cpuinfo)
+
+
+def has_one_of(flags: frozenset[str], cpuinfo: Path = CPUINFO) -> bool:
+    """Tell whether every core has at least one of these flags, by Linux' names for them.
+
+    Args:
+        flags: Such as ``avx2``.
+        cpuinfo: Linux' description of the processor; without it the answer is no.
     """
     try:
         lines = cpuinfo.read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:
         return False
-    flags = [line.partition(":")[2].split() for line in lines if line.startswith("flags")]
-    return bool(flags) and all(_INT8_FLAGS & set(each) for each in flags)
+    found = [line.partition(":")[2].split() for line in lines if line.startswith(_FLAG_LINES)]
+    return bool(found) and all(flags & set(each) for each in found)
