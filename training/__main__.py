@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 # arithmetic unless the caller says otherwise. TensorFlow's C++ notices would break progress bars.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# TensorFlow uses oneDNN of its own accord on new processors only. On an older one (AVX2) a network
+# trained 1.7 times as fast with it; answers differ in the last digits.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
 

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import track
 
 from service.imaging import InputSpec
+from training.arithmetic import policy_of
 from training.callbacks import (
     MONITOR,
     PREDICT_BATCH,
@@ -111,7 +112,7 @@ def fit(dataset: Dataset, recipe: Recipe, folder: RunFolder) -> dict[str, Any]:
         "held_out_patients": len(held_out),
         "epochs": len(history),
         "seconds": round(time.monotonic() - started),
-        "machine": _machine(),
+        "machine": _machine(recipe),
         "parameters": member.count_params(),
     }
     if held_out:
@@ -193,7 +194,7 @@ def train(
         The trained network with both heads, and the log: a row for each epoch.
     """
     keras.utils.set_random_seed(recipe.seed)
-    keras.config.set_dtype_policy(recipe.precision)
+    keras.config.set_dtype_policy(policy_of(recipe.precision))
     schedule = recipe.schedule
     model = build_trainable(recipe.input, recipe.architecture)
     if recipe.start is not None:
@@ -269,5 +270,6 @@ def _save_whole(save: Callable[[Path], None], path: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _machine() -> str:
-    return f"{platform.machine()}, {os.cpu_count()} cores, {keras.backend.backend()} backend"
+def _machine(recipe: Recipe) -> str:
+    backend, policy = keras.backend.backend(), policy_of(recipe.precision)
+    return f"{platform.machine()}, {os.cpu_count()} cores, {backend} backend in {policy}"
