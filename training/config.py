@@ -86,9 +86,11 @@ class Schedule(_Section):
     average: Natural = 1
 
     @model_validator(mode="after")
-    def _average_fits(self) -> Self:
+    def _epochs_suffice(self) -> Self:
         if self.average > self.epochs:
             raise ValueError("average is more than the epochs there are")
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError("warmup_epochs leaves no epoch to train in")
         return self
 
     workers: Natural = 2

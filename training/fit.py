@@ -11,6 +11,7 @@ from typing import Any
 
 import keras
 import pandas as pd
+from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import track
 
@@ -156,8 +157,7 @@ def _claim(folder: RunFolder, recipe: Recipe, dataset: Dataset) -> None:
     claim = claim_of(recipe, dataset.scan.digest)
     if folder.claim.exists():
         standing = json.loads(folder.claim.read_text())
-        # Fields that recipes have gained since are filled in, at the values that change nothing.
-        if claim_of(Recipe.model_validate(standing["recipe"]), standing["data"]) != claim:
+        if not _is_of(standing, claim):
             raise DataError(
                 f"{folder.path} holds a run of another recipe or of other images. "
                 "Remove it, or choose another folder with --runs."
@@ -165,6 +165,15 @@ def _claim(folder: RunFolder, recipe: Recipe, dataset: Dataset) -> None:
         return
     folder.path.mkdir(parents=True, exist_ok=True)
     folder.claim.write_text(json.dumps(claim, indent=2) + "\n")
+
+
+def _is_of(standing: dict[str, Any], claim: dict[str, Any]) -> bool:
+    try:
+        # Fields that recipes have gained since are filled in, at the values that change nothing.
+        recipe = Recipe.model_validate(standing["recipe"])
+    except ValidationError:  # of a version that took other recipes
+        return False
+    return claim_of(recipe, standing["data"]) == claim
 
 
 def claim_of(recipe: Recipe, data_digest: str) -> dict[str, Any]:

@@ -47,6 +47,7 @@ def test_a_recipe_that_starts_from_itself_or_from_another_network_is_refused(
     ("text", "message"),
     [
         ('name = "x"\n[schedule]\nepoch = 3', "schedule.epoch: Extra inputs"),
+        ('name = "x"\n[schedule]\nepochs = 1', "warmup_epochs leaves no epoch"),
         ('name = "x"\n[architecture]\ndropout = 2', "architecture.dropout"),
         ("name = ", "not valid TOML"),
         ("seed = 1", "name: Field required"),
