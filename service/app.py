@@ -11,7 +11,8 @@ from fastapi import FastAPI
 from service import __version__, errors
 from service.access import ApiKeys, Keys, document_keys
 from service.admission import Admission
-from service.inference import Ensemble, load_ensemble
+from service.ahead import loading
+from service.inference import Ensemble
 from service.loading import ModelLoader
 from service.metrics import Metrics
 from service.middleware import (
@@ -54,15 +55,7 @@ def create_app(
         load: Gives the ensemble; the one of ``settings.models_dir`` when not given.
     """
     settings = settings or Settings()
-    # Every call may use every core: alone it does, and among others it gets its share.
-    load = load or partial(
-        load_ensemble,
-        settings.models_dir,
-        threads=settings.threads or available_cpus(),
-        engine=settings.engine,
-        precision=settings.precision,
-    )
-    services = make_services(settings, load)
+    services = make_services(settings, load or loading(settings))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -1,6 +1,9 @@
-"""Hands the memory of decoded pictures back to the system as soon as they are done with."""
+"""How the process treats its memory: large blocks are given back, what stays is not searched."""
 
 import ctypes
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 _M_MMAP_THRESHOLD: Final = -3  # from glibc's malloc.h
@@ -22,3 +25,19 @@ def return_large_blocks() -> bool:
     except (AttributeError, OSError, TypeError):
         return False
     return bool(mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES))
+
+
+@contextmanager
+def nothing_is_garbage() -> Iterator[None]:
+    """Suspend the search for garbage while things are made that stay until the process ends.
+
+    Importing a web framework makes hundreds of thousands of objects. Python searches them for
+    cycles again and again while their number grows, and once more now and then while it serves.
+    What exists when the context is left is never searched; what comes later is, as ever.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()

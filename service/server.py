@@ -17,7 +17,7 @@ import uvicorn
 from service.app import create_app
 from service.inference import Ensemble
 from service.logs import guard_last_resorts, log_config
-from service.memory import return_large_blocks
+from service.memory import nothing_is_garbage, return_large_blocks
 from service.protocol import GuardedProtocol
 from service.routes.deps import Services
 from service.settings import Settings
@@ -31,10 +31,16 @@ LAST_ANSWERS_S: Final = 1
 
 
 def serve(settings: Settings, *, load: Callable[[], Ensemble] | None = None) -> None:
-    """Serve until SIGTERM or SIGINT; answer what is under way; return."""
+    """Serve until SIGTERM or SIGINT; answer what is under way; return.
+
+    Args:
+        settings: Every knob.
+        load: See ``create_app``.
+    """
     return_large_blocks()
     faulthandler.enable()
-    app = create_app(settings, load=load)
+    with nothing_is_garbage():
+        app = create_app(settings, load=load)
     services: Services = app.state.services
 
     class Protocol(GuardedProtocol):

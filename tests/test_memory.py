@@ -1,10 +1,13 @@
 """What large pictures took is given back, so that memory does not grow with what was sent once."""
 
+import gc
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from service.memory import nothing_is_garbage
 
 ROOT = Path(__file__).parents[1]
 STATUS = Path("/proc/self/status")
@@ -42,3 +45,24 @@ def test_decoding_large_pictures_leaves_nothing_behind() -> None:
         [sys.executable, "-c", CODE], cwd=ROOT, check=True, capture_output=True, text=True
     )
     assert int(run.stdout) < 24
+
+
+def test_what_was_made_meanwhile_is_not_searched_for_garbage() -> None:
+    frozen = gc.get_freeze_count()
+    try:
+        with nothing_is_garbage():
+            assert not gc.isenabled()
+            lasting: list[list[int]] = [[number] for number in range(1000)]
+        assert gc.isenabled()
+        assert gc.get_freeze_count() >= frozen + len(lasting)
+    finally:
+        gc.unfreeze()
+
+
+def test_garbage_is_searched_for_again_after_an_error() -> None:
+    try:
+        with pytest.raises(ValueError, match="meanwhile"), nothing_is_garbage():
+            raise ValueError("meanwhile")
+        assert gc.isenabled()
+    finally:
+        gc.unfreeze()

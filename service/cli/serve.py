@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from service import server
 from service.cli.loading import settings_with
+from service.launch import launch
 
 
 def serve(given: Mapping[str, Any]) -> None:
@@ -16,4 +16,4 @@ def serve(given: Mapping[str, Any]) -> None:
     Raises:
         CannotError: A setting is out of range.
     """
-    server.serve(settings_with(given))
+    launch(settings_with(given))

@@ -1,0 +1,14 @@
+"""From settings to a running service in as little time as can be."""
+
+from service.ahead import begun, loading
+from service.memory import nothing_is_garbage
+from service.settings import Settings
+
+
+def launch(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT; the bundle loads while the web framework is imported."""
+    with nothing_is_garbage():
+        load = begun(loading(settings))
+        # Half a second of importing, which must not come before the line above.
+        from service.server import serve  # noqa: PLC0415
+    serve(settings, load=load)

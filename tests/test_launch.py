@@ -1,0 +1,59 @@
+"""A service that is launched has begun to load its bundle before the web framework is there."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from service import launch as module
+from service import server
+from service.inference import BundleError, Ensemble
+from service.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+
+# What stands for loading lasts until the framework is there, which only others can bring about.
+CODE = """
+import os, sys, time
+from service import launch as module
+from service.settings import Settings
+
+def has_framework():
+    return "fastapi.applications" in sys.modules
+
+def load():
+    print(has_framework(), flush=True)
+    end = time.monotonic() + 30
+    while not has_framework() and time.monotonic() < end:
+        time.sleep(0.001)
+    print(has_framework(), flush=True)
+    os._exit(0)
+
+module.loading = lambda settings: load
+module.launch(Settings(port=0))
+"""
+
+
+def test_networks_load_while_the_web_framework_is_imported() -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", CODE], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    assert run.stdout.split() == ["False", "True"]
+
+
+def test_it_serves_with_the_bundle_of_the_settings(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    served: list[Settings] = []
+
+    def serve(settings: Settings, *, load: Callable[[], Ensemble]) -> None:
+        served.append(settings)
+        with pytest.raises(BundleError):
+            load()
+
+    monkeypatch.setattr(server, "serve", serve)
+    settings = Settings(models_dir=tmp_path / "nowhere")
+    module.launch(settings)
+    assert served == [settings]
