@@ -193,11 +193,14 @@ def compile_command(
 
     One in 32 bits, and one in 8 bits if that changes few enough verdicts.
     """
+    from service.inference import MANIFEST_FILE, Manifest
+    from training.card import CARD_FILE, renew_graphs
     from training.compile import compile_bundle
     from training.data import scan
     from training.dataset import training_folder
 
     outcome = compile_bundle(bundle, scan(training_folder(data)).records)
+    renew_graphs(bundle / CARD_FILE, Manifest.from_json((bundle / MANIFEST_FILE).read_bytes()))
     agreement, int8 = outcome.agreement, outcome.int8
     Console().print(
         f"Compiled. Largest difference from Keras on {agreement.images} radiographs: "

@@ -112,9 +112,9 @@ def _publish(
         loaded = load_engine(open_bundle(staging), threads=_THREADS)
         golden = make_golden(loaded.engine, manifest.input)
         manifest.model_copy(update={"golden": golden}).write(staging / MANIFEST_FILE)
-        agreement = compile_bundle(staging, source.dataset.scan.records).agreement
+        compile_bundle(staging, source.dataset.scan.records)
         bundle = load_ensemble(staging, threads=_THREADS).bundle
-        write_card(findings, bundle, source.recipes, agreement, staging / CARD_FILE)
+        write_card(findings, bundle, source.recipes, staging / CARD_FILE)
         # The manifest goes last: until it lands, the old one refuses the new networks.
         for file in (*MEMBER_FILES, *GRAPH_FILES, SCHEMA_FILE, CARD_FILE, MANIFEST_FILE):
             if (staging / file).exists():

@@ -1,6 +1,7 @@
 """The model card, written from a run's own figures and by no hand."""
 
 import platform
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,14 +11,15 @@ import keras
 import pandas as pd
 
 from service.inference.bundle import Bundle
-from service.inference.manifest import Calibration, Threshold
+from service.inference.manifest import Calibration, Manifest, Quantised, Threshold
 from training.audit import LIMIT
-from training.compile import Agreement
 from training.config import Recipe
 from training.data import FOLDS, Scan
 from training.eda import markdown
 
 CARD_FILE: Final = "MODEL_CARD.md"
+
+_GRAPHS: Final = re.compile(r"The compiled graph differs from Keras.+?(?=\n\n)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,11 @@ def write_card(
     findings: Findings,
     bundle: Bundle,
     recipes: Sequence[Recipe],
-    agreement: Agreement,
     path: Path,
 ) -> None:
     """Write the card of a bundle."""
     parts = [
-        _purpose(bundle, agreement),
+        _purpose(bundle),
         _data(findings),
         _protocol(findings),
         _results(findings, recipes),
@@ -65,7 +66,18 @@ def write_card(
     path.write_text("\n\n".join(parts) + "\n")
 
 
-def _purpose(bundle: Bundle, agreement: Agreement) -> str:
+def renew_graphs(path: Path, manifest: Manifest) -> None:
+    """Have a card tell of the graphs that its bundle holds now; all else in it stays.
+
+    Args:
+        path: The card. One that is missing, or that is not of ``write_card``, is left as it is.
+        manifest: Of the bundle as it was compiled last.
+    """
+    if path.exists():
+        path.write_text(_GRAPHS.sub(lambda _: _graphs(manifest), path.read_text(), count=1))
+
+
+def _purpose(bundle: Bundle) -> str:
     manifest = bundle.manifest
     members = "\n".join(
         f"- `{m.file}`: {m.view}, {m.architecture}; SHA-256 `{m.sha256}`" for m in manifest.members
@@ -84,19 +96,27 @@ it has been cleared by no authority, and it has not been tried on other ages, vi
 
 Their average is calibrated (Platt: slope {manifest.calibration.slope:g}, intercept
 {manifest.calibration.intercept:g}) and called PNEUMONIA above {manifest.threshold.value:g}:
-{manifest.threshold.rule}. The compiled graph differs from Keras by at most
-{agreement.largest_difference:.1g} in any probability of {agreement.images} radiographs, and in
-{agreement.verdicts_changed} verdicts.{_int8(bundle)}"""
+{manifest.threshold.rule}. {_graphs(manifest)}"""
 
 
-def _int8(bundle: Bundle) -> str:
-    compiled = bundle.manifest.compiled
-    if compiled is None or compiled.int8 is None:
+def _graphs(manifest: Manifest) -> str:
+    compiled = manifest.compiled
+    if compiled is None or compiled.agreement is None:
         return ""
-    found = compiled.int8.agreement
+    agreement = compiled.agreement
+    return f"""The compiled graph differs from Keras by at most
+{agreement.largest_difference:.1g} in any probability of {agreement.images} radiographs, and in
+{agreement.verdicts_changed} verdicts.{_int8(compiled.int8)}"""
+
+
+def _int8(quantised: Quantised | None) -> str:
+    if quantised is None:
+        return ""
+    found = quantised.agreement
+    lost = round(found.auc_loss or 0.0, 4) + 0.0  # and never "-0.0000"
     return f""" A second graph computes in 8-bit integers where that is
 faster: against the first one it changes {found.verdicts_changed} of {found.images} verdicts on
-further radiographs of the training data and loses {found.auc_loss:.4f} of the AUC
+further radiographs of the training data and loses {lost:.4f} of the AUC
 (`XRAY_PRECISION=fp32` rules it out)."""
 
 

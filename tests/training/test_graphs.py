@@ -1,9 +1,11 @@
 """Networks and their graphs give the same scores: closely in 32 bits, nearly in 8."""
 
+import math
 from pathlib import Path
 
 import keras
 import numpy as np
+import onnx
 import pytest
 
 from service.imaging import InputSpec
@@ -34,6 +36,30 @@ def test_members_are_scored_in_both_precisions(tmp_path: Path) -> None:
     expected = np.concatenate([np.asarray(network(images)) for network in networks], axis=1)
     np.testing.assert_allclose(wide, expected, atol=1e-4)
     assert 0 < np.abs(narrow - wide).mean() < 0.05
+
+
+def test_exported_graphs_prepare_the_image_in_no_slow_step(tmp_path: Path) -> None:
+    spec = InputSpec(height=64, width=64)
+    shape = Architecture(view="local-contrast", stem_width=8, widths=(8,), depths=(1,))
+    file, target = tmp_path / "a.keras", tmp_path / "a.onnx"
+    member_of(build_trainable(spec, shape), spec, shape).save(file)
+    export([file], spec, target)
+    graph = onnx.shape_inference.infer_shapes(onnx.load(target)).graph
+    numbers = {it.name: it for it in graph.initializer if math.prod(it.dims) == 1}
+    sides = {it.name: it.type.tensor_type.shape.dim for it in [*graph.input, *graph.value_info]}
+    means = [node for node in graph.node if node.op_type == "ReduceMean"]
+    beside = [
+        (numbers[name], sides[other])
+        for node in graph.node
+        if node.op_type in {"Add", "Mul"}
+        for name, other in (node.input, reversed(node.input))
+        if name in numbers
+    ]
+    assert len(means) == 4  # mean and variance of two standardisations
+    assert all(len(sides[node.input[0]]) == 2 for node in means)
+    assert beside
+    assert all(len(number.dims) == len(others) for number, others in beside)
+    assert all(onnx.numpy_helper.to_array(number).item() != 1 for number, _ in beside)
 
 
 def test_weights_of_16_bits_take_half_the_space_and_lose_nothing(tmp_path: Path) -> None:

@@ -1,0 +1,121 @@
+"""Rewrites the steps of an ONNX graph on which ONNX Runtime spends far more than they are worth.
+
+All of them prepare the image: each takes microseconds of arithmetic. But where an image has its one
+channel last, as Keras has it, ONNX Runtime walks it pixel by pixel instead of row by row. Together
+they took a sixth of the time of both networks.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+_ELEMENTWISE: Final = frozenset({"Add", "Div", "Mul", "Sub"})
+
+
+def streamline(graph: Path) -> None:
+    """Rewrite a graph's file; what it computes stays the same.
+
+    - A multiplication by one goes.
+    - A number that stands beside an image gets as many dimensions as the image has. It is spread
+      over the whole image in one go then, and otherwise over its last dimension, one pixel each.
+    - A mean over all of an image is taken over one row of all its pixels. The order in which it
+      adds is another one, so its last digit may be.
+
+    Args:
+        graph: An ONNX file whose operators' axes are attributes (opset below 18), as the exporter
+            writes it.
+    """
+    import onnx  # noqa: PLC0415
+
+    model = onnx.load(graph)
+    rewriting = _Rewriting(onnx.shape_inference.infer_shapes(model).graph)
+    nodes = [new for node in model.graph.node for new in rewriting.of(node)]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    used = {name for node in nodes for name in node.input}
+    constants = [it for it in model.graph.initializer if it.name in used]
+    constants += rewriting.constants.values()
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(constants)
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, graph)
+
+
+class _Rewriting:
+    """What is known of a graph, and what its new nodes need.
+
+    Attributes:
+        constants: Those that the new nodes take, by name.
+    """
+
+    def __init__(self, graph: Any) -> None:
+        self.constants: dict[str, Any] = {}
+        self._initial = {tensor.name: tensor for tensor in graph.initializer}
+        self._outputs = {output.name for output in graph.output}
+        self._sides = {
+            value.name: [side.dim_value for side in value.type.tensor_type.shape.dim]
+            for value in (*graph.input, *graph.value_info, *graph.output)
+            if value.type.tensor_type.HasField("shape")
+        }
+        self._same: dict[str, str] = {}
+
+    def of(self, node: Any) -> Iterator[Any]:
+        """The nodes that take a node's place, which come after those of all nodes before it."""
+        node.input[:] = [self._same.get(name, name) for name in node.input]
+        if node.op_type in _ELEMENTWISE:
+            yield from self._elementwise(node)
+        elif node.op_type == "ReduceMean":
+            yield from self._mean(node)
+        else:
+            yield node
+
+    def _elementwise(self, node: Any) -> Iterator[Any]:
+        from onnx import numpy_helper  # noqa: PLC0415
+
+        numbers = [place for place, name in enumerate(node.input) if name in self._initial]
+        if len(numbers) == 1:
+            [place] = numbers
+            number = numpy_helper.to_array(self._initial[node.input[place]])
+            other = node.input[1 - place]
+            rank = len(self._sides.get(other, ()))
+            if number.size == 1 and number.ndim <= rank:
+                if node.op_type == "Mul" and number.item() == 1 and not self._is_output(node):
+                    self._same[node.output[0]] = other
+                    return
+                shape = (1,) * rank
+                node.input[place] = self._constant(f"{node.input[place]}/{rank}", number, shape)
+        yield node
+
+    def _mean(self, node: Any) -> Iterator[Any]:
+        from onnx import helper  # noqa: PLC0415
+
+        settings = {it.name: helper.get_attribute_value(it) for it in node.attribute}
+        sides = self._sides.get(node.input[0], [])
+        axes = {axis % len(sides) for axis in settings.get("axes", ())} if sides else set()
+        rest = set(range(1, len(sides))) - axes
+        if not axes or 0 in axes or not settings.get("keepdims", 1) or _long(sides, rest):
+            yield node
+            return
+        [mean] = node.output
+        row = self._constant("streamline/row", np.array([0, -1]), (2,))
+        back = np.array([0, *[1] * (len(sides) - 1)])
+        shape = self._constant(f"streamline/{len(sides)}", back, back.shape)
+        yield helper.make_node("Reshape", [node.input[0], row], [f"{mean}/row"])
+        yield helper.make_node("ReduceMean", [f"{mean}/row"], [f"{mean}/mean"], axes=[1])
+        yield helper.make_node("Reshape", [f"{mean}/mean", shape], [mean])
+
+    def _is_output(self, node: Any) -> bool:
+        return not self._outputs.isdisjoint(node.output)
+
+    def _constant(self, name: str, value: Any, shape: tuple[int, ...]) -> str:
+        from onnx import numpy_helper  # noqa: PLC0415
+
+        self.constants[name] = numpy_helper.from_array(np.reshape(value, shape), name)
+        return name
+
+
+def _long(sides: list[int], axes: set[int]) -> bool:
+    """Whether any of these axes has, or may have, more than one entry."""
+    return any(sides[axis] != 1 for axis in axes)
