@@ -1,12 +1,13 @@
 """From settings to a running service in as little time as can be."""
 
 from service.ahead import begun, loading
-from service.memory import nothing_is_garbage
+from service.memory import nothing_is_garbage, return_large_blocks
 from service.settings import Settings
 
 
 def launch(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; the bundle loads while the web framework is imported."""
+    return_large_blocks()  # before the first one is freed: see there
     with nothing_is_garbage():
         load = begun(loading(settings))
         # Half a second of importing, which must not come before the line above.

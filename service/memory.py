@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Final
 
 _M_MMAP_THRESHOLD: Final = -3  # from glibc's malloc.h
-_LARGE_BYTES: Final = 8 * 1024 * 1024
+_LARGE_BYTES: Final = 1024 * 1024
 
 
 def return_large_blocks() -> bool:

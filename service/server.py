@@ -17,7 +17,7 @@ import uvicorn
 from service.app import create_app
 from service.inference import Ensemble
 from service.logs import guard_last_resorts, log_config
-from service.memory import nothing_is_garbage, return_large_blocks
+from service.memory import nothing_is_garbage
 from service.protocol import GuardedProtocol
 from service.routes.deps import Services
 from service.settings import Settings
@@ -37,7 +37,6 @@ def serve(settings: Settings, *, load: Callable[[], Ensemble] | None = None) -> 
         settings: Every knob.
         load: See ``create_app``.
     """
-    return_large_blocks()
     faulthandler.enable()
     with nothing_is_garbage():
         app = create_app(settings, load=load)
