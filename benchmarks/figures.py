@@ -57,6 +57,40 @@ class Figures:
     difference: float
 
 
+def typical(passes: Sequence[Figures]) -> Figures:
+    """One contender's figures from several passes over all of them: medians of each.
+
+    A machine that others share is slow for minutes at a time; a pass that falls into such minutes
+    does not decide. Memory is the most of all passes, and so is the difference.
+
+    Args:
+        passes: At least one.
+    """
+    return Figures(
+        first_answer_s=float(np.median([each.first_answer_s for each in passes])),
+        alone=_typical_phase([each.alone for each in passes]),
+        crowd=_typical_phase([each.crowd for each in passes]),
+        memory_mib=max(each.memory_mib for each in passes),
+        difference=max(each.difference for each in passes),
+    )
+
+
+def _typical_phase(phases: Sequence[Phase]) -> Phase:
+    def median(figure: Callable[[Phase], float]) -> float:
+        return float(np.median([figure(phase) for phase in phases]))
+
+    return Phase(
+        Latencies(
+            median(lambda phase: phase.latencies.p50),
+            median(lambda phase: phase.latencies.p95),
+            median(lambda phase: phase.latencies.p99),
+        ),
+        per_second=median(lambda phase: phase.per_second),
+        cpu_seconds=median(lambda phase: phase.cpu_seconds),
+        client_cpu_seconds=median(lambda phase: phase.client_cpu_seconds),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Floor:
     """A bare loop over the same radiographs: decode, prepare, score; no HTTP.

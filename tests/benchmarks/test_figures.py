@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks.figures import Floor, Round, beside, latencies, ratio, share_of_floor
+from benchmarks.figures import Floor, Round, beside, latencies, ratio, share_of_floor, typical
 from tests.benchmarks.made_up import made_up
 
 
@@ -36,3 +36,12 @@ def test_a_round_that_the_machine_slowed_down_does_not_decide() -> None:
     seen = beside(rounds)
     assert (seen.floor_threads, seen.floor_ms, seen.floor_cpu_s) == (2, 16, 0.02)
     assert (seen.alone_ms, seen.per_second, seen.cpu_s, seen.rounds) == (20, 80, 0.025, 3)
+
+
+def test_a_pass_that_the_machine_slowed_down_does_not_decide() -> None:
+    seen = typical([made_up(1.0), made_up(5.0), made_up(1.0)])
+    usual, slow = made_up(1.0), made_up(5.0)
+    assert (seen.alone, seen.crowd) == (usual.alone, usual.crowd)
+    assert seen.first_answer_s == usual.first_answer_s
+    assert seen.memory_mib == max(usual.memory_mib, slow.memory_mib)
+    assert seen.difference == max(usual.difference, slow.difference)
