@@ -1,5 +1,6 @@
 """Fixtures that tests of several folders share."""
 
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from tests.serving import LiveService, client_of
 def pytest_configure(config: pytest.Config) -> None:
     """Register our markers."""
     config.addinivalue_line("markers", "tensorflow: loads TensorFlow, which takes seconds")
+    # A shell has what it starts in the background ignore Ctrl-C, and all that this starts in turn.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
