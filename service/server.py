@@ -30,7 +30,7 @@ LAST_ANSWERS_S: Final = 1
 """How long the refusals that are sent when the grace period is over may take to go out."""
 
 
-def serve(settings: Settings, *, load: Callable[[], Ensemble] | None = None) -> None:
+def serve(settings: Settings, *, load: Callable[[], Ensemble]) -> None:
     """Serve until SIGTERM or SIGINT; answer what is under way; return.
 
     Args:

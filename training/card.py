@@ -16,6 +16,7 @@ from training.audit import LIMIT
 from training.config import Recipe
 from training.data import FOLDS, Scan
 from training.eda import markdown
+from training.whole import save_whole
 
 CARD_FILE: Final = "MODEL_CARD.md"
 
@@ -74,7 +75,8 @@ def renew_graphs(path: Path, manifest: Manifest) -> None:
         manifest: Of the bundle as it was compiled last.
     """
     if path.exists():
-        path.write_text(_GRAPHS.sub(lambda _: _graphs(manifest), path.read_text(), count=1))
+        renewed = _GRAPHS.sub(lambda _: _graphs(manifest), path.read_text(), count=1)
+        save_whole(lambda target: target.write_text(renewed), path)
 
 
 def _purpose(bundle: Bundle) -> str:

@@ -19,6 +19,7 @@ from training.fit import RunFolder
 from training.judged import JOIN, Judged, common_folds, judge
 from training.out_of_fold import finished_folds
 from training.results import difference
+from training.whole import save_whole
 
 
 @dataclass(frozen=True)
@@ -69,12 +70,7 @@ def write(question: Question, recipes: Path, out: Path) -> None:
     """
     page = render(question, _notes(recipes))
     out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f"partial-{out.name}")
-    try:
-        partial.write_text(page)
-        partial.replace(out)
-    finally:
-        partial.unlink(missing_ok=True)
+    save_whole(lambda path: path.write_text(page), out)
 
 
 def render(question: Question, notes: Mapping[str, str]) -> str:

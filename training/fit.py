@@ -4,7 +4,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from training.dataset import Dataset
 from training.networks import AETIOLOGY, PNEUMONIA, build_trainable, member_of
 from training.sampler import BalancedSampler
 from training.suite import SUITE
+from training.whole import save_whole
 
 
 @dataclass(frozen=True)
@@ -103,8 +104,8 @@ def fit(dataset: Dataset, recipe: Recipe, folder: RunFolder) -> dict[str, Any]:
     watch = HeldOutScore(dataset, held_out, recipe.input) if held_out else None
     model, history = train(dataset, recipe, folder, training, watch)
     member = member_of(model, recipe.input, recipe.architecture)
-    _save_whole(model.save_weights, folder.weights)
-    _save_whole(member.save, folder.member)
+    save_whole(model.save_weights, folder.weights)
+    save_whole(member.save, folder.member)
     summary = {
         "recipe": recipe.model_dump(mode="json"),
         "fold": folder.fold,
@@ -267,16 +268,6 @@ def _weights_of(start: RunFolder) -> Path:
             "Remove it: that run is then made anew."
         )
     return start.weights
-
-
-def _save_whole(save: Callable[[Path], None], path: Path) -> None:
-    """Write beside the target, then rename: a full disk leaves no half a network."""
-    partial = path.with_name(f"partial-{path.name}")
-    try:
-        save(partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _machine(recipe: Recipe) -> str:
