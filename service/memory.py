@@ -6,9 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-_M_MMAP_THRESHOLD: Final = -3  # from glibc's malloc.h
+_M_TRIM_THRESHOLD: Final = -1  # both from glibc's malloc.h
+_M_MMAP_THRESHOLD: Final = -3
 _LARGE_BYTES: Final = 1024 * 1024
 """A radiograph of the usual size, decoded for the networks, takes less and needs no mapping."""
+_KEPT_BYTES: Final = 4 * 1024 * 1024
+"""What one radiograph of the usual size takes. By default 128 KiB at the end of a thread's heap are
+kept, and where more lies there, a hundred pages are given back and fetched with each request."""
 
 
 def return_large_blocks() -> bool:
@@ -25,7 +29,9 @@ def return_large_blocks() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):
         return False
-    return bool(mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES))
+    return bool(
+        mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES) and mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
+    )
 
 
 @contextmanager
