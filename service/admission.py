@@ -2,30 +2,26 @@
 
 As many pieces of work run as there are threads; a bounded number waits, first come, first served;
 the rest is refused at once, because an early "try again" serves a ward better than an answer that
-comes when nobody waits for it any more. Everything but the work itself happens on the event loop.
+comes when nobody waits for it any more. What waits does so in the pool's own queue: a thread that
+comes free takes the next piece without waiting for the event loop, which is busy with HTTP. All
+that is counted and decided here happens on the event loop.
 """
 
 import asyncio
-import contextvars
 import math
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from service.refusals import QueueFullError, ShuttingDownError, WaitTooLongError
-from service.stages import stage
+from service.piece import Piece
+from service.refusals import QueueFullError, RefusalError, ShuttingDownError, WaitTooLongError
 
 T = TypeVar("T")
 
 LONGEST_RETRY_S = 60
 LONGEST_START_S = 10.0
-
-
-class WorkerError(Exception):
-    """A piece of work ended in a way that would take its thread or the event loop with it."""
 
 
 class Admission:
@@ -42,8 +38,7 @@ class Admission:
         self.places = places
         self._deadline_s = deadline_s
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="screening")
-        self._queue: deque[asyncio.Future[None]] = deque()
-        self._running = 0
+        self._under_way: set[Future[Any]] = set()  # running or waiting
         self._visits = 0  # calls of run() and run_all() that were let in and have not returned
         self._mean_s = 0.1  # moving average of what one piece of work takes
         self._draining = False
@@ -54,12 +49,12 @@ class Admission:
     @property
     def running(self) -> int:
         """Pieces of work in a thread now, those included whose client has gone."""
-        return self._running
+        return min(self.threads, len(self._under_way))
 
     @property
     def waiting(self) -> int:
         """Pieces of work in the queue now."""
-        return len(self._queue)
+        return len(self._under_way) - self.running
 
     @property
     def draining(self) -> bool:
@@ -100,7 +95,7 @@ class Admission:
         """Refuse work; that of a request which passed ``check`` is taken until the very end."""
         if self._closing:
             raise _shutting_down()
-        if self._running >= self.threads and len(self._queue) >= self.places:
+        if len(self._under_way) >= self.threads + self.places:
             raise QueueFullError(
                 "The service has more radiographs to read than it can take on. "
                 "Please send this one again shortly.",
@@ -120,8 +115,8 @@ class Admission:
         """
         self._check_room()
         with self._visit():
-            await self._turn(self._deadline_s)
-            return await _result(self._launch(work))
+            job = await self._finished(work, self._deadline_s)
+            return job.result()
 
     async def run_all(self, works: Sequence[Callable[[], T]]) -> list[T | Exception]:
         """Run a batch, at least one piece, and return results and exceptions in its order.
@@ -134,32 +129,35 @@ class Admission:
             QueueFullError: As ``run``; so do WaitTooLongError and ShuttingDownError.
         """
         self._check_room()
+        outcomes: dict[int, T | Exception] = {}
+        rest = iter(range(1, len(works)))
+
+        async def keep(index: int, deadline_s: float | None) -> None:
+            job = await self._finished(works[index], deadline_s)
+            try:
+                outcomes[index] = job.result()
+            except Exception as error:  # noqa: BLE001 - it stands in its place of the batch
+                outcomes[index] = error
+
+        async def lane() -> None:
+            for index in rest:
+                await keep(index, None)
+
+        async def first_lane() -> None:
+            await keep(0, self._deadline_s)
+            await lane()
+
         with self._visit():
-            await self._turn(self._deadline_s)
-            first = self._launch(works[0])
-            outcomes: dict[int, T | Exception] = {}
-            rest = iter(range(1, len(works)))
-
-            async def keep(index: int, job: asyncio.Future[T]) -> None:
-                try:
-                    result = await _result(job)
-                except Exception as error:  # noqa: BLE001 - it stands in its place of the batch
-                    outcomes[index] = error
-                else:
-                    outcomes[index] = result
-
-            async def lane(job: asyncio.Future[T] | None) -> None:
-                if job is not None:
-                    await keep(0, job)
-                for index in rest:
-                    await self._turn(None)
-                    await keep(index, self._launch(works[index]))
-
-            async with asyncio.TaskGroup() as group:
-                group.create_task(lane(first))
-                for _ in range(min(self.threads, len(works)) - 1):
-                    group.create_task(lane(None))
-            return [outcomes[index] for index in range(len(works))]
+            try:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(first_lane())
+                    for _ in range(min(self.threads, len(works)) - 1):
+                        group.create_task(lane())
+            except* RefusalError as refused:
+                refusal = refused.exceptions[0]
+            else:
+                return [outcomes[index] for index in range(len(works))]
+        raise refusal
 
     def drain(self) -> None:
         """Have ``check`` refuse what is new; what passed it before is carried to its end."""
@@ -169,8 +167,8 @@ class Admission:
         """Take nothing at all, let what was admitted finish, then end the threads.
 
         Args:
-            patience_s: Longest wait for that, after which the threads are left to themselves;
-                None waits for as long as it takes.
+            patience_s: Longest wait for that, after which the threads are left to themselves, and
+                what waits for one is refused; None waits for as long as it takes.
         """
         self._draining = self._closing = True
         try:
@@ -181,61 +179,50 @@ class Admission:
         else:
             self._pool.shutdown()
 
-    async def _turn(self, deadline_s: float | None) -> None:
-        """Take a thread's slot, in order of arrival. Whoever returns from here must launch."""
-        with stage("queue"):
-            await self._slot(deadline_s)
+    async def _finished(self, work: Callable[[], T], deadline_s: float | None) -> asyncio.Future[T]:
+        """Have work done by a thread; returns its future when it has ended.
 
-    async def _slot(self, deadline_s: float | None) -> None:
-        if self._running < self.threads and not self._queue:
-            self._running += 1
-            return
-        turn = asyncio.get_running_loop().create_future()
-        self._queue.append(turn)
-        try:
-            async with asyncio.timeout(deadline_s):
-                await turn
-        except BaseException as error:
-            if turn in self._queue:
-                self._queue.remove(turn)
-            elif not turn.cancelled():  # the slot came in the very moment in which the wait ended
-                self._give_up_slot()
-            if isinstance(error, TimeoutError):
-                raise WaitTooLongError(
-                    "The service was too busy to read this radiograph in time. "
-                    "Please send it again shortly.",
-                    retry_after_s=self._retry_after_s(),
-                ) from None
-            raise
-
-    def _launch(self, work: Callable[[], T]) -> asyncio.Future[T]:
-        """Start work on the slot that was taken; the slot is given up when the work ends."""
+        Raises:
+            WaitTooLongError: It was not begun before the deadline, and never will be.
+            ShuttingDownError: Nor will it be, for the service ends.
+        """
         loop = asyncio.get_running_loop()
-        started = loop.time()
-        try:
-            context = contextvars.copy_context()  # takes the request's journal into the thread
-            job = loop.run_in_executor(self._pool, context.run, _contained, work)
-        except BaseException:
-            self._give_up_slot()
-            raise
+        piece = Piece(work)
+        future = self._pool.submit(piece)
+        self._under_way.add(future)
+        job = asyncio.wrap_future(future)
 
         def ended(done: asyncio.Future[T]) -> None:
-            done.exception()  # retrieved here, for the caller may have gone
-            self._mean_s += 0.1 * (loop.time() - started - self._mean_s)
-            self._give_up_slot()
+            if not done.cancelled():
+                done.exception()  # retrieved here, for the caller may have gone
+                self._mean_s += 0.1 * (piece.seconds - self._mean_s)
+            self._under_way.discard(future)
+            self._settle()
+
+        def give_up() -> None:
+            if future.cancel():
+                piece.never()
+                self._under_way.discard(future)
 
         job.add_done_callback(ended)
-        return job
-
-    def _give_up_slot(self) -> None:
-        """Hand the slot to whoever has waited longest and still waits."""
-        while self._queue:
-            turn = self._queue.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                return
-        self._running -= 1
-        self._settle()
+        deadline = None if deadline_s is None else loop.call_later(deadline_s, give_up)
+        try:
+            await asyncio.wait([job])  # which does not cancel it with the caller
+        except asyncio.CancelledError:
+            give_up()
+            raise
+        finally:
+            if deadline is not None:
+                deadline.cancel()
+        if not job.cancelled():
+            return job
+        if self._closing:
+            raise _shutting_down()
+        raise WaitTooLongError(
+            "The service was too busy to read this radiograph in time. "
+            "Please send it again shortly.",
+            retry_after_s=self._retry_after_s(),
+        )
 
     @contextmanager
     def _visit(self) -> Iterator[None]:
@@ -249,29 +236,13 @@ class Admission:
             self._settle()
 
     def _settle(self) -> None:
-        if not self._running and not self._visits:
+        if not self._under_way and not self._visits:
             self._quiet.set()
 
     def _retry_after_s(self) -> int:
         """When the queue of now will have been worked off, in whole seconds."""
-        expected_s = (len(self._queue) + 1) * self._mean_s / self.threads
+        expected_s = (self.waiting + 1) * self._mean_s / self.threads
         return min(LONGEST_RETRY_S, max(1, math.ceil(expected_s)))
-
-
-def _contained(work: Callable[[], T]) -> T:
-    """Run work so that nothing it raises can end or mislead the event loop that awaits it.
-
-    A future takes no StopIteration, and whoever awaits it would wait for ever; a CancelledError
-    would pass for the caller's own.
-    """
-    try:
-        return work()
-    except StopIteration as error:
-        raise WorkerError from error
-    except Exception:
-        raise
-    except BaseException as error:
-        raise WorkerError from error
 
 
 def _shutting_down() -> ShuttingDownError:
@@ -279,9 +250,3 @@ def _shutting_down() -> ShuttingDownError:
         "The service is shutting down. Please send the radiograph again shortly.",
         retry_after_s=5,
     )
-
-
-async def _result(job: asyncio.Future[T]) -> T:
-    """Await a job without cancelling it when the caller is cancelled."""
-    await asyncio.wait([job])
-    return job.result()

@@ -1,12 +1,16 @@
 import asyncio
+import gc
 import threading
+import time
+import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.admission import Admission, WorkerError
+from service.admission import Admission
+from service.piece import WorkerError
 from service.refusals import QueueFullError, ShuttingDownError, WaitTooLongError
 from service.stages import Journal, note_problem, opened, stage
 
@@ -187,32 +191,56 @@ async def test_abandoned_work_that_fails_disturbs_nobody(admission: Admission) -
     assert await admission.run(lambda: "next") == "next"
 
 
-async def test_a_slot_that_comes_in_the_moment_of_cancellation_is_passed_on(
-    admission: Admission, gate: Gate
-) -> None:
-    first, second, third = await occupy(admission, gate, "a", "b", "c")
-    admission._running += 1
-    admission._give_up_slot()  # a slot beside that of "a" goes to "b", which does not run before
-    second.cancel()  # this
-    gate.open()
-    assert await first == "a"
-    assert await third == "c"
-    with pytest.raises(asyncio.CancelledError):
-        await second
-    assert gate.started == ["a", "c"]
-
-
-async def test_a_waiter_cancelled_just_before_a_slot_comes_is_passed_over(
+async def test_work_cancelled_in_the_moment_in_which_a_thread_comes_free_holds_nobody_up(
     admission: Admission, gate: Gate
 ) -> None:
     first, second, third = await occupy(admission, gate, "a", "b", "c")
     second.cancel()
-    admission._running += 1
-    admission._give_up_slot()  # a slot beside that of "a" comes while "b" is in the queue still
     gate.open()
-    assert await first == "a"
-    assert await third == "c"
-    await asyncio.wait([second])
+    await asyncio.wait([first, second, third])
+    assert first.result() == "a"
+    assert second.cancelled()
+    assert third.result() == "c"
+    assert gate.started in (["a", "c"], ["a", "b", "c"])  # whichever was first
+
+
+async def test_a_thread_that_comes_free_needs_no_event_loop_to_go_on(
+    admission: Admission, gate: Gate
+) -> None:
+    tasks = await occupy(admission, gate, "a", "b", "c")
+    gate.open()
+    deadline = time.monotonic() + 10
+    while gate.started != ["a", "b", "c"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)  # noqa: ASYNC251 - the event loop stands still
+    assert await asyncio.gather(*tasks) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("deadline_s", [0.01, 30])
+async def test_nothing_of_a_radiograph_stays_when_its_work_is_given_up(
+    gate: Gate, deadline_s: float
+) -> None:
+    class Work:
+        def __call__(self) -> None:
+            raise AssertionError
+
+    admission = Admission(threads=1, places=2, deadline_s=deadline_s)
+    [running] = await occupy(admission, gate, "a")
+    work = Work()
+    left = weakref.ref(work)
+    waiting = asyncio.create_task(admission.run(work))
+    del work
+    await eventually(lambda: admission.waiting == 1)
+    if deadline_s > 1:
+        waiting.cancel()
+    await asyncio.wait([waiting])
+    assert waiting.cancelled() or isinstance(waiting.exception(), WaitTooLongError)
+    del waiting  # its exception knows where it was raised
+    gc.collect()
+    assert left() is None
+    gate.open()
+    assert await running == "a"
+    await admission.close()
 
 
 async def test_many_at_once_get_each_its_own_result() -> None:
@@ -250,6 +278,19 @@ class TestBatch:
         with pytest.raises(QueueFullError):
             await admission.run_all([gate.work("d"), gate.work("e")])
         assert not {"d", "e"} & set(gate.started)
+
+    async def test_one_that_waits_too_long_is_refused_and_none_of_it_starts(
+        self, gate: Gate
+    ) -> None:
+        admission = Admission(threads=2, places=2, deadline_s=0.05)
+        running = await occupy(admission, gate, "a", "b")
+        with pytest.raises(WaitTooLongError):
+            await admission.run_all([gate.work(name) for name in "cdef"])
+        assert admission.waiting == 0
+        gate.open()
+        assert await asyncio.gather(*running) == ["a", "b"]
+        await admission.close()
+        assert sorted(gate.started) == ["a", "b"]
 
     async def test_a_batch_that_is_in_is_not_cut_short_by_a_full_queue(
         self, admission: Admission, gate: Gate
@@ -348,6 +389,16 @@ class TestClosing:
         gate.open()
         assert await task == "a"
         assert admission.running == 0
+
+    async def test_who_waits_behind_work_that_hangs_is_refused_in_the_end(self, gate: Gate) -> None:
+        admission = Admission(threads=1, places=2, deadline_s=30)
+        running, waiting = await occupy(admission, gate, "a", "b")
+        await admission.close(0.01)
+        with pytest.raises(ShuttingDownError):
+            await waiting
+        gate.open()
+        assert await running == "a"
+        assert gate.started == ["a"]
 
 
 async def test_all_threads_can_be_started_at_once() -> None:
