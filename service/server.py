@@ -24,8 +24,6 @@ from service.settings import Settings
 
 log = logging.getLogger(__name__)
 
-MAX_HEADER_BYTES: Final = 16 * 1024
-
 LAST_ANSWERS_S: Final = 1
 """How long the refusals that are sent when the grace period is over may take to go out."""
 
@@ -57,7 +55,6 @@ def serve(settings: Settings, *, load: Callable[[], Ensemble]) -> None:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
         timeout_keep_alive=settings.keep_alive_seconds,
     )
     # After a clean end uvicorn raises the signal again, which would end the process as killed.

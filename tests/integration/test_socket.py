@@ -106,6 +106,58 @@ class TestGoodClients:
         answers = answers_in(service.talk(first + last))
         assert [headers["x-request-id"] for _, headers, _ in answers] == ["one", "two"]
 
+    def test_what_is_no_http_behind_a_request_does_not_take_its_answer(
+        self, service: LiveService
+    ) -> None:
+        first = request_head("/health/live", ["X-Request-ID: one"], "GET")
+        second = request_head("/health/live", ["X-Request-ID: two"], "GET")
+        [one, two] = answers_in(service.talk(first + second + b"zebra\r\n\r\n"))
+        assert (one[0], one[1]["x-request-id"]) == (200, "one")
+        assert (two[0], two[1]["x-request-id"]) == (200, "two")
+        assert two[1]["connection"] == "close"
+
+    def test_an_upload_behind_a_request_that_breaks_off_does_not_take_its_answer(
+        self, service: LiveService
+    ) -> None:
+        body = form(part(radiograph()))
+        first = upload_head(f"Content-Length: {len(body)}") + body
+        second = upload_head("Transfer-Encoding: chunked") + b"zebra\r\n"
+        [(status, _, _)] = answers_in(service.talk(first + second))
+        assert status == 200
+
+    def test_more_than_a_few_requests_sent_ahead_end_the_connection(
+        self, service: LiveService
+    ) -> None:
+        body = form(part(radiograph()))
+        first = upload_head(f"Content-Length: {len(body)}") + body
+        ahead = request_head("/health/live", [], "GET") * 5000
+        answers = answers_in(service.talk(first + ahead))
+        assert {status for status, _, _ in answers} == {200}
+        assert 2 <= len(answers) < 50
+        assert answers[-1][1]["connection"] == "close"
+
+    def test_trailers_are_not_headers(self, service: LiveService) -> None:
+        body = chunked(form(part(radiograph())))[:-2] + b"Host: y\r\nX-Request-ID: two\r\n\r\n"
+        first = upload_head("Transfer-Encoding: chunked", "X-Request-ID: one") + body
+        last = request_head("/health/live", ["Connection: close"], "GET")
+        answers = answers_in(service.talk(first + last))
+        assert [status for status, _, _ in answers] == [200, 200]
+        assert answers[0][1]["x-request-id"] == "one"
+
+    def test_another_protocol_that_is_offered_is_not_taken(self, service: LiveService) -> None:
+        body = form(part(radiograph()))
+        offer = ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk"]
+        head = upload_head(f"Content-Length: {len(body)}", *offer)
+        last = request_head("/health/live", ["Connection: close"], "GET")
+        for pieces in [
+            (head + body, last),
+            (head, body, last),
+            (head + body + head + body + last,),
+        ]:
+            answers = answers_in(service.talk(*pieces, pause_s=0.3))
+            assert {status for status, _, _ in answers} == {200}
+            assert len(answers) == len(b"".join(pieces).split(b"HTTP/1.1")) - 1
+
     def test_head_gets_no_body(self, service: LiveService) -> None:
         head = request_head("/health/live", ["Connection: close"], "HEAD")
         received = service.talk(head)
@@ -174,6 +226,13 @@ class TestTooSlow:
             connection.sendall(b"GET /health/live HTTP/1.1\r\n")
             assert read_all(connection) == b""
 
+    def test_empty_lines_do_not_hold_a_connection(self, service: LiveService) -> None:
+        with service.connect() as connection:
+            connection.sendall(request_head("/health/live", [], "GET"))
+            read_until(connection, b'{"status":"alive"}')
+            connection.sendall(b"\r\n")
+            assert read_all(connection) == b""
+
     def test_good_clients_are_served_beside_slow_ones(self, service: LiveService) -> None:
         slow = [service.connect() for _ in range(50)]
         try:
@@ -197,12 +256,20 @@ class TestWrong:
             b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
             b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 1x\r\n\r\n",
             b"GET / HTTP/1.1\r\nHost: x\r\nX-Endless: " + b"y" * 100_000,
+            b"GET / HTTP/1.1\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
         ],
     )
     def test_what_is_no_http_is_answered_with_a_problem(
         self, service: LiveService, garbage: bytes
     ) -> None:
         problem_in(service.talk(garbage), 400, "malformed_request")
+
+    @pytest.mark.parametrize("endless", [b"0\r\nX: ", b"5;x="], ids=["trailer", "extension"])
+    def test_what_does_not_end_is_cut_off(self, service: LiveService, endless: bytes) -> None:
+        head = upload_head("Transfer-Encoding: chunked") + endless
+        received = service.talk(head, *[b"y" * 16_000] * 40, pause_s=0.02)
+        problem_in(received, 400, "malformed_request")
 
     def test_a_broken_chunk_ends_the_upload(self, service: LiveService) -> None:
         head = upload_head("Transfer-Encoding: chunked")
