@@ -109,15 +109,17 @@ class Screened(Answer):
     @classmethod
     def from_verdict(cls, verdict: Verdict, request_id: str, language: Language = "en") -> Self:
         """Put a verdict into the form in which it is sent."""
-        return cls(
-            predicted_class=verdict.predicted_class,
-            probability=verdict.probability,
-            threshold=verdict.threshold,
-            members=[MemberProbability.model_validate(member) for member in verdict.members],
-            model=ModelIdentity.model_validate(verdict.model),
-            image=ImageIdentity.model_validate(verdict.image),
-            request_id=request_id,
-            summary=summarise(verdict, language),
+        return cls.model_validate(
+            {
+                "predicted_class": verdict.predicted_class,
+                "probability": verdict.probability,
+                "threshold": verdict.threshold,
+                "members": verdict.members,
+                "model": verdict.model,
+                "image": verdict.image,
+                "request_id": request_id,
+                "summary": summarise(verdict, language),
+            }
         )
 
 

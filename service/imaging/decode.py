@@ -207,6 +207,8 @@ def _band(image: Image.Image, top: int) -> Image.Image:
 
 def _flatten(band: Image.Image) -> Image.Image:
     """Convert a piece of any 8-bit or 1-bit picture to mode L, transparency over black."""
+    if band.mode == "L" and "transparency" not in band.info:
+        return band
     if band.mode == "P":
         band = band.convert("RGBA" if "transparency" in band.info else "RGB")
     if band.mode in _ALPHA_MODES or "transparency" in band.info:
@@ -242,10 +244,10 @@ def _is_white_zero(image: Image.Image) -> bool:
 
 def _standard_deviation(pixels: NDArray[np.uint8]) -> float:
     """Spread of the grey levels, from the histogram: no temporary array of the picture's size."""
-    counts = np.asarray(Image.fromarray(pixels).histogram(), dtype=np.float64)
-    levels = np.arange(counts.size)
-    mean = float(np.average(levels, weights=counts))
-    return float(np.sqrt(np.average((levels - mean) ** 2, weights=counts)))
+    shares = np.asarray(Image.fromarray(pixels).histogram()) / pixels.size
+    levels = np.arange(shares.size)
+    mean = shares @ levels
+    return float(np.sqrt(shares @ (levels - mean) ** 2))
 
 
 def _corrupt() -> CorruptImageError:

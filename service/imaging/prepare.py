@@ -61,7 +61,8 @@ def prepare(radiograph: Radiograph, spec: InputSpec) -> NDArray[np.float32]:
         (spec.width, spec.height), _FILTERS[spec.resampling], box=(0, 0, *_extent(radiograph))
     )
     plane = np.asarray(resized, dtype=np.float32) * np.float32(spec.scale)
-    return np.repeat(plane[..., np.newaxis], spec.channels, axis=-1)
+    tensor = plane[..., np.newaxis]
+    return tensor if spec.channels == 1 else np.repeat(tensor, spec.channels, axis=-1)
 
 
 def _extent(radiograph: Radiograph) -> tuple[float, float]:
