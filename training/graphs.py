@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from service.imaging import InputSpec
 from service.inference.engines.fused import fuse
 from service.inference.engines.onnx import INPUT_NAME, MAPS_NAME, OUTPUT_NAME
+from training.eight_bits import suit_eight_bits
 from training.streamline import streamline
 
 CALIBRATION_IMAGES: Final = 64
@@ -46,12 +47,12 @@ def quantise(graph: Path, images: Floats, target: Path) -> None:
     """Write a graph whose convolutions multiply 8-bit integers.
 
     Static quantisation in QDQ format (ONNX Runtime), weights per channel, activations by the range
-    that holds all but a hundred-thousandth of their values on the given images. What only picks
-    among 8-bit numbers, rectifiers and maximum pooling, does so in 8 bits and is not widened for
-    it. All else stays in 32 bits: additions gain nothing from 8 bits here, and the standardisation
-    of the image and the maps need more. Weights take 7 bits, so that no sum of two products
-    overflows the 16 bits in which x86 processors without VNNI hold it: the graph answers alike
-    everywhere.
+    that holds all but a hundred-thousandth of their values on the given images. Convolutions first
+    get the form that suits 8 bits (``suit_eight_bits``). What only picks among 8-bit numbers,
+    rectifiers and maximum pooling, does so in 8 bits and is not widened for it. All else stays in
+    32 bits: additions gain nothing from 8 bits here, and the standardisation of the image and the
+    maps need more. Weights take 7 bits, so that no sum of two products overflows the 16 bits in
+    which x86 processors without VNNI hold it: the graph answers alike everywhere.
 
     Args:
         graph: What ``export`` wrote.
@@ -73,8 +74,9 @@ def quantise(graph: Path, images: Floats, target: Path) -> None:
 
     # It tells of its progress by print().
     with tempfile.TemporaryDirectory() as scratch, redirect_stdout(StringIO()):
-        inferred = Path(scratch) / graph.name
-        ort.quant_pre_process(graph, inferred, skip_symbolic_shape=True)
+        suited, inferred = Path(scratch) / "suited.onnx", Path(scratch) / "inferred.onnx"
+        suit_eight_bits(graph, suited)
+        ort.quant_pre_process(suited, inferred, skip_symbolic_shape=True)
         ort.quantize_static(
             inferred,
             target,
