@@ -1,35 +1,35 @@
 """``python -m benchmarks``: measure all contenders in turn and print tables."""
 
 import argparse
-import dataclasses
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from rich.console import Console
 
 from benchmarks import report
 from benchmarks.contenders import ROOT, Contender, Work, contenders
 from benchmarks.cores import shared_out
-from benchmarks.figures import Beside, Figures, Growth, typical
+from benchmarks.figures import Beside, Figures, Growth, Turn, typical
 from benchmarks.floor import Wish, ground
 from benchmarks.images import Item, mixture, radiographs
 from benchmarks.machine import describe
-from benchmarks.measure import CROWD, Bench, beside_floor, growth, measure, saved
+from benchmarks.measure import CROWD, Bench, Standing, beside_floor, first_answer, growth, saved
 from benchmarks.process import ContenderError
 from benchmarks.results import Results, write
 from service.inference.manifest import MANIFEST_FILE, Manifest
 
-SECONDS: Final = 3.0
-QUICK_SECONDS: Final = 2.0
-PASSES: Final = 5
-QUICK_PASSES: Final = 1
+SECONDS: Final = 1.5
+STARTS: Final = 5
+ROUNDS: Final = 12
 GROWTH: Final = (500, 5000)
 QUICK_GROWTH: Final = (50, 200)
-ROUNDS: Final = 12
-QUICK_ROUNDS: Final = 1
+
+T = TypeVar("T")
 
 console = Console()
 
@@ -41,8 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     items = radiographs(options.images)
     with tempfile.TemporaryDirectory(prefix="pneumonia-xray-bench-") as folder:
         bench, wish = _set_up(options, items, Path(folder))
-        measured, unmeasured = _measure_all(_chosen(options), bench, _passes(options))
-        side = _beside(bench, wish, options.quick) if measured else None
+        measured, unmeasured = _measure_all(_chosen(options), bench, *_how_often(options))
+        side = _beside(bench, wish, _how_often(options)[1]) if measured else None
         grown = _grow(bench, options.quick)
     results = Results(
         made_at,
@@ -82,19 +82,19 @@ def _chosen(options: argparse.Namespace) -> list[Contender]:
     ]
 
 
-def _passes(options: argparse.Namespace) -> int:
-    return QUICK_PASSES if options.quick else PASSES
+def _how_often(options: argparse.Namespace) -> tuple[int, int]:
+    """Starts of each contender, and rounds in which each gets its turn."""
+    return (1, 1) if options.quick else (STARTS, ROUNDS)
 
 
 def _set_up(options: argparse.Namespace, items: Sequence[Item], folder: Path) -> tuple[Bench, Wish]:
     manifest = Manifest.from_json((options.bundle / MANIFEST_FILE).read_bytes())
     cores, client_cores = shared_out(options.cores)
-    seconds = QUICK_SECONDS if options.quick else SECONDS
     wish = Wish(
         bundle=str(options.bundle),
         precision=options.precision,
         files=[str(saved(item, folder)) for item in items],
-        seconds=seconds,
+        seconds=SECONDS,
         cores=len(cores) or options.cores,
     )
     console.print("bare loop ...")
@@ -106,7 +106,7 @@ def _set_up(options: argparse.Namespace, items: Sequence[Item], folder: Path) ->
         spec=manifest.input,
         cores=wish.cores,
     )
-    bench = Bench(work, manifest, items, found.probabilities, cores, client_cores, seconds, folder)
+    bench = Bench(work, manifest, items, found.probabilities, cores, client_cores, SECONDS, folder)
     return bench, wish
 
 
@@ -120,31 +120,54 @@ def _graph(bundle: Path, manifest: Manifest, precision: str) -> Path:
 
 
 def _measure_all(
-    chosen: Sequence[Contender], bench: Bench, passes: int
+    chosen: Sequence[Contender], bench: Bench, starts: int, rounds: int
 ) -> tuple[Mapping[str, Figures], Mapping[str, str]]:
-    measured: dict[str, list[Figures]] = {contender.name: [] for contender in chosen}
+    first: dict[str, list[float]] = {contender.name: [] for contender in chosen}
+    turns: dict[str, list[Turn]] = {contender.name: [] for contender in chosen}
     unmeasured: dict[str, str] = {}
-    for number in range(passes):
-        for contender in chosen:
-            if contender.name in unmeasured:
-                continue
-            console.print(f"{contender.name}, pass {number + 1} of {passes} ...")
-            try:
-                measured[contender.name].append(measure(contender, bench))
-            except ContenderError as error:
-                unmeasured[contender.name] = str(error)
-                console.print(f"  not measured: {error}")
-    done = {name: typical(each) for name, each in measured.items() if name not in unmeasured}
+
+    def told(name: str, action: Callable[[], T]) -> T | None:
+        """What an action gives, unless its contender fails."""
+        if name in unmeasured:
+            return None
+        try:
+            return action()
+        except ContenderError as error:
+            unmeasured[name] = str(error)
+            console.print(f"  {name} is not measured: {error}")
+            return None
+
+    for number in range(1, starts):
+        console.print(f"start {number} of {starts} of each ...")
+        for it in chosen:
+            start_s = told(it.name, partial(first_answer, it, bench))
+            first[it.name] += [] if start_s is None else [start_s]
+    console.print(f"start {starts} of {starts} of each ...")
+    with ExitStack() as stack:
+        standing: dict[str, Standing] = {}
+        for it in chosen:
+            stands = told(it.name, partial(Standing, it, bench))
+            if stands:
+                standing[it.name] = stack.enter_context(stands)
+                first[it.name].append(stands.start_s)
+        for number in range(1, rounds + 1):
+            console.print(f"round {number} of {rounds} ...")
+            for name, stands in standing.items():
+                turn = told(name, stands.turn)
+                turns[name] += [] if turn is None else [turn]
+        done = {
+            name: typical(first[name], turns[name], stands.difference)
+            for name, stands in standing.items()
+            if name not in unmeasured
+        }
     return done, unmeasured
 
 
-def _beside(bench: Bench, wish: Wish, quick: bool) -> Beside | None:
+def _beside(bench: Bench, wish: Wish, rounds: int) -> Beside | None:
     console.print("ours and the bare loop in turn ...")
     ours = contenders(bench.work.cores)[0]
-    shorter = dataclasses.replace(wish, seconds=wish.seconds / 2)
-    halved = dataclasses.replace(bench, seconds=bench.seconds / 2)
     try:
-        return beside_floor(ours, halved, shorter, QUICK_ROUNDS if quick else ROUNDS)
+        return beside_floor(ours, bench, wish, rounds)
     except ContenderError as error:
         console.print(f"  not measured: {error}")
         return None
@@ -165,6 +188,7 @@ def _described(options: argparse.Namespace, bench: Bench, items: Sequence[Item])
     what = "radiographs of a folder" if options.images else "synthetic chests of 1416x800 pixels"
     own = "cores of its own" if set(bench.client_cores) - set(bench.cores) else "the same cores"
     manifest = bench.manifest
+    starts, rounds = _how_often(options)
     return [
         f"bundle {manifest.name} {manifest.version}, graph {bench.work.precision}",
         f"{len(items)} {what}, {sizes[len(sizes) // 2] // 1000} kB each (median)",
@@ -172,8 +196,9 @@ def _described(options: argparse.Namespace, bench: Bench, items: Sequence[Item])
         "Keras networks; LitServe and BentoML: the same graph, one worker for each core or one "
         "worker with a thread for each",
         f"each contender on {bench.work.cores} cores; the client, a process of its own, on {own}",
-        f"medians of {_passes(options)} passes over all contenders; in each a contender is "
-        f"started, warmed up, asked for {bench.seconds:g} s by 1 client, then as long by {CROWD}",
+        f"first answers: medians of {starts} starts, all contenders in turn; the rest: medians of "
+        f"{rounds} rounds, in each of which every contender is asked for {bench.seconds:g} s by 1 "
+        f"client, then as long by {CROWD}, and stands still while others are (SIGSTOP)",
     ]
 
 

@@ -57,21 +57,38 @@ class Figures:
     difference: float
 
 
-def typical(passes: Sequence[Figures]) -> Figures:
-    """One contender's figures from several passes over all of them: medians of each.
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What was measured of one contender in one of its turns.
 
-    A machine that others share is slow for minutes at a time; a pass that falls into such minutes
-    does not decide. Memory is the most of all passes, and so is the difference.
+    Attributes:
+        alone: One client.
+        crowd: Eight.
+        memory_mib: Most memory, in MiB.
+    """
+
+    alone: Phase
+    crowd: Phase
+    memory_mib: float
+
+
+def typical(starts: Sequence[float], turns: Sequence[Turn], difference: float) -> Figures:
+    """One contender's figures from its starts and its turns: medians, and of memory the most.
+
+    A machine that others share is slow for seconds or minutes at a time. The contenders' turns are
+    short, so that all of them see the same of it.
 
     Args:
-        passes: At least one.
+        starts: Seconds to the first answer, at least one.
+        turns: At least one.
+        difference: See ``Figures``.
     """
     return Figures(
-        first_answer_s=float(np.median([each.first_answer_s for each in passes])),
-        alone=_typical_phase([each.alone for each in passes]),
-        crowd=_typical_phase([each.crowd for each in passes]),
-        memory_mib=max(each.memory_mib for each in passes),
-        difference=max(each.difference for each in passes),
+        first_answer_s=float(np.median(starts)),
+        alone=_typical_phase([turn.alone for turn in turns]),
+        crowd=_typical_phase([turn.crowd for turn in turns]),
+        memory_mib=max(turn.memory_mib for turn in turns),
+        difference=difference,
     )
 
 

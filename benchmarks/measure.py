@@ -1,16 +1,17 @@
-"""The course of the measurement: one contender at a time, always in the same way."""
+"""The course of the measurement: one contender at a time, in short turns, all in the same way."""
 
 import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 
 from benchmarks import load
 from benchmarks.contenders import Contender, Work
-from benchmarks.figures import Beside, Figures, Growth, Phase, Round, beside, latencies
+from benchmarks.figures import Beside, Growth, Phase, Round, Turn, beside, latencies
 from benchmarks.floor import Wish, ground
 from benchmarks.images import Item
 from benchmarks.process import ContenderError, Launch, Running, free_port, watched
@@ -19,6 +20,9 @@ from service.inference.manifest import Manifest
 
 CROWD: Final = 8
 WARM_UP_S: Final = 1.0
+AWAKE_AFTER_S: Final = 0.3
+"""How long a contender is loaded at the beginning of a turn: others had the caches."""
+
 MOST_REQUESTS: Final = 50_000
 
 
@@ -47,20 +51,62 @@ class Bench:
     folder: Path
 
 
-def measure(contender: Contender, bench: Bench) -> Figures:
-    """Start a contender, load it with one client and with eight, and stop it.
+def first_answer(contender: Contender, bench: Bench) -> float:
+    """Start a contender and stop it again; seconds to its first answer.
+
+    Raises:
+        ContenderError: It cannot be had or does not start.
+    """
+    with _start(contender, bench) as running:
+        return running.first_answer(bench.items[0])
+
+
+class Standing:
+    """A contender that stands still but in its turns, until the end of a ``with`` block.
+
+    Args:
+        contender: Which it is.
+        bench: What it has in common with the others.
+
+    Attributes:
+        start_s: Seconds to its first answer.
+        difference: See ``Figures``.
 
     Raises:
         ContenderError: It cannot be had, does not start, or fails a request.
     """
-    with _start(contender, bench) as running, watched(running) as peak:
-        first_answer_s = running.first_answer(bench.items[0])
-        difference = _difference(contender, running, bench)
-        _send(running, bench, bench.items, clients=CROWD, seconds=WARM_UP_S)
-        alone = _phase(running, bench, clients=1)
-        crowd = _phase(running, bench, clients=CROWD)
-        now_mib = running.memory_mib()
-    return Figures(first_answer_s, alone, crowd, max(peak.mib, now_mib), difference)
+
+    def __init__(self, contender: Contender, bench: Bench) -> None:
+        self._bench = bench
+        with ExitStack() as stack:
+            self._running = stack.enter_context(_start(contender, bench))
+            self.start_s = self._running.first_answer(bench.items[0])
+            self.difference = _difference(contender, self._running, bench)
+            _send(self._running, bench, bench.items, clients=CROWD, seconds=WARM_UP_S)
+            self._running.pause()
+            self._stack = stack.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def turn(self) -> Turn:
+        """Load it with one client and with eight.
+
+        Raises:
+            ContenderError: It fails a request.
+        """
+        running, bench = self._running, self._bench
+        running.go_on()
+        with watched(running) as peak:
+            _send(running, bench, bench.items, clients=CROWD, seconds=AWAKE_AFTER_S)
+            alone = _phase(running, bench, clients=1)
+            crowd = _phase(running, bench, clients=CROWD)
+            now_mib = running.memory_mib()
+        running.pause()
+        return Turn(alone, crowd, max(peak.mib, now_mib))
 
 
 def beside_floor(contender: Contender, bench: Bench, wish: Wish, rounds: int) -> Beside:

@@ -39,6 +39,20 @@ def test_a_contender_that_ends_by_itself_is_said_to_have_with_its_last_words(
         running.first_answer(ITEM)
 
 
+def test_a_contender_stands_still_and_goes_on_and_ends_in_either_state(tmp_path: Path) -> None:
+    program = "import time\nwhile True: time.sleep(0.001)"
+    with Running(_launch(program, tmp_path), []) as running:
+        process = psutil.Process(running.process_id)
+        running.pause()
+        while process.status() != psutil.STATUS_STOPPED:
+            time.sleep(0.01)
+        running.go_on()
+        while process.status() == psutil.STATUS_STOPPED:
+            time.sleep(0.01)
+        running.pause()
+    assert not _lives(process)
+
+
 def test_nothing_that_a_contender_started_outlives_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
