@@ -9,19 +9,18 @@ that is counted and decided here happens on the event loop.
 
 import asyncio
 import math
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from service.piece import Piece
 from service.refusals import QueueFullError, RefusalError, ShuttingDownError, WaitTooLongError
+from service.threads import LastFirst
 
 T = TypeVar("T")
 
 LONGEST_RETRY_S = 60
-LONGEST_START_S = 10.0
 
 
 class Admission:
@@ -37,7 +36,7 @@ class Admission:
         self.threads = threads
         self.places = places
         self._deadline_s = deadline_s
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="screening")
+        self._pool = LastFirst(threads, "screening")
         self._under_way: set[Future[Any]] = set()  # running or waiting
         self._visits = 0  # calls of run() and run_all() that were let in and have not returned
         self._mean_s = 0.1  # moving average of what one piece of work takes
@@ -67,10 +66,7 @@ class Admission:
         Raises:
             RuntimeError: The system gives no more threads.
         """
-        met = threading.Barrier(self.threads + 1)
-        for _ in range(self.threads):
-            self._pool.submit(met.wait, LONGEST_START_S)
-        met.wait(LONGEST_START_S)
+        self._pool.start()
 
     def check(self) -> None:
         """Refuse a request before its upload is read, if it could not be worked on anyway.
