@@ -38,7 +38,7 @@ class LastFirst(Executor):
 
     ``ThreadPoolExecutor`` wakes the thread that has been idle longest. With one client, whose
     radiographs come one after another, each then went to another thread, on another core and with
-    another heap: inference took a tenth longer.
+    another heap: inference took a seventh longer.
 
     Args:
         count: How many threads.
