@@ -10,9 +10,9 @@ _M_TRIM_THRESHOLD: Final = -1  # both from glibc's malloc.h
 _M_MMAP_THRESHOLD: Final = -3
 _LARGE_BYTES: Final = 1024 * 1024
 """A radiograph of the usual size, decoded for the networks, takes less and needs no mapping."""
-_KEPT_BYTES: Final = 4 * 1024 * 1024
-"""What one radiograph of the usual size takes. By default 128 KiB at the end of a thread's heap are
-kept, and where more lies there, a hundred pages are given back and fetched with each request."""
+_KEPT_BYTES: Final = 1024 * 1024
+"""What may lie unused at the end of a thread's heap. Beside a threshold of one's own glibc leaves
+it at 128 KiB; a hundred pages were then given back and fetched again with each radiograph."""
 
 
 def return_large_blocks() -> bool:

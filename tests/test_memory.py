@@ -66,10 +66,10 @@ def use(size):
     for block in blocks:
         libc.free(block)
 
-use(700_000)
+use(150_000)
 before = getrusage(RUSAGE_SELF).ru_minflt
 for _ in range(50):
-    use(700_000)
+    use(150_000)
 print(getrusage(RUSAGE_SELF).ru_minflt - before)
 """
 
