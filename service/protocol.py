@@ -8,7 +8,7 @@ import asyncio
 import uuid
 from typing import Any, ClassVar, Final
 
-from httptools import HttpParserError, HttpParserUpgrade
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from service.errors import problem_response
@@ -147,6 +147,9 @@ class GuardedProtocol(HttpToolsProtocol):
                 # whoever does not take such an offer goes on as if it had not been made.
                 self._offered = False
                 data = self._head_without_offer() + data[offer.args[0] :]
+                # Anew: after "Connection: close" the old one would read nothing more.
+                self.parser = HttpRequestParser(self)
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
             else:
                 return
 
