@@ -144,6 +144,13 @@ class TestGoodClients:
         assert [status for status, _, _ in answers] == [200, 200]
         assert answers[0][1]["x-request-id"] == "one"
 
+    def test_another_protocol_that_is_offered_at_the_end_is_not_taken(
+        self, service: LiveService
+    ) -> None:
+        offer = ["Upgrade: websocket", "Connection: upgrade, close"]
+        [(status, _, _)] = answers_in(service.talk(request_head("/health/live", offer, "GET")))
+        assert status == 200
+
     def test_another_protocol_that_is_offered_is_not_taken(self, service: LiveService) -> None:
         body = form(part(radiograph()))
         offer = ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk"]
