@@ -63,7 +63,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     add = parser.add_argument
-    add("--quick", action="store_true", help="a minute instead of twelve: does it all still run?")
+    add(
+        "--quick",
+        action="store_true",
+        help="a minute or two, to see that it all still runs",
+    )
     add("--only", nargs="+", metavar="WORD", help="only contenders whose names hold one of these")
     add("--images", type=Path, metavar="DIR", help="radiographs to send instead of synthetic ones")
     add("--bundle", type=Path, default=ROOT / "models", help="models folder, with a compiled graph")

@@ -184,7 +184,7 @@ class Admission:
         """
         loop = asyncio.get_running_loop()
         piece = Piece(work)
-        future = self._pool.submit(piece)
+        future = self._submitted(piece)
         self._under_way.add(future)
         job = asyncio.wrap_future(future)
 
@@ -219,6 +219,14 @@ class Admission:
             "Please send it again shortly.",
             retry_after_s=self._retry_after_s(),
         )
+
+    def _submitted(self, piece: Piece[T]) -> Future[T]:
+        try:
+            return self._pool.submit(piece)
+        except RuntimeError:
+            if self._closing:  # a batch under way when patience with it ended
+                raise _shutting_down() from None
+            raise
 
     @contextmanager
     def _visit(self) -> Iterator[None]:

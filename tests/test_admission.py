@@ -390,6 +390,16 @@ class TestClosing:
         assert await task == "a"
         assert admission.running == 0
 
+    async def test_a_batch_that_hangs_is_refused_in_the_end(self, gate: Gate) -> None:
+        admission = Admission(threads=1, places=0, deadline_s=30)
+        batch = asyncio.create_task(admission.run_all([gate.work(name) for name in "ab"]))
+        await eventually(lambda: gate.started == ["a"])
+        await admission.close(0.01)
+        gate.open()
+        with pytest.raises(ShuttingDownError):
+            await batch
+        assert gate.started == ["a"]
+
     async def test_who_waits_behind_work_that_hangs_is_refused_in_the_end(self, gate: Gate) -> None:
         admission = Admission(threads=1, places=2, deadline_s=30)
         running, waiting = await occupy(admission, gate, "a", "b")

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from training.rewriting import Rewriting, rewrite
+
 Floats = NDArray[np.float32]
 
 
@@ -29,41 +31,18 @@ def suit_eight_bits(graph: Path, target: Path) -> None:
         graph: An ONNX file.
         target: The new graph's file.
     """
-    import onnx  # noqa: PLC0415
-
-    model = onnx.load(graph)
-    rewriting = _Rewriting(onnx.shape_inference.infer_shapes(model).graph)
-    nodes = [new for node in model.graph.node for new in rewriting.of(node)]
-    used = {name for node in nodes for name in node.input}
-    used |= {output.name for output in model.graph.output}
-    constants = [*model.graph.initializer, *rewriting.constants.values()]
-    del model.graph.node[:], model.graph.initializer[:]
-    model.graph.node.extend(node for node in nodes if used.intersection(node.output))
-    model.graph.initializer.extend(tensor for tensor in constants if tensor.name in used)
-    onnx.checker.check_model(model, full_check=True)
-    onnx.save(model, target)
+    rewrite(graph, target, _SuitingEightBits)
 
 
-class _Rewriting:
-    """What is known of a graph, and what its new nodes need.
-
-    Attributes:
-        constants: Those that the new nodes take, by name.
-    """
-
+class _SuitingEightBits(Rewriting):
     def __init__(self, graph: Any) -> None:
-        self.constants: dict[str, Any] = {}
-        self._initial = {tensor.name: tensor for tensor in graph.initializer}
+        super().__init__(graph)
         self._makers = {name: node for node in graph.node for name in node.output}
         self._uses = Counter(name for node in graph.node for name in node.input)
         self._uses.update(output.name for output in graph.output)
-        self._sides = {
-            value.name: [side.dim_value for side in value.type.tensor_type.shape.dim]
-            for value in (*graph.input, *graph.value_info)
-        }
 
     def of(self, node: Any) -> Iterator[Any]:
-        """The nodes that take a node's place; what nobody takes any more is left to the caller."""
+        """See ``Rewriting``."""
         weights = self._weights(node)
         if weights is None:
             yield node
@@ -155,12 +134,6 @@ class _Rewriting:
             kernel_shape=weights.shape[2:],
             **settings,
         )
-
-    def _constant(self, name: str, value: NDArray[Any]) -> str:
-        from onnx import numpy_helper  # noqa: PLC0415
-
-        self.constants[name] = numpy_helper.from_array(np.ascontiguousarray(value), name)
-        return name
 
 
 def _setting(node: Any, name: str, otherwise: Any) -> Any:

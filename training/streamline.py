@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from training.rewriting import Rewriting, rewrite
+
 _ELEMENTWISE: Final = frozenset({"Add", "Div", "Mul", "Sub"})
 
 
@@ -27,42 +29,17 @@ def streamline(graph: Path) -> None:
         graph: An ONNX file whose operators' axes are attributes (opset below 18), as the exporter
             writes it.
     """
-    import onnx  # noqa: PLC0415
-
-    model = onnx.load(graph)
-    rewriting = _Rewriting(onnx.shape_inference.infer_shapes(model).graph)
-    nodes = [new for node in model.graph.node for new in rewriting.of(node)]
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
-    used = {name for node in nodes for name in node.input}
-    constants = [it for it in model.graph.initializer if it.name in used]
-    constants += rewriting.constants.values()
-    del model.graph.initializer[:]
-    model.graph.initializer.extend(constants)
-    onnx.checker.check_model(model, full_check=True)
-    onnx.save(model, graph)
+    rewrite(graph, graph, _Streamlining)
 
 
-class _Rewriting:
-    """What is known of a graph, and what its new nodes need.
-
-    Attributes:
-        constants: Those that the new nodes take, by name.
-    """
-
+class _Streamlining(Rewriting):
     def __init__(self, graph: Any) -> None:
-        self.constants: dict[str, Any] = {}
-        self._initial = {tensor.name: tensor for tensor in graph.initializer}
+        super().__init__(graph)
         self._outputs = {output.name for output in graph.output}
-        self._sides = {
-            value.name: [side.dim_value for side in value.type.tensor_type.shape.dim]
-            for value in (*graph.input, *graph.value_info, *graph.output)
-            if value.type.tensor_type.HasField("shape")
-        }
         self._same: dict[str, str] = {}
 
     def of(self, node: Any) -> Iterator[Any]:
-        """The nodes that take a node's place, which come after those of all nodes before it."""
+        """See ``Rewriting``."""
         node.input[:] = [self._same.get(name, name) for name in node.input]
         if node.op_type in _ELEMENTWISE:
             yield from self._elementwise(node)
@@ -84,8 +61,8 @@ class _Rewriting:
                 if node.op_type == "Mul" and number.item() == 1 and not self._is_output(node):
                     self._same[node.output[0]] = other
                     return
-                shape = (1,) * rank
-                node.input[place] = self._constant(f"{node.input[place]}/{rank}", number, shape)
+                spread = np.reshape(number, (1,) * rank)
+                node.input[place] = self._constant(f"{node.input[place]}/{rank}", spread)
         yield node
 
     def _mean(self, node: Any) -> Iterator[Any]:
@@ -99,21 +76,15 @@ class _Rewriting:
             yield node
             return
         [mean] = node.output
-        row = self._constant("streamline/row", np.array([0, -1]), (2,))
+        row = self._constant("streamline/row", np.array([0, -1]))
         back = np.array([0, *[1] * (len(sides) - 1)])
-        shape = self._constant(f"streamline/{len(sides)}", back, back.shape)
+        shape = self._constant(f"streamline/{len(sides)}", back)
         yield helper.make_node("Reshape", [node.input[0], row], [f"{mean}/row"])
         yield helper.make_node("ReduceMean", [f"{mean}/row"], [f"{mean}/mean"], axes=[1])
         yield helper.make_node("Reshape", [f"{mean}/mean", shape], [mean])
 
     def _is_output(self, node: Any) -> bool:
         return not self._outputs.isdisjoint(node.output)
-
-    def _constant(self, name: str, value: Any, shape: tuple[int, ...]) -> str:
-        from onnx import numpy_helper  # noqa: PLC0415
-
-        self.constants[name] = numpy_helper.from_array(np.reshape(value, shape), name)
-        return name
 
 
 def _long(sides: list[int], axes: set[int]) -> bool:
