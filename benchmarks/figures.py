@@ -115,12 +115,15 @@ class Floor:
     Attributes:
         threads: Engine threads that gave the lowest median, 1 or all cores.
         p50_ms: That median, for one radiograph.
-        cpu_seconds: Processor seconds for each radiograph, with one engine thread.
+        lone_cpu_s: Processor seconds for each radiograph, of a loop with one engine thread while
+            the other cores have nothing to do.
+        cpu_s: The same while a loop like it runs on each of the other cores.
     """
 
     threads: int
     p50_ms: float
-    cpu_seconds: float
+    lone_cpu_s: float
+    cpu_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +142,8 @@ class Beside:
     Attributes:
         floor_threads: Engine threads of the loop.
         floor_ms: Median milliseconds of one radiograph in the loop.
-        floor_cpu_s: Processor seconds of one radiograph in the loop.
+        floor_lone_cpu_s: See ``Floor.lone_cpu_s``.
+        floor_cpu_s: See ``Floor.cpu_s``.
         alone_ms: Median milliseconds of an answer to one client.
         per_second: Answers for each second to eight clients.
         cpu_s: Processor seconds of one of those answers.
@@ -149,6 +153,7 @@ class Beside:
 
     floor_threads: int
     floor_ms: float
+    floor_lone_cpu_s: float
     floor_cpu_s: float
     alone_ms: float
     per_second: float
@@ -194,7 +199,8 @@ def beside(rounds: Sequence[Round]) -> Beside:
     return Beside(
         floor_threads=max(set(threads), key=threads.count),
         floor_ms=median(lambda each: each.floor.p50_ms),
-        floor_cpu_s=median(lambda each: each.floor.cpu_seconds),
+        floor_lone_cpu_s=median(lambda each: each.floor.lone_cpu_s),
+        floor_cpu_s=median(lambda each: each.floor.cpu_s),
         alone_ms=median(lambda each: each.alone.latencies.p50),
         per_second=median(lambda each: each.crowd.per_second),
         cpu_s=median(lambda each: each.crowd.cpu_seconds),

@@ -53,7 +53,7 @@ class Observed:
         seconds: From the first request to the last answer.
         milliseconds: How long each answered request took.
         statuses: For each item, how often each status came; 0 is a broken connection.
-        cpu_seconds: Processor time of the client itself.
+        cpu_seconds: Processor time of the client itself meanwhile.
     """
 
     seconds: float
@@ -159,7 +159,7 @@ class _Load:
 
     def run(self) -> Observed:
         clients = [threading.Thread(target=self._client) for _ in range(self._order.clients)]
-        self._started = time.perf_counter()
+        self._started, cpu_s = time.perf_counter(), time.process_time()
         for client in clients:
             client.start()
         for client in clients:
@@ -168,7 +168,7 @@ class _Load:
             seconds=time.perf_counter() - self._started,
             milliseconds=self._milliseconds,
             statuses=[dict(counter) for counter in self._statuses],
-            cpu_seconds=time.process_time(),
+            cpu_seconds=time.process_time() - cpu_s,
         )
 
     def _client(self) -> None:

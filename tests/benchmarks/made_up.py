@@ -14,6 +14,7 @@ def made_up(times: float = 1.0) -> Figures:
 BESIDE = Beside(
     floor_threads=2,
     floor_ms=16.0,
+    floor_lone_cpu_s=0.015,
     floor_cpu_s=0.02,
     alone_ms=20.0,
     per_second=80.0,

@@ -36,8 +36,8 @@ def test_nothing_measured_is_a_table_of_titles() -> None:
 
 
 def test_the_floor_shows_the_cost_of_a_request_and_the_share_of_the_cores() -> None:
-    titles, alone, crowd, left, cpu = report.against_floor(BESIDE, cores=2)
-    assert len(titles) == len(alone) == len(crowd) == len(left) == len(cpu)
+    titles, alone, crowd, left, lone, cpu = report.against_floor(BESIDE, cores=2)
+    assert {len(titles)} == {len(row) for row in (alone, crowd, left, lone, cpu)}
     assert alone[1:] == ["20.0 ms", "16.0 ms", "+4.0 ms (+25%)"]
     assert crowd[1:] == ["80.0", "100.0", "80% of the loop's"]
     assert left == [
@@ -46,6 +46,7 @@ def test_the_floor_shows_the_cost_of_a_request_and_the_share_of_the_cores() -> N
         "80.0",
         "100% of the loop's",
     ]
+    assert lone[1:] == ["80.0", "133.3", "60% of the loop's"]
     assert cpu[1:] == ["25.0 ms", "20.0 ms", "+5.0 ms"]
 
 

@@ -1,0 +1,43 @@
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from benchmarks.floor import Wish, _on_every_core, ground
+from benchmarks.images import radiographs
+from service.imaging import decode, prepare
+from service.inference import load_ensemble
+
+MODELS = Path(__file__).parents[2] / "models"
+
+
+@pytest.fixture
+def wish(tmp_path: Path) -> Wish:
+    item = radiographs(None)[0]
+    file = tmp_path / item.name
+    file.write_bytes(item.data)
+    return Wish(str(MODELS), "int8", [str(file)], seconds=0.01, cores=2)
+
+
+def test_the_bare_loop_says_what_the_ensemble_says(wish: Wish) -> None:
+    found = ground(wish, cores=[])
+    ensemble = load_ensemble(MODELS, threads=1, precision="int8")
+    spec = ensemble.bundle.manifest.input
+    radiograph = decode(Path(wish.files[0]).read_bytes(), near=max(spec.height, spec.width))
+    [score] = ensemble.score(prepare(radiograph, spec)[None])
+    assert found.probabilities == [pytest.approx(score.probability, abs=1e-6)]
+    assert found.precision == "int8"
+    assert found.floor.threads in {1, 2}
+    assert min(found.floor.p50_ms, found.floor.lone_cpu_s, found.floor.cpu_s) > 0
+
+
+def test_with_all_cores_at_work_each_has_a_loop_of_its_own(wish: Wish) -> None:
+    laps = _on_every_core(wish)  # two loops in one process would wait for each other for ever
+    assert len(laps) == wish.cores
+    assert all(lap.p50_ms > 0 and lap.cpu_seconds > 0 for lap in laps)
+
+
+def test_what_a_loop_cannot_read_ends_in_an_error_and_keeps_nobody_waiting(wish: Wish) -> None:
+    Path(wish.files[0]).unlink()
+    with pytest.raises(subprocess.CalledProcessError):
+        ground(wish, cores=[])
