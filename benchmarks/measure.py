@@ -1,6 +1,7 @@
 """The course of the measurement: one contender at a time, in short turns, all in the same way."""
 
 import tempfile
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -22,6 +23,10 @@ CROWD: Final = 8
 WARM_UP_S: Final = 1.0
 AWAKE_AFTER_S: Final = 0.3
 """How long a contender is loaded at the beginning of a turn: others had the caches."""
+
+AT_REST_AFTER_S: Final = 20.0
+"""How long a contender has nothing to do before its memory over time is read: in the middle of its
+work it depends on what it has in hand just then."""
 
 MOST_REQUESTS: Final = 50_000
 
@@ -133,7 +138,7 @@ def beside_floor(contender: Contender, bench: Bench, wish: Wish, rounds: int) ->
 def growth(
     contender: Contender, bench: Bench, items: Sequence[Item], *, few: int, many: int
 ) -> Growth:
-    """Memory of a contender after a few mixed requests and after many.
+    """Memory of a contender at rest after a few mixed requests, and after many.
 
     Raises:
         ContenderError: It does not start, or answers something with another status than it should.
@@ -141,9 +146,14 @@ def growth(
     with _start(contender, bench) as running:
         running.first_answer(bench.items[0])
         _send(running, bench, items, clients=CROWD, most=few)
-        few_mib = running.memory_mib()
+        few_mib = _at_rest_mib(running)
         _send(running, bench, items, clients=CROWD, most=many - few)
-        return Growth(few, few_mib, many, running.memory_mib())
+        return Growth(few, few_mib, many, _at_rest_mib(running))
+
+
+def _at_rest_mib(running: Running) -> float:
+    time.sleep(AT_REST_AFTER_S)
+    return running.memory_mib()
 
 
 def _start(contender: Contender, bench: Bench) -> Running:

@@ -50,7 +50,8 @@ def page(results: Results) -> str:
         told = _FLOOR.format(rounds=results.beside.rounds)
         parts += ["## Against the floor\n", told, report.markdown(rows)]
     if results.growth:
-        parts += ["## Memory over time\n", report.markdown(report.memory(results.growth))]
+        rows = report.memory(results.growth)
+        parts += ["## Memory over time\n", _GROWTH, report.markdown(rows)]
     return "\n".join(parts)
 
 
@@ -60,6 +61,11 @@ _FLOOR = (
     "core at the same time, because cores that are all at work are slower than one alone. Floor "
     "and service take turns, {rounds} rounds long; the figures are medians over the rounds, and so "
     "differ from those above.\n"
+)
+
+_GROWTH = (
+    "Formats, sizes and kinds of answers are mixed; memory is read when nothing has been asked for "
+    "a while.\n"
 )
 
 

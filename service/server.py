@@ -17,7 +17,7 @@ import uvicorn
 from service.app import create_app
 from service.inference import Ensemble
 from service.logs import guard_last_resorts, log_config
-from service.memory import nothing_is_garbage
+from service.memory import nothing_is_garbage, tidied
 from service.protocol import GuardedProtocol
 from service.routes.deps import Services
 from service.settings import Settings
@@ -61,7 +61,8 @@ def serve(settings: Settings, *, load: Callable[[], Ensemble]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
     try:
-        DrainingServer(config, services, grace_s=settings.shutdown_seconds).run()
+        with tidied():
+            DrainingServer(config, services, grace_s=settings.shutdown_seconds).run()
     finally:
         if services.admission.running:
             # Python would wait for these threads, for as long as they take. Nobody else does.

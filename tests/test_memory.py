@@ -3,10 +3,14 @@
 import gc
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
+from service import memory
 from service.memory import nothing_is_garbage
 
 ROOT = Path(__file__).parents[1]
@@ -80,6 +84,62 @@ def test_what_every_radiograph_needs_is_not_fetched_again_for_each() -> None:
         [sys.executable, "-c", FAULTS], cwd=ROOT, check=True, capture_output=True, text=True
     )
     assert int(run.stdout) < 1000
+
+
+# A block in four stays, so that of those in between none lies at the end of a heap.
+HOLES = """
+from pathlib import Path
+import time
+from service.memory import return_large_blocks, tidied
+
+def resident_mib():
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmRSS:")[1].split()[0]) // 1024
+
+assert return_large_blocks()
+blocks = [bytes(40_000) for _ in range(4000)]
+full = resident_mib()
+blocks = blocks[::4]
+time.sleep(0.3)
+print(full - resident_mib())
+with tidied(every_s=0.05):
+    end = time.monotonic() + 20
+    while full - resident_mib() < 80 and time.monotonic() < end:
+        sum(range(10_000))  # a service at work
+print(full - resident_mib())
+"""
+
+
+@pytest.mark.skipif(not STATUS.exists(), reason="resident memory is read from /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="what gives it back is glibc's")
+def test_what_lies_free_between_blocks_in_use_is_given_back() -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", HOLES], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    before, after = map(int, run.stdout.split())
+    assert before < 40
+    assert after >= 80
+
+
+def test_a_service_that_only_waits_is_not_tidied(monkeypatch: pytest.MonkeyPatch) -> None:
+    trimmed: list[int] = []
+    monkeypatch.setattr("ctypes.CDLL", lambda _: mock.Mock(malloc_trim=trimmed.append))
+    with memory.tidied(every_s=0.02):
+        time.sleep(0.3)
+    idle = len(trimmed)
+    with memory.tidied(every_s=0.02):
+        end = time.monotonic() + 20
+        while len(trimmed) == idle and time.monotonic() < end:
+            sum(range(10_000))
+    assert idle == 0
+    assert trimmed
+
+
+def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ctypes.CDLL", lambda _: mock.Mock(spec=[]))
+    threads = threading.active_count()
+    with memory.tidied(every_s=0.02):
+        assert threading.active_count() == threads
 
 
 def test_what_was_made_meanwhile_is_not_searched_for_garbage() -> None:
