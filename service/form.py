@@ -65,29 +65,20 @@ class FormReader:
         file_bytes: int,
         texts: Mapping[bytes, int] = NO_TEXTS,
     ) -> None:
-        self._names = names
-        self._most_files = files
-        self._file_bytes = file_bytes
-        self._longest = texts
-        self._texts: dict[bytes, bytearray] = {}
-        self._text = b""  # name of the part being read, when it is a text that is taken
-        self._files: list[io.BytesIO] = []
-        self._file: io.BytesIO | None = None  # the part being read, when it is a file
-        self._others = 0
-        self._header = (bytearray(), bytearray())
-        self._disposition = b""
-        self._complete = False
+        # The parser holds the parts, and they know nothing of it: in a circle the file of every
+        # request would stay in memory until Python next searches for garbage.
+        self._parts = parts = _Parts(names, files, file_bytes, texts)
         try:
             self._parser = MultipartParser(
                 boundary,
                 {
-                    "on_part_begin": self._on_part_begin,
-                    "on_header_field": self._on_header_field,
-                    "on_header_value": self._on_header_value,
-                    "on_header_end": self._on_header_end,
-                    "on_headers_finished": self._on_headers_finished,
-                    "on_part_data": self._on_part_data,
-                    "on_end": self._on_end,
+                    "on_part_begin": parts.on_part_begin,
+                    "on_header_field": parts.on_header_field,
+                    "on_header_value": parts.on_header_value,
+                    "on_header_end": parts.on_header_end,
+                    "on_headers_finished": parts.on_headers_finished,
+                    "on_part_data": parts.on_part_data,
+                    "on_end": parts.on_end,
                 },
             )
         except FormParserError:
@@ -102,6 +93,30 @@ class FormReader:
 
     def finish(self) -> Upload:
         """Say that the body has ended; returns what it held."""
+        return self._parts.together()
+
+
+class _Parts:
+    """The parts of one form, put together from what the parser calls; see ``FormReader``."""
+
+    def __init__(
+        self, names: frozenset[bytes], files: int, file_bytes: int, texts: Mapping[bytes, int]
+    ) -> None:
+        self._names = names
+        self._most_files = files
+        self._file_bytes = file_bytes
+        self._longest = texts
+        self._texts: dict[bytes, bytearray] = {}
+        self._text = b""  # name of the part being read, when it is a text that is taken
+        self._files: list[io.BytesIO] = []
+        self._file: io.BytesIO | None = None  # the part being read, when it is a file
+        self._others = 0
+        self._header = (bytearray(), bytearray())
+        self._disposition = b""
+        self._complete = False
+
+    def together(self) -> Upload:
+        """What a body that has ended held."""
         if not self._complete:
             raise MalformedMultipartError(
                 "The upload breaks off before its end. Please send the file again."
@@ -128,25 +143,25 @@ class FormReader:
             "that it may have."
         )
 
-    def _on_part_begin(self) -> None:
+    def on_part_begin(self) -> None:
         self._file = None
         self._text = b""
         self._disposition = b""
         self._header = (bytearray(), bytearray())
 
-    def _on_header_field(self, data: bytes, start: int, end: int) -> None:
+    def on_header_field(self, data: bytes, start: int, end: int) -> None:
         self._header[0].extend(data[start:end])
 
-    def _on_header_value(self, data: bytes, start: int, end: int) -> None:
+    def on_header_value(self, data: bytes, start: int, end: int) -> None:
         self._header[1].extend(data[start:end])
 
-    def _on_header_end(self) -> None:
+    def on_header_end(self) -> None:
         name, value = self._header
         if name.lower() == b"content-disposition":
             self._disposition = bytes(value)
         self._header = (bytearray(), bytearray())
 
-    def _on_headers_finished(self) -> None:
+    def on_headers_finished(self) -> None:
         kind, options = parse_options_header(self._disposition)
         if kind != b"form-data" or b"name" not in options:
             raise _malformed()
@@ -171,7 +186,7 @@ class FormReader:
         self._texts[name] = bytearray()
         self._text = name
 
-    def _on_part_data(self, data: bytes, start: int, end: int) -> None:
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
         if self._text:
             text = self._texts[self._text]
             text += memoryview(data)[start:end]
@@ -186,7 +201,7 @@ class FormReader:
             )
         self._file.write(memoryview(data)[start:end])
 
-    def _on_end(self) -> None:
+    def on_end(self) -> None:
         self._complete = True
 
 

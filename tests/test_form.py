@@ -1,4 +1,6 @@
-from contextlib import suppress
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import pytest
 from hypothesis import given
@@ -26,7 +28,24 @@ def read(body: bytes, *, files: int = 1, piece: int = 10_000) -> list[bytes]:
     return reader.finish().files
 
 
+@contextmanager
+def no_search_for_garbage() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 class TestFormReader:
+    @pytest.mark.parametrize("body", [form(part(b"image")), form(part(bytes(2000))), b"nothing"])
+    def test_no_upload_stays_in_memory_until_garbage_is_searched_for(self, body: bytes) -> None:
+        with no_search_for_garbage():
+            with suppress(RefusalError):
+                read(body)
+            assert gc.collect() == 0
+
     def test_the_file_comes_out_as_it_was_sent(self) -> None:
         content = bytes(range(256)) * 3 + b"\r\n--" + BOUNDARY[:-1] + b"\r\n"
         assert read(form(part(content))) == [content]
