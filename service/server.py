@@ -17,7 +17,7 @@ import uvicorn
 from service.app import create_app
 from service.inference import Ensemble
 from service.logs import guard_last_resorts, log_config
-from service.memory import nothing_is_garbage, tidied
+from service.memory import lasting, nothing_is_garbage, tidied
 from service.protocol import GuardedProtocol
 from service.routes.deps import Services
 from service.settings import Settings
@@ -37,7 +37,7 @@ def serve(settings: Settings, *, load: Callable[[], Ensemble]) -> None:
     """
     faulthandler.enable()
     with nothing_is_garbage():
-        app = create_app(settings, load=load)
+        app = create_app(settings, load=lasting(load))
     services: Services = app.state.services
 
     class Protocol(GuardedProtocol):

@@ -3,15 +3,15 @@
 import gc
 import subprocess
 import sys
-import threading
 import time
+import weakref
 from pathlib import Path
 from unittest import mock
 
 import pytest
 
 from service import memory
-from service.memory import nothing_is_garbage
+from service.memory import lasting, nothing_is_garbage
 
 ROOT = Path(__file__).parents[1]
 STATUS = Path("/proc/self/status")
@@ -135,11 +135,26 @@ def test_a_service_that_only_waits_is_not_tidied(monkeypatch: pytest.MonkeyPatch
     assert trimmed
 
 
-def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_circles_of_finished_work_are_found_with_any_c_library(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("ctypes.CDLL", lambda _: mock.Mock(spec=[]))
-    threads = threading.active_count()
-    with memory.tidied(every_s=0.02):
-        assert threading.active_count() == threads
+
+    class Report:
+        def __init__(self) -> None:
+            self.itself = self
+
+    gc.disable()
+    try:
+        finished = weakref.ref(Report())
+        assert finished() is not None
+        with memory.tidied(every_s=0.02):
+            end = time.monotonic() + 20
+            while finished() is not None and time.monotonic() < end:
+                sum(range(10_000))
+        assert finished() is None
+    finally:
+        gc.enable()
 
 
 def test_what_was_made_meanwhile_is_not_searched_for_garbage() -> None:
@@ -158,6 +173,16 @@ def test_garbage_is_searched_for_again_after_an_error() -> None:
     try:
         with pytest.raises(ValueError, match="meanwhile"), nothing_is_garbage():
             raise ValueError("meanwhile")
+        assert gc.isenabled()
+    finally:
+        gc.unfreeze()
+
+
+def test_what_is_loaded_later_is_not_searched_for_garbage_either() -> None:
+    frozen = gc.get_freeze_count()
+    try:
+        loaded = lasting(lambda: [[number] for number in range(1000)])()
+        assert gc.get_freeze_count() >= frozen + len(loaded)
         assert gc.isenabled()
     finally:
         gc.unfreeze()
