@@ -3,6 +3,7 @@
 import gc
 import subprocess
 import sys
+import threading
 import time
 import weakref
 from pathlib import Path
@@ -122,17 +123,15 @@ def test_what_lies_free_between_blocks_in_use_is_given_back() -> None:
 
 
 def test_a_service_that_only_waits_is_not_tidied(monkeypatch: pytest.MonkeyPatch) -> None:
-    trimmed: list[int] = []
-    monkeypatch.setattr("ctypes.CDLL", lambda _: mock.Mock(malloc_trim=trimmed.append))
+    done_s = 0.0
+    trimmed = threading.Event()
+    c_library = mock.Mock(malloc_trim=lambda _: trimmed.set())
+    monkeypatch.setattr("ctypes.CDLL", lambda _: c_library)
+    monkeypatch.setattr("time.process_time", lambda: done_s)
     with memory.tidied(every_s=0.02):
-        time.sleep(0.3)
-    idle = len(trimmed)
-    with memory.tidied(every_s=0.02):
-        end = time.monotonic() + 20
-        while len(trimmed) == idle and time.monotonic() < end:
-            sum(range(10_000))
-    assert idle == 0
-    assert trimmed
+        assert not trimmed.wait(0.3)
+        done_s = 1.0
+        assert trimmed.wait(20)
 
 
 def test_circles_of_finished_work_are_found_with_any_c_library(
