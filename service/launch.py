@@ -2,11 +2,13 @@
 
 from service.ahead import begun, loading
 from service.memory import nothing_is_garbage, return_large_blocks
+from service.scheduling import let_work_finish
 from service.settings import Settings
 
 
 def launch(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; the bundle loads while the web framework is imported."""
+    let_work_finish()  # before the first thread is started
     return_large_blocks()  # before the first one is freed: see there
     with nothing_is_garbage():
         load = begun(loading(settings))

@@ -43,6 +43,28 @@ def test_networks_load_while_the_web_framework_is_imported() -> None:
     assert run.stdout.split() == ["False", "True"]
 
 
+POLICY = """
+import os
+from service import launch as module
+from service.settings import Settings
+
+def load():
+    print(os.sched_getscheduler(0) == os.SCHED_BATCH, flush=True)
+    os._exit(0)
+
+module.loading = lambda settings: load
+module.launch(Settings(port=0))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the policy is Linux'")
+def test_work_is_not_interrupted_from_the_first_thread_on() -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", POLICY], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    assert run.stdout.split() == ["True"]
+
+
 def test_it_serves_with_the_bundle_of_the_settings(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -54,6 +76,7 @@ def test_it_serves_with_the_bundle_of_the_settings(
             load()
 
     monkeypatch.setattr(server, "serve", serve)
+    monkeypatch.setattr(module, "let_work_finish", bool)  # it would hold for all tests after this
     settings = Settings(models_dir=tmp_path / "nowhere")
     module.launch(settings)
     assert served == [settings]
