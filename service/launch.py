@@ -8,7 +8,7 @@ from service.settings import Settings
 
 def launch(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; the bundle loads while the web framework is imported."""
-    let_work_finish()  # before the first thread is started
+    let_work_finish()  # before the threads that work are started
     return_large_blocks()  # before the first one is freed: see there
     with nothing_is_garbage():
         load = begun(loading(settings))
