@@ -1,6 +1,6 @@
 """What is measured of a contender, and how figures are made of raw observations."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -113,15 +113,13 @@ class Floor:
     """A bare loop over the same radiographs: decode, prepare, score; no HTTP.
 
     Attributes:
-        threads: Engine threads that gave the lowest median, 1 or all cores.
-        p50_ms: That median, for one radiograph.
+        p50_ms: Median milliseconds of one radiograph, for each number of engine threads.
         lone_cpu_s: Processor seconds for each radiograph, of a loop with one engine thread while
             the other cores have nothing to do.
         cpu_s: The same while a loop like it runs on each of the other cores.
     """
 
-    threads: int
-    p50_ms: float
+    p50_ms: Mapping[int, float]
     lone_cpu_s: float
     cpu_s: float
 
@@ -140,7 +138,7 @@ class Beside:
     """The service beside the bare loop: medians over rounds in which they take turns.
 
     Attributes:
-        floor_threads: Engine threads of the loop.
+        floor_threads: Engine threads of the loop: as many as served it best in all rounds together.
         floor_ms: Median milliseconds of one radiograph in the loop.
         floor_lone_cpu_s: See ``Floor.lone_cpu_s``.
         floor_cpu_s: See ``Floor.cpu_s``.
@@ -195,10 +193,15 @@ def beside(rounds: Sequence[Round]) -> Beside:
     def median(figure: Callable[[Round], float]) -> float:
         return float(np.median([figure(each) for each in rounds]))
 
-    threads = [each.floor.threads for each in rounds]
+    # By all rounds together: the better count of each round would be the luckier one.
+    floor_ms = {
+        threads: float(np.median([each.floor.p50_ms[threads] for each in rounds]))
+        for threads in rounds[0].floor.p50_ms
+    }
+    floor_threads = min(floor_ms, key=lambda threads: floor_ms[threads])
     return Beside(
-        floor_threads=max(set(threads), key=threads.count),
-        floor_ms=median(lambda each: each.floor.p50_ms),
+        floor_threads=floor_threads,
+        floor_ms=floor_ms[floor_threads],
         floor_lone_cpu_s=median(lambda each: each.floor.lone_cpu_s),
         floor_cpu_s=median(lambda each: each.floor.cpu_s),
         alone_ms=median(lambda each: each.alone.latencies.p50),

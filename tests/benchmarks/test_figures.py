@@ -40,16 +40,26 @@ def test_all_cores_busy_with_nothing_else_are_the_whole_floor() -> None:
 def test_a_round_that_the_machine_slowed_down_does_not_decide() -> None:
     rounds = [
         Round(
-            Floor(threads, 16 * slow, 0.015 * slow, 0.02 * slow),
+            Floor({1: 18 * slow, 2: 16 * slow}, 0.015 * slow, 0.02 * slow),
             made_up(slow).alone,
             made_up(slow).crowd,
         )
-        for threads, slow in ((2, 1.0), (1, 5.0), (2, 1.0))
+        for slow in (1.0, 5.0, 1.0)
     ]
     seen = beside(rounds)
     assert (seen.floor_threads, seen.floor_ms) == (2, 16)
     assert (seen.floor_lone_cpu_s, seen.floor_cpu_s) == (0.015, 0.02)
     assert (seen.alone_ms, seen.per_second, seen.cpu_s, seen.rounds) == (20, 80, 0.025, 3)
+
+
+def test_the_loop_has_as_many_threads_as_serve_it_best_over_all_rounds() -> None:
+    it = made_up()
+    rounds = [
+        Round(Floor({1: one, 2: two}, 0.015, 0.02), it.alone, it.crowd)
+        for one, two in ((15.0, 18.0), (19.0, 16.0), (19.0, 16.0))
+    ]
+    seen = beside(rounds)
+    assert (seen.floor_threads, seen.floor_ms) == (2, 16)
 
 
 def test_a_turn_that_the_machine_slowed_down_does_not_decide() -> None:
