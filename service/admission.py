@@ -11,7 +11,8 @@ import asyncio
 import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, TypeVar
 
 from service.piece import Piece
@@ -175,7 +176,7 @@ class Admission:
         else:
             self._pool.shutdown()
 
-    async def _finished(self, work: Callable[[], T], deadline_s: float | None) -> asyncio.Future[T]:
+    async def _finished(self, work: Callable[[], T], deadline_s: float | None) -> Future[T]:
         """Have work done by a thread; returns its future when it has ended.
 
         Raises:
@@ -186,32 +187,33 @@ class Admission:
         piece = Piece(work)
         future = self._submitted(piece)
         self._under_way.add(future)
-        job = asyncio.wrap_future(future)
+        over = loop.create_future()
 
-        def ended(done: asyncio.Future[T]) -> None:
-            if not done.cancelled():
-                done.exception()  # retrieved here, for the caller may have gone
+        def ended(future: Future[T]) -> None:
+            if not future.cancelled():
                 self._mean_s += 0.1 * (piece.seconds - self._mean_s)
             self._under_way.discard(future)
             self._settle()
+            if not over.done():  # else the caller has gone
+                over.set_result(None)
 
         def give_up() -> None:
             if future.cancel():
                 piece.never()
                 self._under_way.discard(future)
 
-        job.add_done_callback(ended)
+        future.add_done_callback(partial(_call_on, loop, ended))
         deadline = None if deadline_s is None else loop.call_later(deadline_s, give_up)
         try:
-            await asyncio.wait([job])  # which does not cancel it with the caller
+            await over
         except asyncio.CancelledError:
             give_up()
             raise
         finally:
             if deadline is not None:
                 deadline.cancel()
-        if not job.cancelled():
-            return job
+        if not future.cancelled():
+            return future
         if self._closing:
             raise _shutting_down()
         raise WaitTooLongError(
@@ -247,6 +249,14 @@ class Admission:
         """When the queue of now will have been worked off, in whole seconds."""
         expected_s = (self.waiting + 1) * self._mean_s / self.threads
         return min(LONGEST_RETRY_S, max(1, math.ceil(expected_s)))
+
+
+def _call_on(
+    loop: asyncio.AbstractEventLoop, ended: Callable[[Future[T]], None], future: Future[T]
+) -> None:
+    """Have a loop take note that a future is done; the thread that did the work calls this."""
+    with suppress(RuntimeError):  # the loop was closed: its process ends, and nobody waits
+        loop.call_soon_threadsafe(ended, future)
 
 
 def _shutting_down() -> ShuttingDownError:

@@ -86,11 +86,12 @@ def create_app(
     )
     app.state.services = services
     errors.install(app)
-    docs.mount_assets(app)
-    parts = (page, predict, explain, report, preview, health, metrics, model, docs)
-    names = RouteNames(chain(app.routes, *(part.router.routes for part in parts)))
+    # The router tries them in this order: what is asked for most comes first.
+    parts = (predict, explain, report, preview, health, metrics, model, page, docs)
     for part in parts:
         app.include_router(part.router)
+    docs.mount_assets(app)
+    names = RouteNames(chain(app.routes, *(part.router.routes for part in parts)))
     # The last one added is the outermost.
     app.add_middleware(HeadAsGet)
     keys = Keys(key.get_secret_value() for key in settings.api_keys)

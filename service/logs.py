@@ -52,11 +52,24 @@ def log_config(level: str, log_format: LogFormat) -> dict[str, Any]:
     }
 
 
+def leave_out_what_no_line_tells() -> None:
+    """Spare the logging library the thread, process and task of every event, for the process."""
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    if sys.version_info >= (3, 12):
+        logging.logAsyncioTasks = False
+
+
 def log_request(journal: Journal) -> None:
     """Write the one line of a request; a failure of the service is a warning."""
     level = logging.WARNING if journal.status >= 500 else logging.INFO
     if requests_log.isEnabledFor(level):
-        requests_log.log(level, "request", extra={"fields": request_fields(journal)})
+        # Logger.log would look for the line of source that called it, which no line here tells.
+        fields = {"fields": request_fields(journal)}
+        requests_log.handle(
+            requests_log.makeRecord(
+                requests_log.name, level, "", 0, "request", (), None, extra=fields
+            )
+        )
 
 
 def request_fields(journal: Journal) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import uvicorn
 
 from service.app import create_app
 from service.inference import Ensemble
-from service.logs import guard_last_resorts, log_config
+from service.logs import guard_last_resorts, leave_out_what_no_line_tells, log_config
 from service.memory import lasting, nothing_is_garbage, tidied
 from service.protocol import GuardedProtocol
 from service.routes.deps import Services
@@ -36,6 +36,7 @@ def serve(settings: Settings, *, load: Callable[[], Ensemble]) -> None:
         load: See ``create_app``.
     """
     faulthandler.enable()
+    leave_out_what_no_line_tells()
     with nothing_is_garbage():
         app = create_app(settings, load=lasting(load))
     services: Services = app.state.services

@@ -4,8 +4,8 @@ A client's Content-Length may lead to an early refusal but is never relied upon.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -78,15 +78,6 @@ class UploadMemory:
 
 
 @asynccontextmanager
-async def received_files(
-    request: Request, names: frozenset[bytes], limits: UploadLimits, memory: UploadMemory
-) -> AsyncIterator[list[bytes]]:
-    """Read the whole upload and give its files; see ``received_form``."""
-    async with received_form(request, names, limits, memory) as upload:
-        yield upload.files
-
-
-@asynccontextmanager
 async def received_form(
     request: Request,
     names: frozenset[bytes],
@@ -108,41 +99,36 @@ async def received_form(
     )
     if _declared_bytes(request) > limits.body_bytes:
         raise _body_too_large(limits)
+    start_s = asyncio.get_running_loop().time()
     taken = 0
+    more = True
     try:
-        async with aclosing(_chunks(request, limits)) as chunks:
-            async for chunk in chunks:
-                memory.take(len(chunk))
-                taken += len(chunk)
-                if taken > limits.body_bytes:
-                    raise _body_too_large(limits)
-                reader.feed(chunk)
+        while more:
+            slowest_s = START_SECONDS + taken / limits.bytes_per_second
+            chunk, more = await _next_chunk(request, start_s + min(limits.seconds, slowest_s))
+            memory.take(len(chunk))
+            taken += len(chunk)
+            if taken > limits.body_bytes:
+                raise _body_too_large(limits)
+            reader.feed(chunk)
         yield reader.finish()
     finally:
         memory.give_back(taken)
 
 
-async def _chunks(request: Request, limits: UploadLimits) -> AsyncGenerator[bytes, None]:
-    """The body's pieces, each waited for no longer than the limits on time and speed allow."""
-    start = asyncio.get_running_loop().time()
-    received = 0
-    more = True
-    while more:
-        slowest_s = START_SECONDS + received / limits.bytes_per_second
-        try:
-            async with asyncio.timeout_at(start + min(limits.seconds, slowest_s)):
-                message = await request.receive()
-        except TimeoutError:
-            raise UploadTooSlowError(
-                "The upload was too slow and was given up. Please check the connection and send "
-                "the file again."
-            ) from None
-        if message["type"] == "http.disconnect":
-            raise ClientGoneError("The connection was closed before the upload was complete.")
-        chunk = message.get("body", b"")
-        received += len(chunk)
-        more = message.get("more_body", False)
-        yield chunk
+async def _next_chunk(request: Request, deadline_s: float) -> tuple[bytes, bool]:
+    """The body's next piece, waited for until a time of the loop, and whether there are more."""
+    try:
+        async with asyncio.timeout_at(deadline_s):
+            message = await request.receive()
+    except TimeoutError:
+        raise UploadTooSlowError(
+            "The upload was too slow and was given up. Please check the connection and send "
+            "the file again."
+        ) from None
+    if message["type"] == "http.disconnect":
+        raise ClientGoneError("The connection was closed before the upload was complete.")
+    return message.get("body", b""), message.get("more_body", False)
 
 
 def _declared_bytes(request: Request) -> int:

@@ -15,7 +15,7 @@ from service.refusals import (
     UploadsFullError,
     UploadTooSlowError,
 )
-from service.uploads import UploadLimits, UploadMemory, received_files
+from service.uploads import UploadLimits, UploadMemory, received_form
 from tests.serving import FORM_TYPE, form, part
 
 pytestmark = pytest.mark.anyio
@@ -61,11 +61,13 @@ class Upload:
 async def files_of(
     upload: Upload, limits: UploadLimits = LIMITS, memory: UploadMemory | None = None
 ) -> list[bytes]:
-    async with received_files(upload.request, FILE, limits, memory or UploadMemory(10**9)) as files:
-        return list(files)
+    async with received_form(
+        upload.request, FILE, limits, memory or UploadMemory(10**9)
+    ) as received:
+        return received.files
 
 
-class TestReceivedFiles:
+class TestReceivedForm:
     async def test_a_body_in_pieces_is_put_together(self) -> None:
         body = form(part(b"image"))
         assert await files_of(Upload(*(bytes([byte]) for byte in body))) == [b"image"]
@@ -142,7 +144,7 @@ class TestUploadMemory:
     async def test_it_is_taken_while_the_files_are_in_use_and_given_back(self) -> None:
         memory = UploadMemory(10_000)
         body = form(part(b"image"))
-        async with received_files(Upload(body).request, FILE, LIMITS, memory):
+        async with received_form(Upload(body).request, FILE, LIMITS, memory):
             assert memory.held == len(body)
         assert memory.held == 0
 
@@ -163,7 +165,7 @@ class TestUploadMemory:
     async def test_an_upload_that_does_not_fit_beside_others_is_refused(self) -> None:
         memory = UploadMemory(700)
         body = form(part(b"x" * 300))
-        async with received_files(Upload(body).request, FILE, LIMITS, memory):
+        async with received_form(Upload(body).request, FILE, LIMITS, memory):
             with pytest.raises(UploadsFullError) as refusal:
                 await files_of(Upload(body), memory=memory)
             assert refusal.value.retry_after_s is not None

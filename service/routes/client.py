@@ -19,19 +19,25 @@ async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
     Raises:
         ClientGoneError: The client has gone.
     """
-    job = asyncio.ensure_future(work)
-    departure = asyncio.ensure_future(_departure(request))
+    waiting = asyncio.current_task()
+    assert waiting is not None  # noqa: S101 - a coroutine runs in a task
+    gone = False
+
+    async def watch() -> None:
+        nonlocal gone
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        gone = True
+        waiting.cancel()
+
+    watching = asyncio.ensure_future(watch())
     try:
-        await asyncio.wait({job, departure}, return_when=asyncio.FIRST_COMPLETED)
-        if job.done():
-            return job.result()
-        raise ClientGoneError("The connection was closed before the answer was ready.")
+        return await work
+    except asyncio.CancelledError:
+        # As in asyncio.timeout: whoever else cancelled the request as well is obeyed.
+        if gone and waiting.uncancel() == 0:
+            message = "The connection was closed before the answer was ready."
+            raise ClientGoneError(message) from None
+        raise
     finally:
-        job.cancel()
-        departure.cancel()
-        await asyncio.wait({job, departure})
-
-
-async def _departure(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
+        watching.cancel()

@@ -10,7 +10,7 @@ from service import refusals
 from service.explained import Explained
 from service.overlay import OPACITY, as_png, frame, heat_layer, overlay
 from service.routes.client import unless_gone
-from service.routes.deps import SINGLE_FIELD, VisitDep
+from service.routes.deps import SINGLE_FIELD, visiting
 from service.routes.documentation import (
     BINARY,
     IMAGE_PROBLEMS,
@@ -21,7 +21,7 @@ from service.routes.documentation import (
 )
 from service.screening import Screening
 from service.texts import Language
-from service.uploads import received_files
+from service.uploads import received_form
 
 router = APIRouter(tags=["screening"])
 
@@ -47,7 +47,7 @@ Layer = Literal["both", "map"]
 )
 async def explain(
     request: Request,
-    visit: VisitDep,
+    response: Response,
     form: Annotated[
         Literal["png", "json"],
         Query(alias="format", description="A picture, or the maps in figures with the verdict."),
@@ -67,8 +67,10 @@ async def explain(
     left without colour. The colours mean the same on every radiograph. The picture's longer side is
     at most 1024 pixels, and nothing of the file's metadata is in it.
     """
+    visit = visiting(request, response)
     services, screening = visit.services, visit.screening
-    async with received_files(request, SINGLE_FIELD, services.single, services.memory) as [data]:
+    async with received_form(request, SINGLE_FIELD, services.single, services.memory) as upload:
+        [data] = upload.files
         if form == "json":
             work = partial(_figures, screening, data, visit.request_id, visit.language)
         else:

@@ -2,12 +2,12 @@
 
 from functools import partial
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 
 from service import refusals
 from service.errors import problem_of
 from service.routes.client import unless_gone
-from service.routes.deps import SINGLE_FIELD, VisitDep
+from service.routes.deps import SINGLE_FIELD, visiting
 from service.routes.documentation import (
     IMAGE_PROBLEMS,
     SUCCESS,
@@ -16,7 +16,7 @@ from service.routes.documentation import (
     problems,
 )
 from service.schemas import Batch, BatchError, BatchVerdict, Screened
-from service.uploads import MAX_BATCH_FILES, received_files
+from service.uploads import MAX_BATCH_FILES, received_form
 
 router = APIRouter(tags=["screening"])
 
@@ -39,14 +39,16 @@ BATCH_FIELDS = frozenset({b"files", b"file"})
 )
 async def predict(
     request: Request,
-    visit: VisitDep,
+    response: Response,
 ) -> Screened:
     """Send one radiograph in the form field `file`; the answer says how probable pneumonia is.
 
     This supports a decision; it is not a diagnosis.
     """
+    visit = visiting(request, response)
     services = visit.services
-    async with received_files(request, SINGLE_FIELD, services.single, services.memory) as [data]:
+    async with received_form(request, SINGLE_FIELD, services.single, services.memory) as upload:
+        [data] = upload.files
         work = services.admission.run(partial(visit.screening.screen, data))
         verdict = await unless_gone(request, work)
     return Screened.from_verdict(verdict, visit.request_id, visit.language)
@@ -69,16 +71,19 @@ async def predict(
 )
 async def predict_batch(
     request: Request,
-    visit: VisitDep,
+    response: Response,
 ) -> Batch:
     """Send up to 32 radiographs, each in a form field `files`.
 
     A file that cannot be read has its problem in its place, and the others their verdicts: the
     status is 200 when the upload as a whole was in order.
     """
+    visit = visiting(request, response)
     services, request_id, language = visit.services, visit.request_id, visit.language
-    async with received_files(request, BATCH_FIELDS, services.batch, services.memory) as files:
-        work = services.admission.run_all([partial(visit.screening.screen, data) for data in files])
+    async with received_form(request, BATCH_FIELDS, services.batch, services.memory) as upload:
+        work = services.admission.run_all(
+            [partial(visit.screening.screen, data) for data in upload.files]
+        )
         outcomes = await unless_gone(request, work)
     return Batch(
         results=[

@@ -6,7 +6,7 @@ from starlette.responses import Response
 from service import refusals
 from service.overlay import LONGEST_SIDE, as_png, frame
 from service.routes.client import unless_gone
-from service.routes.deps import SINGLE_FIELD, VisitDep
+from service.routes.deps import SINGLE_FIELD, visiting
 from service.routes.documentation import (
     BINARY,
     IMAGE_PROBLEMS,
@@ -16,7 +16,7 @@ from service.routes.documentation import (
     problems,
 )
 from service.screening import Screening
-from service.uploads import received_files
+from service.uploads import received_form
 
 router = APIRouter(tags=["screening"])
 
@@ -35,10 +35,12 @@ router = APIRouter(tags=["screening"])
     },
     openapi_extra=file_upload(field="file", description="One chest X-ray, as for `/predict`."),
 )
-async def preview(request: Request, visit: VisitDep) -> Response:
+async def preview(request: Request, response: Response) -> Response:
     """Browsers show no TIFF, and few show 16-bit pictures as they are meant. No verdict is made."""
+    visit = visiting(request, response)
     services = visit.services
-    async with received_files(request, SINGLE_FIELD, services.single, services.memory) as [data]:
+    async with received_form(request, SINGLE_FIELD, services.single, services.memory) as upload:
+        [data] = upload.files
         work = services.admission.run(lambda: _picture(visit.screening, data))
         picture = await unless_gone(request, work)
     return Response(picture, media_type="image/png")

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from service import refusals
 from service.report import MAX_NOTE, MAX_REFERENCE, make_report
 from service.routes.client import unless_gone
-from service.routes.deps import SINGLE_FIELD, VisitDep
+from service.routes.deps import SINGLE_FIELD, visiting
 from service.routes.documentation import (
     BINARY,
     IMAGE_PROBLEMS,
@@ -63,7 +63,7 @@ _TEXTS: Final = {b"reference": MAX_REFERENCE, b"note": MAX_NOTE}
 )
 async def report(
     request: Request,
-    visit: VisitDep,
+    response: Response,
     lang: Annotated[
         Language | None,
         Query(description="Language of the report; by default that of Accept-Language or English."),
@@ -73,6 +73,7 @@ async def report(
 
     Nothing is invented: what the model's manifest does not tell is said to be unknown.
     """
+    visit = visiting(request, response)
     chosen = lang or visit.language
     services = visit.services
     async with received_form(
