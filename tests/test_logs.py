@@ -14,6 +14,7 @@ from service.logs import (
     JsonLines,
     TextLines,
     guard_last_resorts,
+    leave_out_what_no_line_tells,
     log_config,
     log_request,
     request_fields,
@@ -168,6 +169,15 @@ def _restored_hooks() -> Iterator[None]:
     hooks = threading.excepthook, sys.unraisablehook
     yield
     threading.excepthook, sys.unraisablehook = hooks
+
+
+def test_what_no_line_tells_is_not_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("logThreads", "logProcesses", "logMultiprocessing", "logAsyncioTasks"):
+        monkeypatch.setattr(logging, name, True, raising=False)  # and as it was, afterwards
+    leave_out_what_no_line_tells()
+    seen = record()
+    assert (seen.thread, seen.process, seen.processName) == (None, None, None)
+    assert json.loads(JsonLines().format(seen))["message"] == "hello"
 
 
 @pytest.mark.usefixtures("_restored_hooks")

@@ -1,4 +1,5 @@
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -61,3 +62,52 @@ async def test_work_is_cancelled_when_the_request_is() -> None:
     task.cancel()
     await asyncio.wait([task])
     assert cancelled.is_set()
+
+
+async def test_a_request_that_is_cancelled_as_its_client_leaves_stays_cancelled() -> None:
+    leaves, about_to_work = asyncio.Event(), asyncio.Event()
+
+    async def receive() -> dict[str, Any]:
+        await leaves.wait()
+        return {"type": "http.disconnect"}
+
+    async def work() -> None:
+        about_to_work.set()
+        try:
+            await asyncio.sleep(30)
+        finally:
+            await asyncio.sleep(0)  # both have said so by now
+
+    request = Request({"type": "http", "headers": []}, receive)
+    task = asyncio.create_task(unless_gone(request, work()))
+    await about_to_work.wait()
+    leaves.set()
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+
+
+async def test_nobody_watches_a_client_that_was_answered() -> None:
+    async def work() -> None:
+        await asyncio.sleep(0)
+
+    before = asyncio.all_tasks()
+    await unless_gone(request_that_leaves_after(30), work())
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == before
+
+
+async def test_a_client_that_leaves_with_the_last_of_the_work_leaves_no_cancellation_behind() -> (
+    None
+):
+    async def work() -> str:
+        await asyncio.sleep(0)
+        return "done"
+
+    for _ in range(2):  # the client leaves in the very turn in which the work ends, or before it
+        with suppress(ClientGoneError):
+            await unless_gone(request_that_leaves_after(0), work())
+        task = asyncio.current_task()
+        assert task is not None
+        assert task.cancelling() == 0
+        await asyncio.sleep(0)  # raises if a cancellation is still to come
