@@ -4,12 +4,13 @@ import threading
 import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Future
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.admission import Admission
+from service.admission import Admission, _call_on
 from service.piece import WorkerError
 from service.refusals import QueueFullError, ShuttingDownError, WaitTooLongError
 from service.stages import Journal, note_problem, opened, stage
@@ -540,3 +541,9 @@ def test_no_sequence_of_events_makes_the_counts_wrong(
         assert (admission.running, admission.waiting) == (0, 0)
 
     asyncio.run(main())
+
+
+def test_work_that_ends_after_its_loop_was_closed_disturbs_nobody() -> None:
+    loop = asyncio.new_event_loop()
+    loop.close()
+    _call_on(loop, lambda _: pytest.fail("nobody is left to call this"), Future[None]())
