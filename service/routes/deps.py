@@ -1,4 +1,4 @@
-"""What handlers need of the application, as annotated parameters."""
+"""What handlers need of the application."""
 
 from dataclasses import dataclass
 from typing import Annotated, Final
