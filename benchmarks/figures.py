@@ -126,10 +126,16 @@ class Floor:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """The bare loop and the service, one right after the other."""
+    """The bare loop and the service, one right after the other.
+
+    Attributes:
+        floor: The loop.
+        alone_ms: Median milliseconds of an answer to one client.
+        crowd: The service with eight.
+    """
 
     floor: Floor
-    alone: Phase
+    alone_ms: float
     crowd: Phase
 
 
@@ -204,7 +210,7 @@ def beside(rounds: Sequence[Round]) -> Beside:
         floor_ms=floor_ms[floor_threads],
         floor_lone_cpu_s=median(lambda each: each.floor.lone_cpu_s),
         floor_cpu_s=median(lambda each: each.floor.cpu_s),
-        alone_ms=median(lambda each: each.alone.latencies.p50),
+        alone_ms=median(lambda each: each.alone_ms),
         per_second=median(lambda each: each.crowd.per_second),
         cpu_s=median(lambda each: each.crowd.cpu_seconds),
         client_cpu_s=median(lambda each: each.crowd.client_cpu_seconds),

@@ -1,7 +1,7 @@
 """The floor: the same work in bare loops, without HTTP, in processes of their own.
 
 ``python -m benchmarks.floor CORES`` reads a ``Wish`` as JSON from standard input and prints what it
-found as JSON.
+found as JSON; ``python -m benchmarks.floor CORES turns`` is the other end of ``StandingLoop``.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ from functools import partial
 from multiprocessing import get_context
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 
@@ -71,6 +71,64 @@ def ground(wish: Wish, cores: Sequence[int]) -> Ground:
     floor = found.pop("floor")
     p50_ms = {int(threads): p50 for threads, p50 in floor.pop("p50_ms").items()}  # as JSON has keys
     return Ground(Floor(p50_ms, **floor), **found)
+
+
+class StandingLoop:
+    """The loop for one client, in a process that stands still but in its turns.
+
+    A machine can be a third slower for some seconds, and what follows in another second is then no
+    comparison. Turns may be as short as a few radiographs.
+
+    Args:
+        wish: What to run.
+        cores: Where.
+    """
+
+    def __init__(self, wish: Wish, cores: Sequence[int]) -> None:
+        command = [sys.executable, "-m", "benchmarks.floor", ",".join(map(str, cores)), "turns"]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self._ask(dataclasses.asdict(wish))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._process:  # which closes its input, and so ends it
+            pass
+
+    def turn(self, seconds: float) -> dict[int, list[float]]:
+        """Milliseconds of each radiograph, for each number of engine threads in turn.
+
+        Args:
+            seconds: How long, for each number of threads.
+        """
+        found: dict[str, list[float]] = self._ask(seconds)
+        return {int(threads): taken for threads, taken in found.items()}
+
+    def _ask(self, wish: object) -> Any:
+        process = self._process
+        assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018
+        process.stdin.write(json.dumps(wish) + "\n")
+        process.stdin.flush()
+        answer = process.stdout.readline()
+        if not answer:
+            with process:
+                raise subprocess.CalledProcessError(process.wait(), process.args)
+        return json.loads(answer)
+
+
+def _take_turns() -> None:
+    """Answer a ``StandingLoop`` until it closes its end."""
+    wish = Wish(**json.loads(sys.stdin.readline()))
+    radiographs = _radiographs(wish)
+    ensembles = {threads: _ensemble(wish, threads) for threads in sorted({wish.cores, 1})}
+    print(json.dumps("ready"), flush=True)
+    for line in sys.stdin:
+        seconds = json.loads(line)
+        taken = {threads: _times(it, radiographs, seconds) for threads, it in ensembles.items()}
+        print(json.dumps(taken), flush=True)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -149,18 +207,28 @@ def _score(ensemble: Ensemble, spec: InputSpec, data: bytes) -> EnsembleScore:
 
 def _loop(ensemble: Ensemble, radiographs: list[bytes], seconds: float) -> Lap:
     """Median milliseconds and mean processor seconds of one radiograph."""
+    cpu = time.process_time()
+    taken = _times(ensemble, radiographs, seconds)
+    return Lap(float(np.median(taken)), (time.process_time() - cpu) / len(taken))
+
+
+def _times(ensemble: Ensemble, radiographs: list[bytes], seconds: float) -> list[float]:
+    """Milliseconds of one radiograph after the other, for so long or for a few of them."""
     spec = ensemble.bundle.manifest.input
     taken: list[float] = []
-    cpu, started = time.process_time(), time.perf_counter()
+    started = time.perf_counter()
     for data in itertools.cycle(radiographs):
         begun = time.perf_counter()
         if begun - started > seconds and len(taken) >= LEAST_ROUNDS:
             break
         _score(ensemble, spec, data)
         taken.append(1000 * (time.perf_counter() - begun))
-    return Lap(float(np.median(taken)), (time.process_time() - cpu) / len(taken))
+    return taken
 
 
 if __name__ == "__main__":
     keep_to(0, [int(core) for core in sys.argv[1].split(",") if core])
-    print(json.dumps(dataclasses.asdict(_run(Wish(**json.load(sys.stdin))))))
+    if "turns" in sys.argv:
+        _take_turns()
+    else:
+        print(json.dumps(dataclasses.asdict(_run(Wish(**json.load(sys.stdin))))))

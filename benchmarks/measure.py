@@ -2,9 +2,10 @@
 
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -13,7 +14,7 @@ import numpy as np
 from benchmarks import load
 from benchmarks.contenders import Contender, Work
 from benchmarks.figures import Beside, Growth, Phase, Round, Turn, beside, latencies
-from benchmarks.floor import Wish, ground
+from benchmarks.floor import StandingLoop, Wish, ground
 from benchmarks.images import Item
 from benchmarks.process import ContenderError, Launch, Running, free_port, watched
 from service.inference.ensemble import calibrate, combine
@@ -23,6 +24,10 @@ CROWD: Final = 8
 WARM_UP_S: Final = 1.0
 AWAKE_AFTER_S: Final = 0.3
 """How long a contender is loaded at the beginning of a turn: others had the caches."""
+
+TURNS: Final = 5
+"""How often the bare loop and the service take turns with one client in each round: a machine may
+be slower for a few seconds, which then fall on both."""
 
 AT_REST_AFTER_S: Final = 20.0
 """How long a contender has nothing to do before its memory over time is read: in the middle of its
@@ -120,19 +125,24 @@ def beside_floor(contender: Contender, bench: Bench, wish: Wish, rounds: int) ->
     Raises:
         ContenderError: It does not start, or fails a request.
     """
-    with _start(contender, bench) as running:
+    with _start(contender, bench) as running, StandingLoop(wish, bench.cores) as loop:
         running.first_answer(bench.items[0])
         _send(running, bench, bench.items, clients=CROWD, seconds=WARM_UP_S)
-        return beside(
-            [
-                Round(
-                    ground(wish, bench.cores).floor,
-                    _phase(running, bench, clients=1),
-                    _phase(running, bench, clients=CROWD),
-                )
-                for _ in range(rounds)
-            ]
-        )
+        return beside([_round(running, bench, wish, loop) for _ in range(rounds)])
+
+
+def _round(running: Running, bench: Bench, wish: Wish, loop: StandingLoop) -> Round:
+    floor = ground(wish, bench.cores).floor
+    crowd = _phase(running, bench, clients=CROWD)
+    loops: defaultdict[int, list[float]] = defaultdict(list)
+    alone: list[float] = []
+    for _ in range(TURNS):
+        for threads, taken in loop.turn(bench.seconds / TURNS).items():
+            loops[threads] += taken
+        seen = _send(running, bench, bench.items, clients=1, seconds=bench.seconds / TURNS)
+        alone += seen.milliseconds
+    p50_ms = {threads: float(np.median(taken)) for threads, taken in loops.items()}
+    return Round(replace(floor, p50_ms=p50_ms), float(np.median(alone)), crowd)
 
 
 def growth(

@@ -59,8 +59,8 @@ _FLOOR = (
     "The floor is a bare loop over the same radiographs: decode, prepare, score; no HTTP, no "
     "queue. For one client it has all cores' threads; for eight, a loop of one thread runs on each "
     "core at the same time, because cores that are all at work are slower than one alone. Floor "
-    "and service take turns, {rounds} rounds long; the figures are medians over the rounds, and so "
-    "differ from those above.\n"
+    "and service take turns, {rounds} rounds long, with one client five times in each; the figures "
+    "are medians over the rounds, and so differ from those above.\n"
 )
 
 _GROWTH = (

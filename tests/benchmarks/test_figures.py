@@ -41,7 +41,7 @@ def test_a_round_that_the_machine_slowed_down_does_not_decide() -> None:
     rounds = [
         Round(
             Floor({1: 18 * slow, 2: 16 * slow}, 0.015 * slow, 0.02 * slow),
-            made_up(slow).alone,
+            made_up(slow).alone.latencies.p50,
             made_up(slow).crowd,
         )
         for slow in (1.0, 5.0, 1.0)
@@ -55,7 +55,7 @@ def test_a_round_that_the_machine_slowed_down_does_not_decide() -> None:
 def test_the_loop_has_as_many_threads_as_serve_it_best_over_all_rounds() -> None:
     it = made_up()
     rounds = [
-        Round(Floor({1: one, 2: two}, 0.015, 0.02), it.alone, it.crowd)
+        Round(Floor({1: one, 2: two}, 0.015, 0.02), it.alone.latencies.p50, it.crowd)
         for one, two in ((15.0, 18.0), (19.0, 16.0), (19.0, 16.0))
     ]
     seen = beside(rounds)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.floor import Wish, _on_every_core, ground
+from benchmarks.floor import StandingLoop, Wish, _on_every_core, ground
 from benchmarks.images import radiographs
 from service.imaging import decode, prepare
 from service.inference import load_ensemble
@@ -35,6 +35,21 @@ def test_with_all_cores_at_work_each_has_a_loop_of_its_own(wish: Wish) -> None:
     laps = _on_every_core(wish)  # two loops in one process would wait for each other for ever
     assert len(laps) == wish.cores
     assert all(lap.p50_ms > 0 and lap.cpu_seconds > 0 for lap in laps)
+
+
+def test_a_loop_that_stands_still_between_its_turns_goes_on_with_each(wish: Wish) -> None:
+    with StandingLoop(wish, cores=[]) as loop:
+        turns = [loop.turn(0.01) for _ in range(2)]
+    for turn in turns:
+        assert set(turn) == {1, 2}
+        assert all(taken and min(taken) > 0 for taken in turn.values())
+    assert turns[0] != turns[1]
+
+
+def test_a_standing_loop_that_cannot_begin_says_so(wish: Wish) -> None:
+    Path(wish.files[0]).unlink()
+    with pytest.raises(subprocess.CalledProcessError):
+        StandingLoop(wish, cores=[])
 
 
 def test_what_a_loop_cannot_read_ends_in_an_error_and_keeps_nobody_waiting(wish: Wish) -> None:
