@@ -113,13 +113,11 @@ class Floor:
     """A bare loop over the same radiographs: decode, prepare, score; no HTTP.
 
     Attributes:
-        p50_ms: Median milliseconds of one radiograph, for each number of engine threads.
         lone_cpu_s: Processor seconds for each radiograph, of a loop with one engine thread while
             the other cores have nothing to do.
         cpu_s: The same while a loop like it runs on each of the other cores.
     """
 
-    p50_ms: Mapping[int, float]
     lone_cpu_s: float
     cpu_s: float
 
@@ -129,12 +127,14 @@ class Round:
     """The bare loop and the service, one right after the other.
 
     Attributes:
-        floor: The loop.
+        floor: What the loop takes of the processor.
+        loop_ms: Median milliseconds of one radiograph in it, for each number of engine threads.
         alone_ms: Median milliseconds of an answer to one client.
         crowd: The service with eight.
     """
 
     floor: Floor
+    loop_ms: Mapping[int, float]
     alone_ms: float
     crowd: Phase
 
@@ -201,8 +201,8 @@ def beside(rounds: Sequence[Round]) -> Beside:
 
     # By all rounds together: the better count of each round would be the luckier one.
     floor_ms = {
-        threads: float(np.median([each.floor.p50_ms[threads] for each in rounds]))
-        for threads in rounds[0].floor.p50_ms
+        threads: float(np.median([each.loop_ms[threads] for each in rounds]))
+        for threads in rounds[0].loop_ms
     }
     floor_threads = min(floor_ms, key=lambda threads: floor_ms[threads])
     return Beside(

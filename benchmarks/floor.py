@@ -68,9 +68,7 @@ def ground(wish: Wish, cores: Sequence[int]) -> Ground:
         check=True,
     )
     found: dict[str, Any] = json.loads(done.stdout)
-    floor = found.pop("floor")
-    p50_ms = {int(threads): p50 for threads, p50 in floor.pop("p50_ms").items()}  # as JSON has keys
-    return Ground(Floor(p50_ms, **floor), **found)
+    return Ground(Floor(**found.pop("floor")), **found)
 
 
 class StandingLoop:
@@ -131,36 +129,25 @@ def _take_turns() -> None:
         print(json.dumps(taken), flush=True)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Lap:
-    """What one loop took for each radiograph."""
-
-    p50_ms: float
-    cpu_seconds: float
-
-
 def _run(wish: Wish) -> Ground:
     radiographs = _radiographs(wish)
-    laps: dict[int, Lap] = {}
-    for threads in sorted({wish.cores, 1}, reverse=True):
-        ensemble = _ensemble(wish, threads)
-        laps[threads] = _loop(ensemble, radiographs, wish.seconds)
+    ensemble = _ensemble(wish, 1)
+    lone_cpu_s = _cpu_seconds(ensemble, radiographs, wish.seconds)
     together = _on_every_core(wish)
     spec = ensemble.bundle.manifest.input
     scores = [_score(ensemble, spec, data) for data in radiographs]
     return Ground(
         Floor(
-            p50_ms={threads: lap.p50_ms for threads, lap in laps.items()},
-            lone_cpu_s=laps[1].cpu_seconds,
-            cpu_s=float(np.mean([lap.cpu_seconds for lap in together])),
+            lone_cpu_s=lone_cpu_s,
+            cpu_s=float(np.mean(together)),
         ),
         precision=ensemble.precision,
         probabilities=[score.probability for score in scores],
     )
 
 
-def _on_every_core(wish: Wish) -> list[Lap]:
-    """As many loops as cores, each in a process of its own, all at the same time.
+def _on_every_core(wish: Wish) -> list[float]:
+    """Processor seconds of a radiograph in each of as many loops as cores, all at the same time.
 
     Cores share caches, memory and often their clock: what one radiograph takes while the others
     stand idle is not what it takes when all are at work, as they are with eight clients.
@@ -181,11 +168,11 @@ def _agree_on(barrier: Barrier) -> None:
     _begin = barrier
 
 
-def _one_of_many(wish: Wish, _number: int) -> Lap:
+def _one_of_many(wish: Wish, _number: int) -> float:
     """Run a loop of one engine thread as soon as all others are ready too."""
     ensemble, radiographs = _ensemble(wish, 1), _radiographs(wish)
     _begin.wait(START_TIMEOUT_S)  # one that failed would keep the others waiting for ever
-    return _loop(ensemble, radiographs, wish.seconds)
+    return _cpu_seconds(ensemble, radiographs, wish.seconds)
 
 
 def _radiographs(wish: Wish) -> list[bytes]:
@@ -205,11 +192,11 @@ def _score(ensemble: Ensemble, spec: InputSpec, data: bytes) -> EnsembleScore:
     return score
 
 
-def _loop(ensemble: Ensemble, radiographs: list[bytes], seconds: float) -> Lap:
-    """Median milliseconds and mean processor seconds of one radiograph."""
-    cpu = time.process_time()
+def _cpu_seconds(ensemble: Ensemble, radiographs: list[bytes], seconds: float) -> float:
+    """Mean processor seconds of one radiograph."""
+    begun = time.process_time()
     taken = _times(ensemble, radiographs, seconds)
-    return Lap(float(np.median(taken)), (time.process_time() - cpu) / len(taken))
+    return (time.process_time() - begun) / len(taken)
 
 
 def _times(ensemble: Ensemble, radiographs: list[bytes], seconds: float) -> list[float]:

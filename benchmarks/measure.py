@@ -5,7 +5,7 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -141,8 +141,8 @@ def _round(running: Running, bench: Bench, wish: Wish, loop: StandingLoop) -> Ro
             loops[threads] += taken
         seen = _send(running, bench, bench.items, clients=1, seconds=bench.seconds / TURNS)
         alone += seen.milliseconds
-    p50_ms = {threads: float(np.median(taken)) for threads, taken in loops.items()}
-    return Round(replace(floor, p50_ms=p50_ms), float(np.median(alone)), crowd)
+    loop_ms = {threads: float(np.median(taken)) for threads, taken in loops.items()}
+    return Round(floor, loop_ms, float(np.median(alone)), crowd)
 
 
 def growth(

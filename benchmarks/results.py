@@ -7,6 +7,7 @@ from pathlib import Path
 
 from benchmarks import report
 from benchmarks.figures import Beside, Figures, Growth
+from benchmarks.measure import TURNS
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ def page(results: Results) -> str:
     ]
     if results.beside:
         rows = report.against_floor(results.beside, results.cores)
-        told = _FLOOR.format(rounds=results.beside.rounds)
+        told = _FLOOR.format(rounds=results.beside.rounds, turns=TURNS)
         parts += ["## Against the floor\n", told, report.markdown(rows)]
     if results.growth:
         rows = report.memory(results.growth)
@@ -59,8 +60,8 @@ _FLOOR = (
     "The floor is a bare loop over the same radiographs: decode, prepare, score; no HTTP, no "
     "queue. For one client it has all cores' threads; for eight, a loop of one thread runs on each "
     "core at the same time, because cores that are all at work are slower than one alone. Floor "
-    "and service take turns, {rounds} rounds long, with one client five times in each; the figures "
-    "are medians over the rounds, and so differ from those above.\n"
+    "and service take turns, {rounds} rounds long, with one client {turns} times in each; the "
+    "figures are medians over the rounds, and so differ from those above.\n"
 )
 
 _GROWTH = (

@@ -40,7 +40,8 @@ def test_all_cores_busy_with_nothing_else_are_the_whole_floor() -> None:
 def test_a_round_that_the_machine_slowed_down_does_not_decide() -> None:
     rounds = [
         Round(
-            Floor({1: 18 * slow, 2: 16 * slow}, 0.015 * slow, 0.02 * slow),
+            Floor(0.015 * slow, 0.02 * slow),
+            {1: 18 * slow, 2: 16 * slow},
             made_up(slow).alone.latencies.p50,
             made_up(slow).crowd,
         )
@@ -55,7 +56,7 @@ def test_a_round_that_the_machine_slowed_down_does_not_decide() -> None:
 def test_the_loop_has_as_many_threads_as_serve_it_best_over_all_rounds() -> None:
     it = made_up()
     rounds = [
-        Round(Floor({1: one, 2: two}, 0.015, 0.02), it.alone.latencies.p50, it.crowd)
+        Round(Floor(0.015, 0.02), {1: one, 2: two}, it.alone.latencies.p50, it.crowd)
         for one, two in ((15.0, 18.0), (19.0, 16.0), (19.0, 16.0))
     ]
     seen = beside(rounds)

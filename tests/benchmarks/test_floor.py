@@ -27,14 +27,13 @@ def test_the_bare_loop_says_what_the_ensemble_says(wish: Wish) -> None:
     [score] = ensemble.score(prepare(radiograph, spec)[None])
     assert found.probabilities == [pytest.approx(score.probability, abs=1e-6)]
     assert found.precision == "int8"
-    assert set(found.floor.p50_ms) == {1, 2}
-    assert min(*found.floor.p50_ms.values(), found.floor.lone_cpu_s, found.floor.cpu_s) > 0
+    assert min(found.floor.lone_cpu_s, found.floor.cpu_s) > 0
 
 
 def test_with_all_cores_at_work_each_has_a_loop_of_its_own(wish: Wish) -> None:
-    laps = _on_every_core(wish)  # two loops in one process would wait for each other for ever
-    assert len(laps) == wish.cores
-    assert all(lap.p50_ms > 0 and lap.cpu_seconds > 0 for lap in laps)
+    taken = _on_every_core(wish)  # two loops in one process would wait for each other for ever
+    assert len(taken) == wish.cores
+    assert min(taken) > 0
 
 
 def test_a_loop_that_stands_still_between_its_turns_goes_on_with_each(wish: Wish) -> None:
