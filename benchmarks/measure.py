@@ -17,8 +17,8 @@ from benchmarks.figures import Beside, Growth, Phase, Round, Turn, beside, laten
 from benchmarks.floor import StandingLoop, Wish, ground
 from benchmarks.images import Item
 from benchmarks.process import ContenderError, Launch, Running, free_port, watched
-from service.inference.ensemble import calibrate, combine
 from service.inference.manifest import Manifest
+from service.inference.probability import calibrate, combine
 
 CROWD: Final = 8
 WARM_UP_S: Final = 1.0

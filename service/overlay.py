@@ -43,7 +43,7 @@ def frame(radiograph: Radiograph, *, longest: int = LONGEST_SIDE) -> Image.Image
         radiograph: Upright pixels.
         longest: Most pixels of the longer side; smaller radiographs are not enlarged.
     """
-    picture = Image.fromarray(radiograph.pixels)
+    picture = radiograph.picture
     ratio = min(1.0, longest / max(picture.size))
     size = (max(1, round(picture.width * ratio)), max(1, round(picture.height * ratio)))
     return picture if size == picture.size else picture.resize(size, Image.Resampling.BOX)

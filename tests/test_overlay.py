@@ -19,16 +19,16 @@ def alpha(heat: object, size: tuple[int, int] = (40, 40), opacity: float = 1.0) 
 class TestFrame:
     def test_a_large_radiograph_is_shrunk_to_the_longest_side(self) -> None:
         pixels = np.zeros((1500, 3000), dtype=np.uint8)
-        picture = frame(Radiograph(pixels, "PNG", ""))
+        picture = frame(Radiograph(Image.fromarray(pixels), "PNG", ""))
         assert picture.size == (LONGEST_SIDE, LONGEST_SIDE // 2)
 
     def test_a_small_one_keeps_its_pixels(self) -> None:
         pixels = np.arange(64, dtype=np.uint8).reshape(8, 8)
-        np.testing.assert_array_equal(frame(Radiograph(pixels, "PNG", "")), pixels)
+        np.testing.assert_array_equal(frame(Radiograph(Image.fromarray(pixels), "PNG", "")), pixels)
 
     def test_a_very_narrow_one_keeps_a_pixel_of_width(self) -> None:
         pixels = np.zeros((100_000, 32), dtype=np.uint8)
-        assert frame(Radiograph(pixels, "PNG", "")).size == (1, LONGEST_SIDE)
+        assert frame(Radiograph(Image.fromarray(pixels), "PNG", "")).size == (1, LONGEST_SIDE)
 
 
 class TestHeatLayer:

@@ -118,4 +118,4 @@ def _spread_answers(logits_of: Any, spec: InputSpec) -> None:
 
 def _prepared(seed: int, spec: InputSpec) -> Any:
     picture = phantom(seed, opacity=seed % 3 / 2)
-    return prepare(Radiograph(np.asarray(picture), "PNG", ""), spec)
+    return prepare(Radiograph(picture, "PNG", ""), spec)

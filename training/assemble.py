@@ -12,7 +12,7 @@ import numpy as np
 
 from service.inference.bundle import describe_members, file_sha256, open_bundle
 from service.inference.engines import load_engine
-from service.inference.ensemble import calibrate, load_ensemble
+from service.inference.ensemble import load_ensemble
 from service.inference.golden import make_golden
 from service.inference.manifest import (
     MANIFEST_FILE,
@@ -23,6 +23,7 @@ from service.inference.manifest import (
     TrainingData,
     write_schema,
 )
+from service.inference.probability import Rule, calibrate
 from training.audit import auc_among_like, audit, interventions, tabulate
 from training.calibrate import choose_threshold, fit_platt, transfer
 from training.card import CARD_FILE, Findings, write_card
@@ -31,7 +32,7 @@ from training.config import Recipe
 from training.data import DataError, folds_digest
 from training.dataset import Dataset
 from training.fit import RunFolder
-from training.out_of_fold import OutOfFold, Rule, collect
+from training.out_of_fold import OutOfFold, collect
 from training.results import by_aetiology, operating_figures, stability, suite_figures
 
 MEMBER_FILES: Final = ("modelo_afinado_tuning.keras", "modelo_2_ensamble.keras")

@@ -10,8 +10,8 @@ from rich.table import Table
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_curve
 
-from service.inference.ensemble import calibrate
 from service.inference.manifest import Calibration, Manifest, Threshold
+from service.inference.probability import calibrate
 from training import metrics
 from training.data import DataError
 

@@ -52,7 +52,7 @@ class FrameStore:
 
 def to_tensor(pixels: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.float32]:
     """Prepare a frame with the service's own function: shape (height, width, channels)."""
-    return prepare(Radiograph(pixels=pixels, format="PNG", sha256=""), spec)
+    return prepare(Radiograph(Image.fromarray(pixels), format="PNG", sha256=""), spec)
 
 
 def shrink(pixels: NDArray[np.uint8], short_side: int = SHORT_SIDE) -> NDArray[np.uint8]:

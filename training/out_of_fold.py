@@ -3,19 +3,17 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from service.inference.ensemble import combine
+from service.inference.probability import Rule, combine
 from training.data import DataError
 from training.fit import RunFolder
 
 FACTS: Final = ("name", "patient", "label", "aetiology")
-
-Rule = Literal["mean", "mean_logit"]
 
 
 @dataclass(frozen=True)

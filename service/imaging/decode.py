@@ -62,6 +62,9 @@ _EIGHT_BIT_MODES: Final = frozenset({"L", "RGB", "1", "P", "CMYK", "YCbCr"}) | _
 _BAND: Final = 256
 """Rows that are converted at a time."""
 
+_NEAREST: Final = Image.Resampling.NEAREST
+_LEVELS: Final = np.arange(256)
+
 _TIFF_PHOTOMETRIC: Final = 262
 _TIFF_WHITE_IS_ZERO: Final = 0
 
@@ -71,27 +74,32 @@ class Radiograph:
     """One decoded picture and what its file said.
 
     Attributes:
-        pixels: Shape (rows, columns), uint8, upright; 0 is black and 255 is white. Fewer than the
-            file has where ``decode`` was allowed to reduce them.
+        picture: Upright, mode L; 0 is black and 255 is white. It has fewer pixels than the file
+            where ``decode`` was allowed to reduce them, and nothing of the file's metadata.
         format: Name of the file's format, one of ``FORMATS``.
         sha256: Hexadecimal digest of the bytes received.
-        full_size: Width and height of the file's upright picture, where ``pixels`` are fewer.
+        full_size: Width and height of the file's upright picture, where ``picture`` is smaller.
     """
 
-    pixels: NDArray[np.uint8]
+    picture: Image.Image
     format: str
     sha256: str
     full_size: tuple[int, int] | None = None
 
     @property
+    def pixels(self) -> NDArray[np.uint8]:
+        """A copy of the grey levels: shape (rows, columns), uint8."""
+        return np.array(self.picture)
+
+    @property
     def width(self) -> int:
         """Columns of the file's upright picture, in pixels."""
-        return self.full_size[0] if self.full_size else int(self.pixels.shape[1])
+        return (self.full_size or self.picture.size)[0]
 
     @property
     def height(self) -> int:
         """Rows of the file's upright picture, in pixels."""
-        return self.full_size[1] if self.full_size else int(self.pixels.shape[0])
+        return (self.full_size or self.picture.size)[1]
 
 
 def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, near: int | None = None) -> Radiograph:
@@ -125,21 +133,21 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, near: int | None = None
     try:
         layout = READERS[declared](data)
         _check_layout(layout, len(data), max_pixels)
-        # Turned when Pillow's picture is gone: both are copies.
-        pixels = turn_upright(_grey_levels(layout, declared, near), layout.orientation)
+        # Turned when Pillow's picture of the file is gone: both are copies.
+        picture = turn_upright(_grey_levels(layout, declared, near), layout.orientation)
     except (ImagingError, MemoryError):
         raise
     except Exception as error:
         # Decoders fail with a dozen exception types (OSError, SyntaxError, struct.error, ...);
         # whichever it is, the file promised an image and did not hold one.
         raise _corrupt() from error
-    if _standard_deviation(pixels) < MIN_CONTRAST:
+    if _is_blank(picture):
         raise UnusableRadiographError(
             "The image is blank: it shows one even shade. Check the export and send it anew."
         )
-    whole = pixels.shape == layout.upright_size[::-1]
+    whole = picture.size == layout.upright_size
     return Radiograph(
-        pixels=pixels,
+        picture=picture,
         format=declared,
         sha256=hashlib.sha256(data).hexdigest(),
         full_size=None if whole else layout.upright_size,
@@ -175,7 +183,7 @@ def _check_layout(layout: Layout, file_bytes: int, max_pixels: int) -> None:
         raise _too_wasteful(width, height, pixels * WORKING_BYTES // working_bytes)
 
 
-def _grey_levels(layout: Layout, declared: str, near: int | None) -> NDArray[np.uint8]:
+def _grey_levels(layout: Layout, declared: str, near: int | None) -> Image.Image:
     with Image.open(BytesIO(layout.essence()), formats=(declared,)) as image:
         if image.size != (layout.width, layout.height):
             raise _corrupt()
@@ -192,12 +200,12 @@ def _grey_levels(layout: Layout, declared: str, near: int | None) -> NDArray[np.
         return _from_eight_bits(image)
 
 
-def _from_eight_bits(image: Image.Image) -> NDArray[np.uint8]:
-    levels = np.empty((image.height, image.width), dtype=np.uint8)
+def _from_eight_bits(image: Image.Image) -> Image.Image:
+    levels = Image.new("L", image.size)
     # Conversions hold several copies of what they convert, of four bytes a pixel: a band at a time,
     # so that the picture itself is the largest thing in memory.
     for top in range(0, image.height, _BAND):
-        levels[top : top + _BAND] = np.asarray(_flatten(_band(image, top)))
+        levels.paste(_flatten(_band(image, top)), (0, top))
     return levels
 
 
@@ -217,7 +225,7 @@ def _flatten(band: Image.Image) -> Image.Image:
     return band.convert("L")
 
 
-def _from_sixteen_bits(image: Image.Image) -> NDArray[np.uint8]:
+def _from_sixteen_bits(image: Image.Image) -> Image.Image:
     """Scale samples of 8, 12 or 16 used bits to 8 bits.
 
     Detectors deliver 12 bits in a 16-bit file and no header says so. The depth is therefore the
@@ -233,7 +241,7 @@ def _from_sixteen_bits(image: Image.Image) -> NDArray[np.uint8]:
     for top in tops:
         samples = np.asarray(_band(image, top)).astype(np.uint16, copy=False)
         levels[top : top + _BAND] = table[samples]
-    return levels
+    return Image.fromarray(levels)
 
 
 def _is_white_zero(image: Image.Image) -> bool:
@@ -242,12 +250,19 @@ def _is_white_zero(image: Image.Image) -> bool:
     return directory is not None and directory.get(_TIFF_PHOTOMETRIC) == _TIFF_WHITE_IS_ZERO
 
 
-def _standard_deviation(pixels: NDArray[np.uint8]) -> float:
-    """Spread of the grey levels, from the histogram: no temporary array of the picture's size."""
-    shares = np.asarray(Image.fromarray(pixels).histogram()) / pixels.size
-    levels = np.arange(shares.size)
-    mean = shares @ levels
-    return float(np.sqrt(shares @ (levels - mean) ** 2))
+def _is_blank(picture: Image.Image) -> bool:
+    # The squares of all deviations add up to no less than those of some pixels from their own mean.
+    # So a few pixels can show that a picture is not blank, and nearly always do.
+    some = picture.resize((-(-picture.width // 4), -(-picture.height // 4)), _NEAREST)
+    share = (some.width * some.height) / (picture.width * picture.height)
+    return share * _variance(some) < MIN_CONTRAST**2 and _variance(picture) < MIN_CONTRAST**2
+
+
+def _variance(picture: Image.Image) -> float:
+    """Of the grey levels, from the histogram: no temporary array of the picture's size."""
+    counts = np.array(picture.histogram())
+    mean = counts @ _LEVELS / counts.sum()
+    return float(counts @ (_LEVELS - mean) ** 2 / counts.sum())
 
 
 def _corrupt() -> CorruptImageError:

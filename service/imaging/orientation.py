@@ -3,12 +3,21 @@
 import struct
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
+from PIL import Image
 
 _ORIENTATION_TAG: Final = 274
 _SHORT: Final = 3
 _BYTE_ORDERS: Final = {b"II": "<", b"MM": ">"}
+
+_TURNS: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 def exif_orientation(block: bytes) -> int:
@@ -34,12 +43,7 @@ def exif_orientation(block: bytes) -> int:
     return 1
 
 
-def turn_upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """Turn stored pixels of shape (rows, columns) as an EXIF orientation from 1 to 8 says."""
-    if orientation in {5, 6, 7, 8}:
-        pixels = pixels.T
-    if orientation in {3, 4, 7, 8}:
-        pixels = pixels[::-1]
-    if orientation in {2, 3, 6, 7}:
-        pixels = pixels[:, ::-1]
-    return np.ascontiguousarray(pixels)
+def turn_upright(picture: Image.Image, orientation: int) -> Image.Image:
+    """Turn a stored picture as an EXIF orientation from 1 to 8 says; 1 is the picture itself."""
+    turn = _TURNS.get(orientation)
+    return picture if turn is None else picture.transpose(turn)

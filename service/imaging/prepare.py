@@ -56,8 +56,7 @@ def prepare(radiograph: Radiograph, spec: InputSpec) -> NDArray[np.float32]:
     Returns:
         Array of shape (height, width, channels), float32, from 0 to ``255 * spec.scale``.
     """
-    frame = Image.fromarray(radiograph.pixels)
-    resized = frame.resize(
+    resized = radiograph.picture.resize(
         (spec.width, spec.height), _FILTERS[spec.resampling], box=(0, 0, *_extent(radiograph))
     )
     plane = np.asarray(resized, dtype=np.float32) * np.float32(spec.scale)
@@ -67,5 +66,5 @@ def prepare(radiograph: Radiograph, spec: InputSpec) -> NDArray[np.float32]:
 
 def _extent(radiograph: Radiograph) -> tuple[float, float]:
     """Columns and rows that the picture fills: of a reduced one, the last may be half empty."""
-    reduction = round(radiograph.width / radiograph.pixels.shape[1])
+    reduction = round(radiograph.width / radiograph.picture.width)
     return radiograph.width / reduction, radiograph.height / reduction

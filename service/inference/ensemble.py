@@ -1,9 +1,8 @@
-"""Members' probabilities to one calibrated probability, and the way from a folder to that."""
+"""Radiographs to calibrated probabilities, and the way from a models folder to that."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,8 @@ from service.inference.engines import (
 )
 from service.inference.errors import BundleError
 from service.inference.golden import golden_inputs
-from service.inference.manifest import Calibration, Manifest
+from service.inference.manifest import Manifest
+from service.inference.probability import calibrated, combined
 
 __all__ = [
     "Engine",
@@ -26,13 +26,8 @@ __all__ = [
     "EnsembleScore",
     "Explained",
     "MemberScore",
-    "calibrate",
-    "combine",
     "load_ensemble",
 ]
-
-_LOGIT_CLIP: Final = 1e-7
-"""Probabilities nearer to 0 or 1 count as this near: a 32-bit sigmoid resolves no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +113,8 @@ class Ensemble:
         Raises:
             BundleError: A network gave something that is not a probability.
         """
-        return self._combined(_sound(self._engine.scores(batch), len(batch), self._bundle.manifest))
+        rows = _sound(self._engine.scores(batch), len(batch), self._bundle.manifest)
+        return [self._combined(row) for row in rows]
 
     def explain(self, batch: NDArray[np.float32]) -> list[Explained]:
         """Score prepared radiographs, and split each score over the frame.
@@ -135,22 +131,21 @@ class Ensemble:
         """
         manifest = self._bundle.manifest
         scores, maps = self._engine.explain(batch)
-        scores = _sound(scores, len(batch), manifest)
+        rows = _sound(scores, len(batch), manifest)
         if maps.shape[:2] != scores.shape or not np.isfinite(maps).all():
             raise BundleError("The engine does not give one map for each network and image.")
-        return [
-            Explained(score, heat) for score, heat in zip(self._combined(scores), maps, strict=True)
-        ]
+        return [Explained(self._combined(row), heat) for row, heat in zip(rows, maps, strict=True)]
 
-    def _combined(self, scores: NDArray[np.float32]) -> list[EnsembleScore]:
+    def _combined(self, row: Sequence[float]) -> EnsembleScore:
         manifest = self._bundle.manifest
-        final = calibrate(combine(scores, manifest.combine), manifest.calibration)
-        members = calibrate(scores, manifest.calibration)
-        names = [member.name for member in manifest.members]
-        return [
-            EnsembleScore(float(probability), _named(names, row))
-            for probability, row in zip(final, members, strict=True)
-        ]
+        together = combined(row, manifest.combine)
+        return EnsembleScore(
+            calibrated(together, manifest.calibration),
+            tuple(
+                MemberScore(member.name, calibrated(probability, manifest.calibration))
+                for member, probability in zip(manifest.members, row, strict=True)
+            ),
+        )
 
 
 def load_ensemble(
@@ -178,68 +173,18 @@ def load_ensemble(
     return Ensemble(bundle.without_contents(), loaded.engine, warning=loaded.warning)
 
 
-def combine(
-    scores: NDArray[np.floating], rule: Literal["mean", "mean_logit"]
-) -> NDArray[np.float64]:
-    """Make one probability of the members'.
-
-    Args:
-        scores: Shape (N, members), from 0 to 1.
-        rule: ``mean`` of the probabilities, or ``mean_logit``: the sigmoid of the mean logit.
-
-    Returns:
-        Shape (N,), from 0 to 1; never falls when a member's probability rises.
-    """
-    members = np.asarray(scores, dtype=np.float64)
-    if rule == "mean":
-        return np.asarray(members.mean(axis=1))
-    return _sigmoid(_logit(members).mean(axis=1))
-
-
-def calibrate(probabilities: NDArray[np.floating], calibration: Calibration) -> NDArray[np.float64]:
-    """Correct combined probabilities as the bundle's calibration says.
-
-    Args:
-        probabilities: From 0 to 1, of any shape.
-        calibration: Its slope is positive, so the order of the probabilities stays.
-
-    Returns:
-        Array of the same shape, from 0 to 1.
-    """
-    combined = np.asarray(probabilities, dtype=np.float64)
-    if calibration.method == "none":
-        return combined
-    return _sigmoid(calibration.slope * _logit(combined) + calibration.intercept)
-
-
-def _logit(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
-    clipped = np.clip(probabilities, _LOGIT_CLIP, 1 - _LOGIT_CLIP)
-    return np.asarray(np.log(clipped) - np.log1p(-clipped))
-
-
-def _sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    # exp of a negative number only: a steep calibration cannot overflow.
-    small = np.exp(-np.abs(logits))
-    return np.where(logits >= 0, 1 / (1 + small), small / (1 + small))
-
-
-def _named(names: Sequence[str], row: NDArray[np.float64]) -> tuple[MemberScore, ...]:
-    return tuple(
-        MemberScore(name, float(probability)) for name, probability in zip(names, row, strict=True)
-    )
-
-
-def _sound(scores: NDArray[np.float32], images: int, manifest: Manifest) -> NDArray[np.float32]:
+def _sound(scores: NDArray[np.float32], images: int, manifest: Manifest) -> list[list[float]]:
+    """The scores as Python's own figures, a row for each image, once nothing is wrong with them."""
     if scores.shape != (images, len(manifest.members)):
         raise BundleError("The engine does not give one score for each network and image.")
-    # A comparison with NaN is false, so this refuses NaN as well.
-    sound = np.all((scores >= 0) & (scores <= 1), axis=0)
-    for member, is_sound in zip(manifest.members, sound, strict=True):
-        if not is_sound:
-            raise BundleError(
-                f"The network {member.file} gave a score that is not a probability from 0 to 1."
-            )
-    return scores
+    rows: list[list[float]] = scores.tolist()
+    for row in rows:
+        for member, score in zip(manifest.members, row, strict=True):
+            if not 0 <= score <= 1:  # which refuses NaN as well
+                raise BundleError(
+                    f"The network {member.file} gave a score that is not a probability from 0 to 1."
+                )
+    return rows
 
 
 def _check_golden(engine: Engine, manifest: Manifest) -> None:
@@ -250,7 +195,7 @@ def _check_golden(engine: Engine, manifest: Manifest) -> None:
     own = quantised.golden if quantised and engine.precision == "int8" else manifest.golden
     for golden in own:
         expected = np.asarray(golden.probabilities)
-        differences = np.abs(by_kind[golden.kind] - expected)
+        differences = np.abs(np.subtract(by_kind[golden.kind], expected))
         worst = int(np.argmax(differences))
         if differences[worst] > golden.tolerance:
             raise BundleError(

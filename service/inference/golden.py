@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from service.imaging import InputSpec, Radiograph, prepare
 from service.inference.engines import Engine
@@ -60,5 +61,5 @@ def _chest(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64
 
 
 def _radiograph(drawing: NDArray[np.float64]) -> Radiograph:
-    pixels = np.rint(drawing * 255).astype(np.uint8)
-    return Radiograph(pixels=pixels, format="PNG", sha256="")
+    picture = Image.fromarray(np.rint(drawing * 255).astype(np.uint8))
+    return Radiograph(picture, format="PNG", sha256="")

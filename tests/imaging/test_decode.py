@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from service.imaging import (
@@ -258,6 +259,34 @@ def test_several_frames_are_refused(kind: str) -> None:
 def test_a_blank_picture_is_no_radiograph(shade: int) -> None:
     with pytest.raises(UnusableRadiographError, match="blank"):
         decode(encoded(Image.new("L", (200, 200), shade)))
+
+
+@pytest.mark.parametrize("share", [0.001, 0.002, 0.003, 0.01])
+def test_blank_is_what_deviates_by_less_than_a_grey_level(share: float) -> None:
+    bright = np.random.default_rng(0).random((300, 200)) < share
+    pixels = np.where(bright, 120, 100).astype(np.uint8)
+    assert _is_blank(pixels) == (pixels.std() < 1)
+
+
+def test_a_picture_is_not_blank_when_only_its_fourth_pixels_are() -> None:
+    pixels = np.full((300, 200), 100, np.uint8)
+    pixels[:, [column for column in range(200) if column % 4 != 2]] += 20
+    assert not _is_blank(pixels)
+
+
+def test_a_picture_is_blank_when_only_its_fourth_pixels_are_not() -> None:
+    pixels = np.full((300, 200), 100, np.uint8)
+    pixels[2::4, 2::8] += 4
+    assert pixels[2::4, 2::4].std() > 1
+    assert _is_blank(pixels)
+
+
+def _is_blank(pixels: NDArray[np.uint8]) -> bool:
+    try:
+        decode(encoded(Image.fromarray(pixels)))
+    except UnusableRadiographError:
+        return True
+    return False
 
 
 def test_a_tiny_picture_is_no_radiograph() -> None:

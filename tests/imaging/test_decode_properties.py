@@ -37,8 +37,9 @@ def check(data: bytes, near: int | None = None) -> None:
     except ImagingError:
         return
     assert isinstance(radiograph, Radiograph)
+    assert radiograph.picture.mode == "L"
+    assert not radiograph.picture.info
     assert radiograph.pixels.dtype == np.uint8
-    assert radiograph.pixels.flags.c_contiguous
     assert radiograph.width * radiograph.height <= 100_000
 
 

@@ -1,4 +1,4 @@
-"""Members' probabilities become one calibrated probability, and nothing else gets through."""
+"""A bundle and its engine answer with calibrated probabilities, and nothing else gets through."""
 
 import math
 from pathlib import Path
@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from service.inference import (
@@ -26,10 +24,7 @@ from service.inference import (
     open_bundle,
 )
 from service.inference import ensemble as ensemble_module
-from service.inference.ensemble import calibrate, combine
 from tests.inference.crafted import write_bundle
-
-_PROBABILITY = st.floats(0, 1)
 
 
 class _FixedEngine:
@@ -67,67 +62,6 @@ def _batch(size: int = 1) -> NDArray[np.float32]:
     return np.zeros((size, 32, 32, 1), np.float32)
 
 
-def test_the_mean_of_two_probabilities_is_exact() -> None:
-    scores = np.array([[0.25, 0.75], [0.0, 1.0], [0.0, 0.0]])
-
-    assert combine(scores, "mean").tolist() == [0.5, 0.5, 0.0]
-
-
-def test_the_mean_logit_is_the_sigmoid_of_the_mean_of_the_logits() -> None:
-    logits = (math.log(0.9 / 0.1) + math.log(0.6 / 0.4)) / 2
-
-    combined = combine(np.array([[0.9, 0.6]]), "mean_logit")
-
-    assert combined == pytest.approx([1 / (1 + math.exp(-logits))], abs=1e-12)
-
-
-def test_without_calibration_the_probability_stays() -> None:
-    assert calibrate(np.array([0.0, 0.1234, 1.0]), Calibration()).tolist() == [0.0, 0.1234, 1.0]
-
-
-def test_a_temperature_pulls_towards_one_half() -> None:
-    calibration = Calibration(method="temperature", slope=0.5)
-
-    assert calibrate(np.array([0.9, 0.5]), calibration) == pytest.approx([0.75, 0.5])
-
-
-def test_platt_scaling_shifts_the_logit() -> None:
-    calibration = Calibration(method="platt", slope=2, intercept=-1)
-
-    assert calibrate(np.array([0.5]), calibration) == pytest.approx([1 / (1 + math.e)])
-
-
-@settings(deadline=None)
-@given(
-    lower=_PROBABILITY,
-    higher=_PROBABILITY,
-    slope=st.floats(1e-3, 1e6),
-    intercept=st.floats(-1e3, 1e3),
-)
-def test_calibration_never_swaps_two_probabilities(
-    lower: float, higher: float, slope: float, intercept: float
-) -> None:
-    lower, higher = sorted((lower, higher))
-    calibration = Calibration(method="platt", slope=slope, intercept=intercept)
-
-    first, second = calibrate(np.array([lower, higher]), calibration)
-
-    assert 0 <= first <= second <= 1
-
-
-@settings(deadline=None)
-@given(lower=_PROBABILITY, higher=_PROBABILITY, other=_PROBABILITY)
-@pytest.mark.parametrize("rule", ["mean", "mean_logit"])
-def test_the_combination_never_falls_when_a_member_rises(
-    rule: Any, lower: float, higher: float, other: float
-) -> None:
-    lower, higher = sorted((lower, higher))
-
-    first, second = combine(np.array([[lower, other], [higher, other]]), rule)
-
-    assert 0 <= first <= second <= 1
-
-
 def test_a_score_names_every_member_in_order(tmp_path: Path) -> None:
     ensemble = _ensemble(tmp_path, 0.25, 0.75)
 
@@ -149,17 +83,6 @@ def test_a_score_is_calibrated(tmp_path: Path) -> None:
 
     assert score.probability == pytest.approx(0.75)
     assert score.members[0].probability == pytest.approx(0.75)
-
-
-@given(first=st.floats(0, 1), second=st.floats(0, 1))
-def test_the_ensembles_probability_lies_between_its_members(first: float, second: float) -> None:
-    calibration = Calibration(method="platt", slope=1.5, intercept=3.0)
-    members = np.array([[first, second]])
-
-    own = calibrate(combine(members, "mean"), calibration)[0]
-
-    low, high = sorted(calibrate(members, calibration)[0])
-    assert low - 1e-12 <= own <= high + 1e-12
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, -0.01, 1.01])

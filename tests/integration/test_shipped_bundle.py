@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from service.imaging import Radiograph, prepare
 from service.inference import Ensemble, PrecisionChoice, load_ensemble
-from service.inference.ensemble import calibrate
+from service.inference.probability import calibrate
 from service.screening import Screening
 from tests.phantom import phantom
 
@@ -29,7 +29,7 @@ def ensemble() -> Ensemble:
 def shown(ensemble: Ensemble) -> NDArray[np.float32]:
     """Phantoms from clear to cloudy, prepared: shape (6, height, width, channels)."""
     pictures = [phantom(seed, (640, 512), opacity=seed / 5) for seed in range(6)]
-    radiographs = [Radiograph(np.asarray(picture), "PNG", "") for picture in pictures]
+    radiographs = [Radiograph(picture, "PNG", "") for picture in pictures]
     spec = ensemble.bundle.manifest.input
     return np.stack([prepare(radiograph, spec) for radiograph in radiographs])
 

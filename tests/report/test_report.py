@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pypdf
 import pytest
+from PIL import Image
 
 from service.explanation import Explanation
 from service.imaging import Radiograph
@@ -91,7 +92,9 @@ class TestPage:
     def test_a_radiograph_of_any_proportions_fits(self, shape: tuple[int, int]) -> None:
         source = explanation()
         pixels = np.random.default_rng(0).integers(0, 255, shape, dtype=np.uint8)
-        odd = Explanation(source.verdict, Radiograph(pixels, "PNG", "0" * 64), source.maps)
+        odd = Explanation(
+            source.verdict, Radiograph(Image.fromarray(pixels), "PNG", "0" * 64), source.maps
+        )
         assert len(opened(made(odd)).pages) == 1
 
 
@@ -109,7 +112,9 @@ class TestFile:
     def test_it_is_small_even_for_a_picture_that_cannot_be_compressed(self) -> None:
         noise = np.random.default_rng(0).integers(0, 255, (1500, 1500), dtype=np.uint8)
         source = explanation()
-        worst = Explanation(source.verdict, Radiograph(noise, "PNG", "0" * 64), source.maps)
+        worst = Explanation(
+            source.verdict, Radiograph(Image.fromarray(noise), "PNG", "0" * 64), source.maps
+        )
         assert len(made(worst)) < 400_000
 
     def test_its_metadata_name_the_document_and_nothing_of_the_user(self) -> None:

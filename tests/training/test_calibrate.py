@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from service.inference.ensemble import calibrate
+from service.inference.probability import calibrate
 from training import metrics
 from training.calibrate import MIN_SENSITIVITY, choose_threshold, fit_platt, transfer
 from training.data import DataError

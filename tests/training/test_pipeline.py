@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 from service.imaging import decode, prepare
 from service.inference.bundle import open_bundle
-from service.inference.ensemble import calibrate, load_ensemble
+from service.inference.ensemble import load_ensemble
+from service.inference.probability import calibrate
 from tests.training.conftest import PATIENTS, write_data_set
 from training.__main__ import app
 from training.data import DataError

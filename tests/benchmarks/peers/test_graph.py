@@ -8,7 +8,7 @@ import pytest
 from benchmarks.images import radiographs
 from benchmarks.peers.graph import Graph
 from service.inference import load_ensemble
-from service.inference.ensemble import calibrate, combine
+from service.inference.probability import calibrate, combine
 from service.screening import Screening
 
 MODELS = Path(__file__).parents[3] / "models"

@@ -21,9 +21,7 @@ SPEC = InputSpec(height=32, width=32)
 def phantom_batch(size: int = 1, *, first: int = 0) -> NDArray[np.float32]:
     """Prepare phantoms: shape (size, 32, 32, 1)."""
     pictures = [phantom(seed, opacity=seed % 3 / 2) for seed in range(first, first + size)]
-    return np.stack(
-        [prepare(Radiograph(np.asarray(picture), "PNG", ""), SPEC) for picture in pictures]
-    )
+    return np.stack([prepare(Radiograph(picture, "PNG", ""), SPEC) for picture in pictures])
 
 
 def replace_network(models: Path, model: Any) -> Path:

@@ -13,7 +13,7 @@ import pytest
 
 from service.inference import Ensemble, load_engine, load_ensemble, open_bundle
 from service.inference.allowed import ALLOWED_CLASSES
-from service.inference.ensemble import calibrate
+from service.inference.probability import calibrate
 from tests.inference.engines.networks import SPEC, phantom_batch, replace_network
 from tests.tiny_bundle import CALIBRATION, FILES, tiny_network
 
