@@ -4,6 +4,7 @@ import hashlib
 import warnings
 from dataclasses import dataclass
 from io import BytesIO
+from operator import mul
 from typing import Final
 
 import numpy as np
@@ -63,7 +64,7 @@ _BAND: Final = 256
 """Rows that are converted at a time."""
 
 _NEAREST: Final = Image.Resampling.NEAREST
-_LEVELS: Final = np.arange(256)
+_SQUARES: Final = tuple(level**2 for level in range(256))
 
 _TIFF_PHOTOMETRIC: Final = 262
 _TIFF_WHITE_IS_ZERO: Final = 0
@@ -201,6 +202,10 @@ def _grey_levels(layout: Layout, declared: str, near: int | None) -> Image.Image
 
 
 def _from_eight_bits(image: Image.Image) -> Image.Image:
+    if image.mode == "L" and "transparency" not in image.info:
+        levels = image.copy()
+        levels.info = {}  # all that a copy takes along of what the file said
+        return levels
     levels = Image.new("L", image.size)
     # Conversions hold several copies of what they convert, of four bytes a pixel: a band at a time,
     # so that the picture itself is the largest thing in memory.
@@ -214,9 +219,7 @@ def _band(image: Image.Image, top: int) -> Image.Image:
 
 
 def _flatten(band: Image.Image) -> Image.Image:
-    """Convert a piece of any 8-bit or 1-bit picture to mode L, transparency over black."""
-    if band.mode == "L" and "transparency" not in band.info:
-        return band
+    """Convert a piece of a picture that is not just grey to mode L, transparency over black."""
     if band.mode == "P":
         band = band.convert("RGBA" if "transparency" in band.info else "RGB")
     if band.mode in _ALPHA_MODES or "transparency" in band.info:
@@ -260,9 +263,11 @@ def _is_blank(picture: Image.Image) -> bool:
 
 def _variance(picture: Image.Image) -> float:
     """Of the grey levels, from the histogram: no temporary array of the picture's size."""
-    counts = np.array(picture.histogram())
-    mean = counts @ _LEVELS / counts.sum()
-    return float(counts @ (_LEVELS - mean) ** 2 / counts.sum())
+    counts = picture.histogram()
+    pixels = sum(counts)
+    first: int = sum(map(mul, counts, range(256)))
+    second: int = sum(map(mul, counts, _SQUARES))
+    return (pixels * second - first**2) / pixels**2
 
 
 def _corrupt() -> CorruptImageError:
