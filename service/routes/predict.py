@@ -15,10 +15,11 @@ from service.routes.documentation import (
     file_upload,
     problems,
 )
+from service.routes.straight import StraightRoute
 from service.schemas import Batch, BatchError, BatchVerdict, Screened
 from service.uploads import MAX_BATCH_FILES, received_form
 
-router = APIRouter(tags=["screening"])
+router = APIRouter(tags=["screening"], route_class=StraightRoute)
 
 BATCH_FIELDS = frozenset({b"files", b"file"})
 

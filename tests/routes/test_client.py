@@ -6,7 +6,7 @@ import pytest
 from starlette.requests import Request
 
 from service.refusals import ClientGoneError
-from service.routes.client import unless_gone
+from service.routes.client import UNWATCHED_S, unless_gone
 
 pytestmark = pytest.mark.anyio
 
@@ -23,7 +23,7 @@ async def test_the_result_comes_back_while_the_client_is_there() -> None:
     async def work() -> str:
         return "done"
 
-    assert await unless_gone(request_that_leaves_after(30), work()) == "done"
+    assert await unless_gone(request_that_leaves_after(30), work(), unwatched_s=0) == "done"
 
 
 async def test_an_exception_comes_back_as_it_is() -> None:
@@ -31,7 +31,7 @@ async def test_an_exception_comes_back_as_it_is() -> None:
         raise ValueError("broken")
 
     with pytest.raises(ValueError, match="broken"):
-        await unless_gone(request_that_leaves_after(30), work())
+        await unless_gone(request_that_leaves_after(30), work(), unwatched_s=0)
 
 
 async def test_work_is_cancelled_when_the_client_leaves() -> None:
@@ -44,7 +44,7 @@ async def test_work_is_cancelled_when_the_client_leaves() -> None:
             cancelled.set()
 
     with pytest.raises(ClientGoneError):
-        await unless_gone(request_that_leaves_after(0), work())
+        await unless_gone(request_that_leaves_after(0), work(), unwatched_s=0)
     assert cancelled.is_set()
 
 
@@ -57,47 +57,61 @@ async def test_work_is_cancelled_when_the_request_is() -> None:
         finally:
             cancelled.set()
 
-    task = asyncio.create_task(unless_gone(request_that_leaves_after(30), work()))
+    task = asyncio.create_task(unless_gone(request_that_leaves_after(30), work(), unwatched_s=0))
     await asyncio.sleep(0.01)
     task.cancel()
     await asyncio.wait([task])
+    assert task.cancelled()
     assert cancelled.is_set()
 
 
 async def test_a_request_that_is_cancelled_as_its_client_leaves_stays_cancelled() -> None:
-    leaves, about_to_work = asyncio.Event(), asyncio.Event()
+    leaves, watched = asyncio.Event(), asyncio.Event()
 
     async def receive() -> dict[str, Any]:
+        watched.set()
         await leaves.wait()
         return {"type": "http.disconnect"}
 
     async def work() -> None:
-        about_to_work.set()
         try:
             await asyncio.sleep(30)
         finally:
             await asyncio.sleep(0)  # both have said so by now
 
     request = Request({"type": "http", "headers": []}, receive)
-    task = asyncio.create_task(unless_gone(request, work()))
-    await about_to_work.wait()
+    task = asyncio.create_task(unless_gone(request, work(), unwatched_s=0))
+    await watched.wait()
     leaves.set()
     task.cancel()
     await asyncio.wait([task])
     assert task.cancelled()
 
 
+async def test_a_client_that_is_answered_at_once_is_not_watched() -> None:
+    async def receive() -> dict[str, Any]:
+        raise AssertionError
+
+    async def work() -> str:
+        await asyncio.sleep(UNWATCHED_S / 10)
+        return "done"
+
+    request = Request({"type": "http", "headers": []}, receive)
+    assert await unless_gone(request, work()) == "done"
+    await asyncio.sleep(UNWATCHED_S)
+
+
 async def test_nobody_watches_a_client_that_was_answered() -> None:
     async def work() -> None:
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.01)
 
     before = asyncio.all_tasks()
-    await unless_gone(request_that_leaves_after(30), work())
+    await unless_gone(request_that_leaves_after(30), work(), unwatched_s=0)
     await asyncio.sleep(0)
     assert asyncio.all_tasks() == before
 
 
-@pytest.mark.parametrize("turns", range(5))
+@pytest.mark.parametrize("turns", range(8))
 async def test_a_client_that_leaves_as_the_work_ends_leaves_no_cancellation_behind(
     turns: int,
 ) -> None:
@@ -106,7 +120,7 @@ async def test_a_client_that_leaves_as_the_work_ends_leaves_no_cancellation_behi
             await asyncio.sleep(0)
 
     with suppress(ClientGoneError):
-        await unless_gone(request_that_leaves_after(0), work())
+        await unless_gone(request_that_leaves_after(0), work(), unwatched_s=0)
     task = asyncio.current_task()
     assert task is not None
     assert task.cancelling() == 0
