@@ -9,7 +9,12 @@ import uuid
 from typing import Any, ClassVar, Final
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from service.errors import problem_response
 from service.middleware import REQUEST_ID_HEADER
@@ -27,6 +32,36 @@ class NotHTTPError(Exception):
     """A request that parses breaks a rule of RFC 9112 all the same, or a bound of this service."""
 
 
+class UnhurriedFlow(FlowControl):
+    """Stops reading from a client that is ahead, when what came of it has been looked through.
+
+    uvicorn stops in the middle of that, and reads on as soon as the body is taken: for each
+    radiograph that comes in one piece, after which there is nothing to be stopped.
+
+    Args:
+        transport: The connection.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        super().__init__(transport)
+        self._ahead = False
+
+    def pause_reading(self) -> None:
+        """Take note that the client is ahead."""
+        self._ahead = True
+
+    def resume_reading(self) -> None:
+        """Read on."""
+        self._ahead = False
+        super().resume_reading()
+
+    def settle(self, *, more: bool) -> None:
+        """Stop reading if the client is ahead and there is more of what it must wait for."""
+        if self._ahead and more:
+            super().pause_reading()
+        self._ahead = False
+
+
 class GuardedProtocol(HttpToolsProtocol):
     """One connection.
 
@@ -42,6 +77,7 @@ class GuardedProtocol(HttpToolsProtocol):
     """
 
     header_seconds: ClassVar[float] = 10.0
+    flow: UnhurriedFlow
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -56,6 +92,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the first request's time."""
         super().connection_made(transport)
+        self.flow = UnhurriedFlow(transport)
         self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -67,6 +104,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """Count what has no end; start or stop the time, by whether a head is waited for now."""
         if not self._spoilt:
             self._parse(data)
+            self.flow.settle(more=bool(self.pipeline) or self._is_body_to_come())
             self._time_head()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -125,6 +163,10 @@ class GuardedProtocol(HttpToolsProtocol):
             self.transport.close()
         else:
             self._refuse()
+
+    def _is_body_to_come(self) -> bool:
+        cycle: RequestResponseCycle | None = self.cycle  # None before the first request
+        return cycle is not None and cycle.more_body
 
     def _parse(self, data: bytes) -> None:
         self._unset_keepalive_if_required()

@@ -1,0 +1,116 @@
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import uvicorn
+from starlette.types import Message, Receive, Scope, Send
+from uvicorn.server import ServerState
+
+from service.protocol import GuardedProtocol
+
+pytestmark = pytest.mark.anyio
+
+PIECE = 100_000
+"""More than uvicorn keeps of a body without stopping the client."""
+
+
+class Connection(asyncio.Transport):
+    """A connection that counts how often its reading is stopped."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent = b""
+        self.stops = 0
+        self.reading = True
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.sent += bytes(data)
+
+    def pause_reading(self) -> None:
+        assert self.reading
+        self.stops += 1
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        assert not self.reading
+        self.reading = True
+
+    def is_closing(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        raise AssertionError
+
+
+class Reader:
+    """An application that reads a whole body as soon as it may, and says how long it was."""
+
+    def __init__(self) -> None:
+        self.may = asyncio.Event()
+
+    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+        await self.may.wait()
+        length, more = 0, True
+        while more:
+            message: Message = await receive()
+            length, more = length + len(message["body"]), message["more_body"]
+        body = b"%d\n" % length
+        headers = [(b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+def connected(app: Any) -> tuple[Connection, Callable[[bytes], None]]:
+    config = uvicorn.Config(app, http=GuardedProtocol, ws="none", lifespan="off")
+    config.load()
+    protocol = GuardedProtocol(config, ServerState(), {})
+    connection = Connection()
+    protocol.connection_made(connection)
+    return connection, protocol.data_received
+
+
+def request(length: int) -> bytes:
+    return b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % length
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - the connection has no event
+            await asyncio.sleep(0)
+
+
+async def test_a_client_that_sent_all_in_one_piece_is_not_stopped() -> None:
+    app = Reader()
+    connection, receive = connected(app)
+    app.may.set()
+    for _ in range(2):
+        connection.sent = b""
+        receive(request(PIECE) + bytes(PIECE))
+        await until(lambda: connection.sent.endswith(b"\n"))
+        assert connection.sent.endswith(b"100000\n")
+    assert connection.stops == 0
+
+
+async def test_a_client_that_is_ahead_is_stopped_until_what_came_is_read() -> None:
+    app = Reader()
+    connection, receive = connected(app)
+    receive(request(2 * PIECE) + bytes(PIECE))
+    assert not connection.reading
+    app.may.set()
+    await until(lambda: connection.reading)
+    receive(bytes(PIECE))
+    await until(lambda: connection.sent.endswith(b"\n"))
+    assert connection.sent.endswith(b"200000\n")
+    assert connection.stops == 1
+
+
+async def test_a_client_that_sends_requests_ahead_is_stopped_until_its_first_is_read() -> None:
+    app = Reader()
+    connection, receive = connected(app)
+    receive(request(PIECE) + bytes(PIECE) + request(1) + bytes(1))
+    assert not connection.reading
+    app.may.set()
+    await until(lambda: connection.sent.endswith(b"\n1\n"))
+    assert b"100000\n" in connection.sent
+    assert connection.reading
