@@ -28,6 +28,8 @@ _FRAMES: Final = 40
 _CHAIN: Final = 8
 """Most exceptions behind an exception that are told."""
 
+_JSON: Final = json.JSONEncoder(default=str)
+
 # These quote what they could not parse.
 _SILENCED: Final = ("python_multipart", "PIL")
 
@@ -154,7 +156,7 @@ class JsonLines(_Lines):
         }
         if record.exc_info:
             entry["trace"] = self.formatException(record.exc_info)
-        return json.dumps(entry, default=str)
+        return _JSON.encode(entry)
 
 
 class TextLines(_Lines):
