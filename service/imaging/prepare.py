@@ -59,7 +59,7 @@ def prepare(radiograph: Radiograph, spec: InputSpec) -> NDArray[np.float32]:
     resized = radiograph.picture.resize(
         (spec.width, spec.height), _FILTERS[spec.resampling], box=(0, 0, *_extent(radiograph))
     )
-    plane = np.asarray(resized, dtype=np.float32) * np.float32(spec.scale)
+    plane = np.multiply(np.asarray(resized), np.float32(spec.scale), dtype=np.float32)
     tensor = plane[..., np.newaxis]
     return tensor if spec.channels == 1 else np.repeat(tensor, spec.channels, axis=-1)
 
