@@ -1,6 +1,8 @@
 """``python -m benchmarks``: measure all contenders in turn and print tables."""
 
 import argparse
+import signal
+import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -37,6 +39,8 @@ console = Console()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure what the arguments name."""
     options = _parser().parse_args(arguments)
+    # As for Ctrl-C: what was started, and stands still, is ended first.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     made_at, machine = datetime.now(UTC), describe()
     items = radiographs(options.images)
     with tempfile.TemporaryDirectory(prefix="pneumonia-xray-bench-") as folder:

@@ -1,0 +1,43 @@
+import os
+import signal
+import subprocess
+import sys
+import uuid
+
+import psutil
+import pytest
+
+from tests.serving import ROOT
+
+
+def started_by(mark: str) -> list[str]:
+    """Command lines of all processes with a mark in their environment."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("BENCH_OF_A_TEST") == mark:
+                found.append(" ".join(process.cmdline()))
+        except (psutil.Error, OSError):
+            continue
+    return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_bench_that_is_stopped_leaves_nothing_behind(number: signal.Signals) -> None:
+    mark = uuid.uuid4().hex
+    bench = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks", "--quick", "--only", "lean"],
+        cwd=ROOT,
+        env=os.environ | {"BENCH_OF_A_TEST": mark, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    with bench:
+        assert bench.stdout is not None
+        assert any(line.startswith("round 1") for line in bench.stdout)
+        assert any("service" in command for command in started_by(mark))
+        bench.send_signal(number)
+        bench.wait(60)
+    assert bench.returncode != 0
+    assert started_by(mark) == []
