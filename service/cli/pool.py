@@ -55,9 +55,11 @@ def in_order(
 
 
 def _cancel_what_waits(begun: Iterable[Future[Answer]]) -> None:
-    # From the last to the first: the threads take the first, so that no gap is left in between.
+    # From the last to the first that has begun. What stands before that one is done as well, though
+    # a thread that has taken it may not have begun: else it would be missing in between.
     for future in reversed(list(begun)):
-        future.cancel()
+        if not future.cancel():
+            break
 
 
 @contextmanager

@@ -1,8 +1,10 @@
+import itertools
 import os
 import signal
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 
 import pytest
 
@@ -56,6 +58,30 @@ def test_after_a_stop_what_was_begun_is_answered_and_nothing_else_begins() -> No
     assert answered == sorted(begun)
     assert answered == list(range(len(answered)))
     assert 6 <= len(answered) < 6 + 2 * AHEAD
+
+
+def test_what_a_thread_took_before_the_last_that_was_begun_is_answered_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stop = threading.Event()
+    taken = itertools.count()
+    begin = Future.set_running_or_notify_cancel
+
+    def begin_late(future: Future[int]) -> bool:
+        if next(taken) == 4:  # taken, but not begun until what is to be cancelled was
+            assert stop.wait(10)
+            time.sleep(0.1)
+        return begin(future)
+
+    def work(number: int) -> int:
+        if number == 5:
+            stop.set()
+        return number
+
+    monkeypatch.setattr(Future, "set_running_or_notify_cancel", begin_late)
+    answered = list(in_order(work, range(1000), threads=2, stop=stop))
+    assert 5 in answered
+    assert answered == list(range(len(answered)))
 
 
 def test_an_error_reaches_the_caller_and_ends_the_work() -> None:
