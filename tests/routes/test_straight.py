@@ -20,25 +20,30 @@ class Answer(BaseModel):
 
 async def greet(request: Request, response: Response) -> Answer:
     response.headers["Content-Language"] = "es"
+    for name in ("Accept", "Accept-Language"):
+        response.headers.append("Vary", name)
     return Answer(name=f"Año {request.method}")
 
 
-def app_with(kind: type[APIRoute], handler: Any = greet) -> FastAPI:
+def app_with(kind: type[APIRoute], handler: Any = greet, **given: Any) -> FastAPI:
     router = APIRouter(route_class=kind)
-    router.post("/greet", summary="Greet", responses={400: {"description": "No."}})(handler)
+    more: Any = {400: {"description": "No."}}
+    router.post("/greet", summary="Greet", responses=more, **given)(handler)
     app = FastAPI()
     app.include_router(router)
     return app
 
 
-async def test_it_answers_and_is_documented_as_any_route_of_fastapi() -> None:
-    straight, usual = app_with(StraightRoute), app_with(APIRoute)
+@pytest.mark.parametrize("given", [{}, {"status_code": 201}])
+async def test_it_answers_and_is_documented_as_any_route_of_fastapi(given: dict[str, Any]) -> None:
+    straight, usual = (app_with(kind, **given) for kind in (StraightRoute, APIRoute))
     answers = []
     for app in (straight, usual):
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             answers.append(await client.post("/greet", content=b"anything"))
     ours, theirs = answers
+    assert ours.status_code == theirs.status_code == given.get("status_code", 200)
     assert ours.content == theirs.content == '{"name":"Año POST","the value":null}'.encode()
     assert sorted(ours.headers.raw) == sorted(theirs.headers.raw)
     assert straight.openapi() == usual.openapi()
