@@ -17,7 +17,7 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 from service.errors import problem_response
-from service.middleware import REQUEST_ID_HEADER
+from service.middleware import LINGER_IDLE_SECONDS, REQUEST_ID_HEADER
 from service.refusals import MalformedRequestError
 from service.stages import Journal, opened
 
@@ -225,7 +225,19 @@ class GuardedProtocol(HttpToolsProtocol):
         head = b"".join((STATUS_LINE[answer.status_code], *lines, b"\r\n"))
         self.transport.write(head + bytes(answer.body))
         self.on_refusal(journal)
-        self.transport.close()
+        self._let_it_be_read()
+
+    def _let_it_be_read(self) -> None:
+        """Say no more, and end the connection when the client does, or soon.
+
+        Closing it with bytes unread would reset it, and the reset may overtake the answer.
+        """
+        if self._unanswered:  # for whoever is still at work on that request the client has gone
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self.flow.resume_reading()
+        self.transport.write_eof()
+        self.loop.call_later(LINGER_IDLE_SECONDS, self.transport.close)
 
     @staticmethod
     def on_refusal(journal: Journal) -> None:

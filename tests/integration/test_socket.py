@@ -272,6 +272,10 @@ class TestWrong:
     ) -> None:
         problem_in(service.talk(garbage), 400, "malformed_request")
 
+    def test_who_is_still_sending_can_read_the_answer(self, service: LiveService) -> None:
+        received = service.talk(b"GET / HTTP/1.1\r\nHost: x\r\nX-Endless: " + b"y" * 2 * MIB)
+        problem_in(received, 400, "malformed_request")
+
     @pytest.mark.parametrize("endless", [b"0\r\nX: ", b"5;x="], ids=["trailer", "extension"])
     def test_what_does_not_end_is_cut_off(self, service: LiveService, endless: bytes) -> None:
         head = upload_head("Transfer-Encoding: chunked") + endless
