@@ -38,7 +38,8 @@ GoldenKind = Literal["ramp", "checker", "chest"]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    # Built when first used: all but the manifest itself are only ever validated as parts of it.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
 
 class MemberEntry(_Part):
