@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 from rich.console import Console
 
 from benchmarks import report
+from benchmarks.bytecode import keep_bytecode
 from benchmarks.contenders import ROOT, Contender, Work, contenders
 from benchmarks.cores import shared_out
 from benchmarks.figures import Beside, Figures, Growth, Turn, typical
@@ -43,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     made_at, machine = datetime.now(UTC), describe()
     items = radiographs(options.images)
+    bytecode_kept = keep_bytecode()
     with tempfile.TemporaryDirectory(prefix="pneumonia-xray-bench-") as folder:
         bench, wish = _set_up(options, items, Path(folder))
         measured, unmeasured = _measure_all(_chosen(options), bench, *_how_often(options))
@@ -51,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     results = Results(
         made_at,
         machine,
-        _described(options, bench, items),
+        _described(options, bench, items, bytecode_kept),
         measured,
         unmeasured,
         side,
@@ -191,12 +193,15 @@ def _grow(bench: Bench, quick: bool) -> Growth | None:
         return None
 
 
-def _described(options: argparse.Namespace, bench: Bench, items: Sequence[Item]) -> list[str]:
+def _described(
+    options: argparse.Namespace, bench: Bench, items: Sequence[Item], bytecode_kept: bool
+) -> list[str]:
     sizes = sorted(len(item.data) for item in items)
     what = "radiographs of a folder" if options.images else "synthetic chests of 1416x800 pixels"
     own = "cores of its own" if set(bench.client_cores) - set(bench.cores) else "the same cores"
     manifest = bench.manifest
     starts, rounds = _how_often(options)
+    bytecode = "kept before, as in the image" if bytecode_kept else "made anew by each"
     return [
         f"bundle {manifest.name} {manifest.version}, graph {bench.work.precision}",
         f"{len(items)} {what}, {sizes[len(sizes) // 2] // 1000} kB each (median)",
@@ -204,9 +209,10 @@ def _described(options: argparse.Namespace, bench: Bench, items: Sequence[Item])
         "Keras networks; LitServe and BentoML: the same graph, one worker for each core or one "
         "worker with a thread for each",
         f"each contender on {bench.work.cores} cores; the client, a process of its own, on {own}",
-        f"first answers: medians of {starts} starts, all contenders in turn; the rest: medians of "
-        f"{rounds} rounds, in each of which every contender is asked for {bench.seconds:g} s by 1 "
-        f"client, then as long by {CROWD}, and stands still while others are (SIGSTOP)",
+        f"first answers: medians of {starts} starts, all contenders in turn, Python's bytecode "
+        f"{bytecode}; the rest: medians of {rounds} rounds, in each of which every contender is "
+        f"asked for {bench.seconds:g} s by 1 client, then as long by {CROWD}, and stands still "
+        "while others are (SIGSTOP)",
     ]
 
 
