@@ -16,8 +16,8 @@ def models_built_when_used() -> Iterator[None]:
 
     FastAPI declares forty models of an OpenAPI document, which nobody needs before somebody asks
     for one. To build them all takes a tenth of the start. It is pydantic's own ``defer_build``, set
-    for everything as it cannot be for the models of others; a model with a setting of its own keeps
-    that, and so does what other threads declare in it.
+    at the root of all models as it cannot be set for those of others. What other threads declare
+    meanwhile waits for its first use as well; a model with a setting of its own keeps that.
     """
     config = BaseModel.model_config
     before = config.get("defer_build", False)

@@ -60,12 +60,11 @@ def test_models_are_built_as_ever_after_an_import_that_failed() -> None:
 
 
 DOCUMENT = """
-import sys
+import json, sys
 from service.settings import Settings
 {before}
 from service.app import create_app
 document = create_app(Settings(), load=lambda: None).openapi()
-import json
 print("pydantic.v1.main" in sys.modules)
 print(json.dumps(document, sort_keys=True))
 """
@@ -87,9 +86,8 @@ def test_the_document_of_the_service_is_the_same_without_the_old_pydantic() -> N
 
 
 LAUNCHED = """
-import os, sys
+import builtins, sys
 from service import launch as module
-from service import ahead
 from service.settings import Settings
 
 def serve(settings, *, load):
@@ -98,7 +96,6 @@ def serve(settings, *, load):
     print("pydantic.v1.main" in sys.modules, OpenAPI.__pydantic_complete__)
     print(Screened.__pydantic_complete__)
 
-import builtins
 usual = builtins.__import__
 
 def importing(name, *rest):

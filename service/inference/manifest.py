@@ -38,7 +38,7 @@ GoldenKind = Literal["ramp", "checker", "chest"]
 
 
 class _Part(BaseModel):
-    # Built when first used: all but the manifest itself are only ever validated as parts of it.
+    # Built when first used: to serve, only the manifest itself is, and the others as parts of it.
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
 
