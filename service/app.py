@@ -86,12 +86,12 @@ def create_app(
     )
     app.state.services = services
     errors.install(app)
-    # The router tries them in this order: what is asked for most comes first.
+    # The router tries them in this order: what is asked for most comes first. As routers that are
+    # included, each would be searched twice for each request.
     parts = (predict, explain, report, preview, health, metrics, model, page, docs)
-    for part in parts:
-        app.include_router(part.router)
+    app.router.routes[:0] = chain.from_iterable(part.router.routes for part in parts)
     docs.mount_assets(app)
-    names = RouteNames(chain(app.routes, *(part.router.routes for part in parts)))
+    names = RouteNames(app.routes)
     # The last one added is the outermost.
     app.add_middleware(HeadAsGet)
     keys = Keys(key.get_secret_value() for key in settings.api_keys)

@@ -16,7 +16,7 @@ from service.routes.documentation import (
     problems,
 )
 from service.routes.straight import StraightRoute
-from service.schemas import Batch, BatchError, BatchVerdict, Screened
+from service.schemas import Batch, BatchError, BatchVerdict, Screened, screened_json
 from service.uploads import MAX_BATCH_FILES, received_form
 
 router = APIRouter(tags=["screening"], route_class=StraightRoute)
@@ -26,6 +26,7 @@ BATCH_FIELDS = frozenset({b"files", b"file"})
 
 @router.post(
     "/predict",
+    response_model=Screened,
     summary="Screen one chest X-ray",
     response_description="The verdict.",
     responses={
@@ -41,7 +42,7 @@ BATCH_FIELDS = frozenset({b"files", b"file"})
 async def predict(
     request: Request,
     response: Response,
-) -> Screened:
+) -> bytes:
     """Send one radiograph in the form field `file`; the answer says how probable pneumonia is.
 
     This supports a decision; it is not a diagnosis.
@@ -52,11 +53,12 @@ async def predict(
         [data] = upload.files
         work = services.admission.run(partial(visit.screening.screen, data))
         verdict = await unless_gone(request, work)
-    return Screened.from_verdict(verdict, visit.request_id, visit.language)
+    return screened_json(verdict, visit.request_id, visit.language)
 
 
 @router.post(
     "/predict/batch",
+    response_model=Batch,
     summary="Screen several chest X-rays",
     response_description="A verdict or a problem for each file, in the order of the upload.",
     responses={
@@ -73,7 +75,7 @@ async def predict(
 async def predict_batch(
     request: Request,
     response: Response,
-) -> Batch:
+) -> bytes:
     """Send up to 32 radiographs, each in a form field `files`.
 
     A file that cannot be read has its problem in its place, and the others their verdicts: the
@@ -86,7 +88,7 @@ async def predict_batch(
             [partial(visit.screening.screen, data) for data in upload.files]
         )
         outcomes = await unless_gone(request, work)
-    return Batch(
+    batch = Batch(
         results=[
             BatchError(index=index, error=problem_of(outcome, request_id, language))
             if isinstance(outcome, Exception)
@@ -97,3 +99,4 @@ async def predict_batch(
         ],
         request_id=request_id,
     )
+    return batch.model_dump_json().encode()
