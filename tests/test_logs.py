@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -60,6 +61,15 @@ class TestLines:
             "message": "two\nlines",
             "status": 200,
         }
+
+    @pytest.mark.parametrize(
+        "value", ["ñ \u2028 \U0001fac1", "half a character: \udc80", Path("/m")]
+    )
+    def test_a_line_of_json_is_ascii_whatever_it_tells(self, value: object) -> None:
+        line = JsonLines().format(record(fields={"value": value}))
+        assert line.isascii()
+        assert json.loads(line)["value"] == str(value)
+        assert ", " not in line.replace(str(value), "")
 
     def test_a_line_of_text_says_the_same(self) -> None:
         fields = {"status": 200, "ms": {"decode": 1.5, "total": 2.0}, "images": [{"verdict": None}]}
