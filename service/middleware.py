@@ -3,8 +3,8 @@
 import asyncio
 import hashlib
 import logging
+import os
 import re
-import uuid
 from collections.abc import Sequence
 from typing import Final
 
@@ -48,12 +48,15 @@ class RequestId:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        offered = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
+        offered = Headers(scope=scope).get(REQUEST_ID_HEADER)
         # Anything else could carry line breaks or a patient's name into logs and answers.
-        request_id = offered if _SAFE_REQUEST_ID.fullmatch(offered) else uuid.uuid4().hex
+        if offered and _SAFE_REQUEST_ID.fullmatch(offered):
+            request_id, log_id = offered, log_id_of(offered)
+        else:
+            request_id = log_id = drawn_id()
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
-        state["log_id"] = log_id_of(request_id)
+        state["log_id"] = log_id
 
         async def send_named(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -63,8 +66,13 @@ class RequestId:
         await self.app(scope, receive, send_named)
 
 
+def drawn_id() -> str:
+    """A request id that nobody has had: 32 hexadecimal digits."""
+    return os.urandom(16).hex()
+
+
 def log_id_of(request_id: str) -> str:
-    """What the log calls a request: its id, or the id's digest where a person may have chosen it.
+    """What the log calls a request: its client's id, or a digest where a person may have chosen it.
 
     An id that a client made up can be a patient's name or number. One that is a UUID or 32
     hexadecimal digits was drawn by a machine.
@@ -196,9 +204,11 @@ class LingeringClose:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection, as ASGI defines it."""
-        if scope["type"] == "http" and _announces_body(Headers(scope=scope)):
-            exchange = _Exchange(Headers(scope=scope), receive, send)
-            receive, send = exchange.receive, exchange.send
+        if scope["type"] == "http":
+            headers = Headers(scope=scope)
+            if _announces_body(headers):
+                exchange = _Exchange(headers, receive, send)
+                receive, send = exchange.receive, exchange.send
         await self.app(scope, receive, send)
 
 

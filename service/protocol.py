@@ -5,7 +5,6 @@ millisecond of every request, its code cold after each inference.
 """
 
 import asyncio
-import uuid
 from typing import Any, ClassVar, Final
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
@@ -17,7 +16,7 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 from service.errors import problem_response
-from service.middleware import LINGER_IDLE_SECONDS, REQUEST_ID_HEADER
+from service.middleware import LINGER_IDLE_SECONDS, REQUEST_ID_HEADER, drawn_id
 from service.refusals import MalformedRequestError
 from service.stages import Journal, opened
 
@@ -60,6 +59,42 @@ class UnhurriedFlow(FlowControl):
         if self._ahead and more:
             super().pause_reading()
         self._ahead = False
+
+
+class JoinedHead:
+    """What one answer is written to: its head waits for the first piece of its body.
+
+    ASGI wants it so, and it is one system call and one packet less. uvicorn writes them one by one.
+
+    Args:
+        transport: The connection.
+    """
+
+    __slots__ = ("_head", "_transport")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._head: bytes | None = None  # empty when it was sent
+
+    def write(self, data: bytes) -> None:
+        """Send a piece of the answer, or keep it if it is the head."""
+        if self._head is None and not data.startswith(b"HTTP/1.1 100 "):
+            self._head = data
+            return
+        if self._head:
+            data = self._head + data
+            self._head = b""
+        self._transport.write(data)
+
+    def close(self) -> None:
+        """End the connection after what was written."""
+        if self._head:
+            self.write(b"")
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        """Whether the connection is at its end."""
+        return self._transport.is_closing()
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -125,6 +160,8 @@ class GuardedProtocol(HttpToolsProtocol):
             self._offered = True
             return
         super().on_headers_complete()
+        if self.scope["method"] != "HEAD":  # whose answer has no body that its head could wait for
+            self.cycle.transport = JoinedHead(self.transport)  # type: ignore[assignment]
         self._unanswered += 1
         self._in_head = False
         self._got_on = True
@@ -208,7 +245,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._head_done()
 
     def _refuse(self) -> None:
-        request_id = uuid.uuid4().hex
+        request_id = drawn_id()
         journal = Journal(request_id)
         error = MalformedRequestError("The request is not valid HTTP and was not read.")
         with opened(journal):

@@ -21,11 +21,14 @@ class Connection(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.sent = b""
+        self.writes = 0
         self.stops = 0
         self.reading = True
+        self.closed = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.sent += bytes(data)
+        self.writes += 1
 
     def pause_reading(self) -> None:
         assert self.reading
@@ -40,7 +43,7 @@ class Connection(asyncio.Transport):
         return False
 
     def close(self) -> None:
-        raise AssertionError
+        self.closed = True
 
 
 class Reader:
@@ -114,3 +117,67 @@ async def test_a_client_that_sends_requests_ahead_is_stopped_until_its_first_is_
     await until(lambda: connection.sent.endswith(b"\n1\n"))
     assert b"100000\n" in connection.sent
     assert connection.reading
+
+
+async def test_the_head_of_an_answer_is_sent_with_its_body() -> None:
+    app = Reader()
+    connection, receive = connected(app)
+    app.may.set()
+    for number in range(1, 3):
+        receive(request(1) + b"x")
+        await until(lambda: connection.sent.endswith(b"\n1\n"))
+        assert connection.writes == number
+        assert connection.sent.startswith(b"HTTP/1.1 200 OK\r\n")
+        connection.sent = b""
+
+
+async def test_the_head_of_an_answer_without_a_body_does_not_wait() -> None:
+    app = Reader()
+    connection, receive = connected(app)
+    app.may.set()
+    receive(b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n")
+    await until(lambda: connection.sent.endswith(b"\r\n\r\n"))
+    assert b"content-length: 2" in connection.sent
+
+
+async def test_who_waits_to_be_told_to_continue_is_told_at_once() -> None:
+    app = Reader()
+    connection, receive = connected(app)
+    app.may.set()
+    receive(request(1)[:-2] + b"Expect: 100-continue\r\n\r\n")
+    await until(lambda: connection.writes == 1)
+    assert connection.sent == b"HTTP/1.1 100 Continue\r\n\r\n"
+    receive(b"x")
+    await until(lambda: connection.sent.endswith(b"\n1\n"))
+    assert connection.writes == 2
+
+
+async def test_pieces_of_a_body_are_sent_as_they_come_and_the_head_with_the_first() -> None:
+    go_on = asyncio.Event()
+
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for piece in (b"one", b"", b"two"):
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await go_on.wait()
+        await send({"type": "http.response.body", "body": b""})
+
+    connection, receive = connected(app)
+    receive(request(0))
+    await until(lambda: connection.writes == 1)
+    assert connection.sent.endswith(b"\r\n\r\n3\r\none\r\n")
+    go_on.set()
+    await until(lambda: connection.sent.endswith(b"3\r\ntwo\r\n0\r\n\r\n"))
+
+
+async def test_an_answer_that_breaks_off_after_its_head_is_ended() -> None:
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        headers = [(b"content-length", b"5")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        raise RuntimeError
+
+    connection, receive = connected(app)
+    receive(request(0))
+    await until(lambda: connection.closed)
+    assert connection.sent.endswith(b"content-length: 5\r\n\r\n")
+    assert connection.writes == 1
