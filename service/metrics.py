@@ -6,6 +6,7 @@ without end.
 """
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 
 from prometheus_client import (
     CollectorRegistry,
@@ -55,22 +56,34 @@ class Metrics:
         # When each series began would double the lines, and nobody asks for it here.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = registry = CollectorRegistry()
-        self._requests = Counter(
-            "xray_requests", "Requests answered.", ("route", "method", "status"), registry=registry
+        # ``cache``: to find a series by its labels takes longer than to count in it.
+        self._requests = cache(
+            Counter(
+                "xray_requests",
+                "Requests answered.",
+                ("route", "method", "status"),
+                registry=registry,
+            ).labels
         )
         self._in_flight = Gauge("xray_requests_in_flight", "Requests now.", registry=registry)
-        self._problems = Counter(
-            "xray_problems", "Problems answered, by their code.", ("code",), registry=registry
+        self._problems = cache(
+            Counter(
+                "xray_problems", "Problems answered, by their code.", ("code",), registry=registry
+            ).labels
         )
-        self._verdicts = Counter(
-            "xray_verdicts", "Radiographs screened.", ("predicted_class",), registry=registry
+        self._verdicts = cache(
+            Counter(
+                "xray_verdicts", "Radiographs screened.", ("predicted_class",), registry=registry
+            ).labels
         )
-        self._total = Histogram(
-            "xray_request_seconds",
-            "From a request's first byte to its answer's.",
-            ("route",),
-            buckets=BUCKETS_S,
-            registry=registry,
+        self._total = cache(
+            Histogram(
+                "xray_request_seconds",
+                "From a request's first byte to its answer's.",
+                ("route",),
+                buckets=BUCKETS_S,
+                registry=registry,
+            ).labels
         )
         stage_seconds = Histogram(
             "xray_stage_seconds",
@@ -83,7 +96,7 @@ class Metrics:
         self._stages = {stage: stage_seconds.labels(stage) for stage in STAGES}
         self._loader = loader
         for code in sorted(codes):
-            self._problems.labels(code)
+            self._problems(code)
         registry.register(_State(version, admission, memory, loader))
         ProcessCollector(registry=registry)
 
@@ -98,16 +111,16 @@ class Metrics:
 
     def count(self, journal: Journal) -> None:
         """Count what happened in a request that never was in flight, such as one not HTTP."""
-        self._requests.labels(journal.route, journal.method, str(journal.status)).inc()
+        self._requests(journal.route, journal.method, str(journal.status)).inc()
         if journal.total_s is not None:
-            self._total.labels(journal.route).observe(journal.total_s)
+            self._total(journal.route).observe(journal.total_s)
         for lap in tuple(journal.laps):
             self._stages[lap.stage].observe(lap.seconds)
         for code in tuple(journal.problems):
-            self._problems.labels(code).inc()
+            self._problems(code).inc()
         for image in tuple(journal.images):
             if image.predicted_class is not None:
-                self._verdicts.labels(image.predicted_class).inc()
+                self._verdicts(image.predicted_class).inc()
 
     def render(self) -> bytes:
         """Everything, in the text format of Prometheus."""
@@ -115,7 +128,7 @@ class Metrics:
         if screening is not None:  # the classes start at 0 as soon as they are known
             labels = screening.ensemble.bundle.manifest.labels
             for label in (labels.negative, labels.positive):
-                self._verdicts.labels(label)
+                self._verdicts(label)
         return generate_latest(self._registry)
 
 

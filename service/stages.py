@@ -5,9 +5,7 @@ Where none is open, as on the command line, marking a stage costs next to nothin
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, Literal
@@ -101,20 +99,31 @@ class Journal:
         ordered: dict[str, float] = {stage: sums[stage] for stage in STAGES if stage in sums}
         if self.total_s is not None:
             ordered["total"] = self.total_s
-        return {name: round(seconds * 1e3, 1) for name, seconds in ordered.items()}
+        # With a number of decimals ``round`` writes each figure out in decimal and reads it again.
+        return {name: round(seconds * 1e4) / 10 for name, seconds in ordered.items()}
 
 
 _current: ContextVar[Journal | None] = ContextVar("journal", default=None)
 
 
-@contextmanager
-def opened(journal: Journal) -> Iterator[None]:
-    """Have what happens in this context written to a journal."""
-    token = _current.set(journal)
-    try:
-        yield
-    finally:
-        _current.reset(token)
+class opened:  # noqa: N801 - as ``stage``
+    """Has what happens in this context written to a journal."""
+
+    __slots__ = ("_journal", "_token")
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def __enter__(self) -> None:
+        self._token: Token[Journal | None] = _current.set(self._journal)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        _current.reset(self._token)
 
 
 class stage:  # noqa: N801 - it reads as the statement that it is: ``with stage("decode"):``
