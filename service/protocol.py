@@ -19,6 +19,7 @@ from service.errors import problem_response
 from service.middleware import LINGER_IDLE_SECONDS, REQUEST_ID_HEADER, drawn_id
 from service.refusals import MalformedRequestError
 from service.stages import Journal, opened
+from service.uploads import BODY_IS_HERE
 
 MAX_PENDING_BYTES: Final = 16 * 1024
 """What may arrive without an end to it: of a request's head, of a chunk's, of the trailers."""
@@ -176,6 +177,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._offered:
             return
         super().on_message_complete()
+        self.scope["state"][BODY_IS_HERE] = True
         self._in_head = True
         self._got_on = True
 

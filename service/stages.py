@@ -8,7 +8,7 @@ import time
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 Stage = Literal["upload", "queue", "decode", "prepare", "inference"]
 
@@ -21,8 +21,7 @@ CLIENT_GONE: Final = 499
 """Status of a request that nobody was left to answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lap:
+class Lap(NamedTuple):
     """One stage that ended.
 
     Attributes:

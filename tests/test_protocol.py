@@ -8,6 +8,7 @@ from starlette.types import Message, Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from service.protocol import GuardedProtocol
+from service.uploads import BODY_IS_HERE
 
 pytestmark = pytest.mark.anyio
 
@@ -181,3 +182,27 @@ async def test_an_answer_that_breaks_off_after_its_head_is_ended() -> None:
     await until(lambda: connection.closed)
     assert connection.sent.endswith(b"content-length: 5\r\n\r\n")
     assert connection.writes == 1
+
+
+async def test_an_application_is_told_before_it_waits_which_bodies_are_here() -> None:
+    seen: list[tuple[str, bool]] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        while True:
+            here = BODY_IS_HERE in scope["state"]
+            message = await receive()
+            seen.append((scope["path"], here))
+            if not message["more_body"]:
+                break
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    def asking(path: bytes) -> bytes:
+        return request(4).replace(b"POST /", b"POST /" + path)
+
+    connection, receive = connected(app)
+    receive(asking(b"whole") + b"body" + asking(b"ahead") + b"bo")
+    await until(lambda: len(seen) == 2)
+    receive(b"dy")
+    await until(lambda: connection.writes == 2)
+    assert seen == [("/whole", True), ("/ahead", False), ("/ahead", False)]

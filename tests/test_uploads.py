@@ -15,7 +15,7 @@ from service.refusals import (
     UploadsFullError,
     UploadTooSlowError,
 )
-from service.uploads import UploadLimits, UploadMemory, received_form
+from service.uploads import BODY_IS_HERE, UploadLimits, UploadMemory, received_form
 from tests.serving import FORM_TYPE, form, part
 
 pytestmark = pytest.mark.anyio
@@ -127,6 +127,18 @@ class TestReceivedForm:
         monkeypatch.setattr(uploads, "START_SECONDS", 0.05)
         with pytest.raises(UploadTooSlowError):
             await files_of(Upload(*[b"\r"] * 1000, pause_s=0.01))
+
+    async def test_time_is_limited_only_while_there_is_something_to_wait_for(self) -> None:
+        limits = UploadLimits(
+            files=1, file_bytes=1000, total_bytes=1000, seconds=0.001, bytes_per_second=1
+        )
+        upload = Upload(form(part(b"image")), pause_s=0.05)
+        upload.request.scope["state"] = {BODY_IS_HERE: True}
+        assert await files_of(upload, limits) == [b"image"]
+        late = Upload(form(part(b"image")), pause_s=0.05)
+        late.request.scope["state"] = {}
+        with pytest.raises(UploadTooSlowError):
+            await files_of(late, limits)
 
     async def test_an_upload_that_is_fast_enough_is_waited_for(
         self, monkeypatch: pytest.MonkeyPatch

@@ -1,7 +1,7 @@
 """What handlers need of the application."""
 
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
 from fastapi import Depends, Request, Response
 
@@ -44,8 +44,7 @@ ScreeningDep = Annotated[Screening, Depends(_screening)]
 """The model, or 503 while there is none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
+class Visit(NamedTuple):
     """What handlers of uploads need.
 
     Attributes:
