@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from itertools import chain
+from typing import Any
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from service import __version__, errors
 from service.access import ApiKeys, Keys, document_keys
@@ -45,6 +47,21 @@ LAST_WORK_S = 1.0
 """How long work that nobody waits for any more is waited for when the service ends."""
 
 
+class Application(FastAPI):
+    """FastAPI, with nothing around the outermost of the service's own middleware."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """See ``Starlette``; leaves out what the service has of its own.
+
+        FastAPI answers errors that nobody foresaw, tells a collector of them and limits bodies.
+        Here that is for ``UnforeseenErrors``, ``service.tracing`` and ``service.uploads``.
+        """
+        app: Any = super().build_middleware_stack()
+        while not isinstance(app, RequestId):
+            app = app.app
+        return app
+
+
 def create_app(
     settings: Settings | None = None, *, load: Callable[[], Ensemble] | None = None
 ) -> FastAPI:
@@ -67,7 +84,7 @@ def create_app(
             await services.admission.close(LAST_WORK_S)
             services.observer.close()
 
-    app = FastAPI(
+    app = Application(
         title="pneumonia-xray",
         version=__version__,
         description=DESCRIPTION,

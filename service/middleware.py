@@ -21,6 +21,7 @@ from service.texts import negotiated
 log = logging.getLogger(__name__)
 
 REQUEST_ID_HEADER: Final = "X-Request-ID"
+_REQUEST_ID_NAME: Final = REQUEST_ID_HEADER.lower().encode()
 _SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _MACHINE_MADE_ID = re.compile(
     r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE
@@ -60,7 +61,8 @@ class RequestId:
 
         async def send_named(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id
+                named = (_REQUEST_ID_NAME, request_id.encode())
+                message["headers"] = [*message["headers"], named]
             await send(message)
 
         await self.app(scope, receive, send_named)

@@ -118,10 +118,10 @@ class Observing:
         async def send_timed(message: Message) -> None:
             if message["type"] == "http.response.start":
                 journal.answered(message["status"])
-                headers = MutableHeaders(scope=message)
-                headers["Server-Timing"] = server_timing(journal)
+                timing = (b"server-timing", server_timing(journal).encode())
+                message["headers"] = [*message["headers"], timing]
                 if self._draining():
-                    headers["Connection"] = "close"
+                    MutableHeaders(scope=message)["Connection"] = "close"
             await send(message)
 
         self._observer.begun()

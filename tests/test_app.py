@@ -6,6 +6,7 @@ import pytest
 
 from service.app import create_app, make_services
 from service.inference import BundleError, Ensemble
+from service.middleware import RequestId
 from service.settings import Settings
 from tests.fake_engine import FakeEngine, fake_ensemble
 from tests.serving import assert_problem, client_of, radiograph
@@ -106,3 +107,22 @@ def test_limits_on_uploads_follow_the_settings() -> None:
     services = make_services(Settings(max_upload_mib=2, max_batch_mib=5), fake_ensemble)
     assert (services.single.files, services.single.file_bytes) == (1, 2 * 1024**2)
     assert (services.batch.files, services.batch.total_bytes) == (32, 5 * 1024**2)
+
+
+def test_nothing_stands_before_the_services_own_middleware() -> None:
+    assert isinstance(
+        create_app(Settings(), load=fake_ensemble).build_middleware_stack(), RequestId
+    )
+
+
+async def test_what_fails_inside_of_it_is_answered_by_it() -> None:
+    app = create_app(Settings(), load=fake_ensemble)
+
+    async def fail() -> None:
+        raise ZeroDivisionError
+
+    app.add_api_route("/fail", fail)
+    async with client_of(app) as client:
+        answer = await client.get("/fail")
+        assert_problem(answer, 500, "internal_error")
+        assert answer.headers["x-request-id"] == answer.json()["request_id"]
