@@ -116,12 +116,7 @@ class opened:  # noqa: N801 - as ``stage``
     def __enter__(self) -> None:
         self._token: Token[Journal | None] = _current.set(self._journal)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         _current.reset(self._token)
 
 

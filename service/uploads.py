@@ -84,7 +84,7 @@ class UploadMemory:
 class received_form:  # noqa: N801 - it reads as what it is: ``async with received_form(...) as``
     """A whole upload; its memory counts as taken until the context is left.
 
-    A class, since a generator as a context takes a fiftieth of what HTTP takes in all.
+    A class: a generator as a context is more to go through for each request.
 
     Args:
         request: Its headers are read, and its body.
