@@ -4,7 +4,7 @@ import sys
 
 from pydantic import ValidationError
 
-from service.launch import launch
+from service.server.launch import launch
 from service.settings import Settings, complaints
 
 

@@ -1,173 +1,168 @@
-"""One table from exception to status, and RFC 9457 problem+json for every error.
+"""Why a request is not served: one exception for each reason, in words for the person who sent it.
 
-No answer shows a path, a trace, a library's message or anything of the request's content.
+What is wrong with the *image* is said by ``service.imaging.errors``. The statuses that go with
+these classes are in ``service.api.problems``.
 """
 
-from collections.abc import Mapping
-from typing import Final
-
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field
-from starlette.exceptions import HTTPException
-from starlette.responses import Response
-
-from service import imaging, refusals
-from service.inference import BundleError, NotExplainableError
-from service.stages import note_problem
-from service.texts import Language, negotiated, texts
-
-MEDIA_TYPE: Final = "application/problem+json"
-TYPE_PREFIX: Final = "urn:problem-type:pneumonia-xray:"
+from typing import ClassVar
 
 
-class Problem(BaseModel):
-    """What went wrong, as RFC 9457 problem details."""
+class RefusalError(Exception):
+    """A request that is not served.
 
-    model_config = ConfigDict(extra="forbid")
+    Attributes:
+        code: Stable name of the reason, for programs.
+        message: One sentence for people. It holds nothing of the request's content.
+        retry_after_s: Whole seconds after which the same request may succeed; None if it will not.
+    """
 
-    type: str = Field(
-        description="Identifies the kind of problem; ends in `code`.",
-        examples=[TYPE_PREFIX + "corrupt_image"],
-    )
-    title: str = Field(
-        description="Short name of the problem, the same each time.", examples=["Corrupt image"]
-    )
-    status: int = Field(
-        ge=400, le=599, description="The HTTP status of the answer.", examples=[422]
-    )
-    detail: str = Field(
-        description="One sentence for the person who sent the request.",
-        examples=["The image is damaged or cut short. Please export it again."],
-    )
-    code: str = Field(
-        description="Stable name of the reason, for programs.", examples=["corrupt_image"]
-    )
-    request_id: str = Field(
-        description="Name of this request; also in the header X-Request-ID.",
-        examples=["5f2b8a0c9d3e4f61a7b8c9d0e1f20314"],
-    )
+    code: ClassVar[str] = "refused"
+
+    def __init__(self, message: str, *, retry_after_s: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.retry_after_s = retry_after_s
 
 
-PROBLEMS: Final[Mapping[type[Exception], tuple[int, str]]] = {
-    refusals.MalformedRequestError: (400, "Not valid HTTP"),
-    refusals.NotMultipartError: (400, "Not a file upload"),
-    refusals.MalformedMultipartError: (400, "Malformed upload"),
-    refusals.MissingFileError: (400, "No file in the upload"),
-    refusals.SeveralFilesError: (400, "Several files where one is expected"),
-    refusals.TooManyFilesError: (400, "Too many files"),
-    refusals.UnauthorizedError: (401, "Key missing or not valid"),
-    refusals.NotFoundError: (404, "Nothing at this address"),
-    refusals.MethodNotAllowedError: (405, "Method not allowed"),
-    refusals.UploadTooSlowError: (408, "Upload too slow"),
-    refusals.FileTooLargeError: (413, "Upload too large"),
-    imaging.UnsupportedFormatError: (415, "Not an image format that is read here"),
-    refusals.EmptyFileError: (422, "Empty file"),
-    imaging.CorruptImageError: (422, "Corrupt image"),
-    imaging.TooManyPixelsError: (422, "Too many pixels"),
-    imaging.SeveralFramesError: (422, "Several frames"),
-    imaging.UnusableRadiographError: (422, "Not a usable radiograph"),
-    imaging.ImagingError: (422, "Unreadable image"),
-    refusals.NotExplainableError: (422, "No map for this model"),
-    refusals.InvalidFieldError: (422, "Invalid form field"),
-    refusals.InvalidRequestError: (422, "Invalid request"),
-    refusals.ClientGoneError: (499, "Client closed the connection"),
-    refusals.InternalError: (500, "Internal error"),
-    refusals.QueueFullError: (503, "Queue full"),
-    refusals.WaitTooLongError: (503, "Waited too long"),
-    refusals.UploadsFullError: (503, "Too many uploads at once"),
-    refusals.ShuttingDownError: (503, "Shutting down"),
-    refusals.ModelNotReadyError: (503, "Model not ready"),
-    refusals.ModelUnavailableError: (503, "Model unavailable"),
-    refusals.OutOfMemoryError: (503, "Out of memory"),
-}
+class NotFoundError(RefusalError):
+    """No route of that path."""
 
-CODES: Final = frozenset(kind.code for kind in PROBLEMS)  # type: ignore[attr-defined]
-"""Every reason that an answer may give."""
+    code = "not_found"
 
 
-def problem_of(error: Exception, request_id: str, language: Language = "en") -> Problem:
-    """Describe an exception to the client, by the table, and in another language if asked for."""
-    known = _presentable(error)
-    note_problem(known.code)
-    status, title = _row(type(known))
-    detail = known.message
-    if language != "en":
-        told = texts(language)["problems"]
-        title = told[f"{known.code}.title"]
-        detail = told[f"{known.code}.detail"].format(detail=detail)
-    return Problem(
-        type=TYPE_PREFIX + known.code,
-        title=title,
-        status=status,
-        detail=detail,
-        code=known.code,
-        request_id=request_id,
-    )
+class MethodNotAllowedError(RefusalError):
+    """A route of that path, but not for that method."""
+
+    code = "method_not_allowed"
 
 
-def problem_response(error: Exception, request_id: str, language: Language = "en") -> Response:
-    """The answer that an exception becomes, with Retry-After and Allow where they belong."""
-    problem = problem_of(error, request_id, language)
-    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
-    headers["Content-Language"] = language
-    retry_after_s = getattr(_presentable(error), "retry_after_s", None)
-    if retry_after_s is not None:
-        headers["Retry-After"] = str(retry_after_s)
-    return Response(problem.model_dump_json(), problem.status, headers, MEDIA_TYPE)
+class MalformedRequestError(RefusalError):
+    """What came over the connection is not HTTP."""
+
+    code = "malformed_request"
 
 
-def install(app: FastAPI) -> None:
-    """Answer every foreseen exception of the application by the table."""
+class InvalidRequestError(RefusalError):
+    """A request that the web framework would not take, for whatever other reason."""
 
-    async def answer(request: Request, error: Exception) -> Response:
-        language = negotiated(request.headers.get("accept-language"))
-        return problem_response(error, request.state.request_id, language)
-
-    foreseen = (BundleError, NotExplainableError, MemoryError, HTTPException)
-    for kind in (*PROBLEMS, *foreseen, RequestValidationError):
-        app.add_exception_handler(kind, answer)
+    code = "invalid_request"
 
 
-def _row(kind: type[Exception]) -> tuple[int, str]:
-    """The table's row for a class or the nearest class above it."""
-    return next(PROBLEMS[ancestor] for ancestor in kind.__mro__ if ancestor in PROBLEMS)
+class InternalError(RefusalError):
+    """Stands for any exception that nobody foresaw: a bug."""
+
+    code = "internal_error"
 
 
-def _presentable(error: Exception) -> refusals.RefusalError | imaging.ImagingError:
-    """The error itself when its message was written for clients, else one that stands for it."""
-    match error:
-        case imaging.ImagingError() | refusals.RefusalError():
-            return error
-        case BundleError():  # a network gave no probability for this very image
-            return refusals.ModelUnavailableError(error.message, retry_after_s=60)
-        case NotExplainableError():
-            return refusals.NotExplainableError(error.message)
-        case MemoryError():
-            return refusals.OutOfMemoryError(
-                "The service is short of memory at the moment. Please try again shortly.",
-                retry_after_s=5,
-            )
-        case HTTPException() | RequestValidationError():
-            return _of_framework(error)
-        case _:
-            return refusals.InternalError(
-                "Something went wrong inside the service. The radiograph was not screened."
-            )
+class OutOfMemoryError(RefusalError):
+    """There was not enough memory for the work."""
+
+    code = "out_of_memory"
 
 
-def _of_framework(error: HTTPException | RequestValidationError) -> refusals.RefusalError:
-    """What stands for the framework's own errors, whose text may repeat the request."""
-    match error:
-        case HTTPException(status_code=404):
-            return refusals.NotFoundError(
-                "There is nothing at this address; /docs lists what is served."
-            )
-        case HTTPException(status_code=405):
-            return refusals.MethodNotAllowedError(
-                "This address does not answer that method; /docs lists those it does."
-            )
-        case _:
-            return refusals.InvalidRequestError(
-                "The request is not of the form that /docs describes."
-            )
+class UnauthorizedError(RefusalError):
+    """The service takes requests with a key only, and this one has none that it knows."""
+
+    code = "unauthorized"
+
+
+class NotMultipartError(RefusalError):
+    """The request is no multipart/form-data upload."""
+
+    code = "not_multipart"
+
+
+class MalformedMultipartError(RefusalError):
+    """The upload contradicts the multipart format or breaks off."""
+
+    code = "malformed_multipart"
+
+
+class MissingFileError(RefusalError):
+    """The upload is in order but has no part of the expected name."""
+
+    code = "missing_file"
+
+
+class SeveralFilesError(RefusalError):
+    """More than one file where the verdict is about one."""
+
+    code = "several_files"
+
+
+class InvalidFieldError(RefusalError):
+    """A text field of the form that is too long, sent twice, or no text."""
+
+    code = "invalid_field"
+
+
+class NotExplainableError(RefusalError):
+    """The networks that answer allow no class activation map."""
+
+    code = "not_explainable"
+
+
+class UploadTooSlowError(RefusalError):
+    """The upload took longer, or came more slowly, than is waited for."""
+
+    code = "upload_too_slow"
+
+
+class FileTooLargeError(RefusalError):
+    """A file, or the whole upload, has more bytes than are accepted."""
+
+    code = "too_large"
+
+
+class TooManyFilesError(RefusalError):
+    """More files than one batch may hold."""
+
+    code = "too_many_files"
+
+
+class EmptyFileError(RefusalError):
+    """A file of zero bytes."""
+
+    code = "empty_file"
+
+
+class ClientGoneError(RefusalError):
+    """The client closed the connection; nobody is left to read an answer."""
+
+    code = "client_gone"
+
+
+class QueueFullError(RefusalError):
+    """Every inference thread is busy and every waiting place is taken."""
+
+    code = "queue_full"
+
+
+class WaitTooLongError(RefusalError):
+    """The request waited in the queue until its deadline."""
+
+    code = "wait_too_long"
+
+
+class UploadsFullError(RefusalError):
+    """The uploads under way fill the memory that is set aside for them."""
+
+    code = "uploads_full"
+
+
+class ShuttingDownError(RefusalError):
+    """The service finishes what it has and takes nothing new."""
+
+    code = "shutting_down"
+
+
+class ModelNotReadyError(RefusalError):
+    """The bundle is still being verified, loaded and warmed."""
+
+    code = "model_not_ready"
+
+
+class ModelUnavailableError(RefusalError):
+    """The bundle failed its check, so that there is no model to answer with."""
+
+    code = "model_unavailable"

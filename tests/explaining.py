@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from service.explanation import Explanation, Unexplained
-from service.screening import Screening
+from service.screening.explanation import Explanation, Unexplained
+from service.screening.screen import Screening
 from tests.fake_engine import FakeEngine, fake_ensemble
 from tests.serving import radiograph
 

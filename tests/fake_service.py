@@ -9,7 +9,7 @@ import resource
 import time
 
 from service.inference import Ensemble
-from service.server import serve
+from service.server.serving import serve
 from service.settings import Settings
 from tests.fake_engine import FakeEngine, fake_ensemble
 

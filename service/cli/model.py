@@ -29,7 +29,7 @@ def model(settings: Settings, *, as_json: bool) -> None:
     ensemble = load(settings)
     if as_json:
         # The wire contract comes with the web framework, which the tables do without.
-        from service.schemas import Model  # noqa: PLC0415
+        from service.api.schemas import Model  # noqa: PLC0415
 
         print(Model.from_ensemble(ensemble).model_dump_json(indent=2))  # noqa: T201 - the answer
         return

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from service.inference import Ensemble
-from service.verdict import ModelRef, Verdict
+from service.screening.verdict import ModelRef, Verdict
 
 _BEFORE_MEMBERS: Final = ("path", "predicted_class", "probability", "threshold")
 _AFTER_MEMBERS: Final = (

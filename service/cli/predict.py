@@ -28,11 +28,11 @@ from service.cli.refusing import ALL_WELL, INTERRUPTED, SOME_FAILED
 from service.cli.reports import Reports
 from service.cli.resume import Ledger
 from service.cli.screen_file import FileScreening
+from service.i18n import Language
 from service.inference import Ensemble, Manifest
-from service.quota import available_cpus
-from service.screening import Screening
+from service.screening.quota import available_cpus
+from service.screening.screen import Screening
 from service.settings import MIB, Settings
-from service.texts import Language
 
 
 @dataclass(frozen=True, slots=True)

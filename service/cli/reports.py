@@ -8,11 +8,11 @@ from typing import Final
 
 from service.cli.names import shown
 from service.cli.refusing import CannotError
-from service.explanation import Explanation, Unexplained
+from service.i18n import Language
 from service.inference import Bundle
 from service.report import make_report
-from service.texts import Language
-from service.verdict import Verdict
+from service.screening.explanation import Explanation, Unexplained
+from service.screening.verdict import Verdict
 
 _DIGITS: Final = 12
 """Of the image's digest in the name of its report: files of one name in two folders have two."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from service.cli.names import shown
 from service.cli.outcome import Columns, Outcome, Row, is_header, read_row
 from service.cli.refusing import CannotError
-from service.verdict import ModelRef
+from service.screening.verdict import ModelRef
 
 
 class Ledger:

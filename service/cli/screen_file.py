@@ -8,11 +8,11 @@ from service.cli.files import UnreadableFileError, read
 from service.cli.outcome import Failure, Outcome, Row
 from service.cli.refusing import CannotError
 from service.cli.reports import Reports
+from service.errors import ModelUnavailableError, OutOfMemoryError, RefusalError
 from service.imaging import ImagingError
 from service.inference import BundleError
-from service.refusals import ModelUnavailableError, OutOfMemoryError, RefusalError
-from service.screening import Screening
-from service.verdict import Verdict
+from service.screening.screen import Screening
+from service.screening.verdict import Verdict
 
 log = logging.getLogger(__name__)
 

@@ -20,8 +20,8 @@ from service.cli.pool import in_order
 from service.cli.refusing import CannotError
 from service.imaging import InputSpec
 from service.inference import Ensemble, golden_inputs
-from service.quota import available_cpus
-from service.screening import Screening
+from service.screening.quota import available_cpus
+from service.screening.screen import Screening
 from service.settings import MIB, Settings
 
 _WIDTH, _HEIGHT = 1416, 800

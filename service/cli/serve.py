@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from service.cli.loading import settings_with
-from service.launch import launch
+from service.server.launch import launch
 
 
 def serve(given: Mapping[str, Any]) -> None:

@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import Final
 
-from service.explanation import Explanation, Unexplained
+from service.i18n import Language
 from service.inference import Bundle
-from service.texts import Language
+from service.screening.explanation import Explanation, Unexplained
 
 MAX_REFERENCE: Final = 80
 """Most characters of the reference that a user may type."""

@@ -8,10 +8,10 @@ from typing import Final, Self
 from pydantic import JsonValue
 
 from service import __version__
-from service.explanation import Explanation, Unexplained
+from service.i18n import Language, Texts, texts
 from service.inference import Bundle, Manifest
-from service.texts import Language, Texts, texts
-from service.wording import describe_map, figure
+from service.screening.explanation import Explanation, Unexplained
+from service.screening.wording import describe_map, figure
 
 NO_BREAK: Final = "\N{NO-BREAK SPACE}"
 

@@ -5,8 +5,8 @@ from typing import Any, Final
 from reportlab.graphics.shapes import Drawing, Line, Polygon, Rect, String
 from reportlab.lib.colors import Color, HexColor
 
-from service.overlay import colour_ramp
 from service.report import fonts
+from service.screening.overlay import colour_ramp
 
 INK: Final = "#1b2733"
 MUTED: Final = "#566370"

@@ -19,11 +19,11 @@ from reportlab.platypus import Image as Picture
 from reportlab.platypus import KeepInFrame, Paragraph, Spacer, Table
 
 from service import __version__
-from service.explanation import Explanation, Unexplained
-from service.overlay import frame, overlay
 from service.report import fonts
 from service.report.content import Content
 from service.report.graphics import ACCENT, INK, MUTED, TINT, colour_scale, probability_bar
+from service.screening.explanation import Explanation, Unexplained
+from service.screening.overlay import frame, overlay
 
 # Pictures as they are and not as ASCII: a fifth smaller, and made in half the time.
 rl_config.useA85 = 0

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from service.texts import Language, Texts, texts
+from service.i18n import Language, Texts, texts
 from service.web.assets import assets, assets_folder, compressed
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"

@@ -2,8 +2,8 @@ import dataclasses
 import json
 
 from service.cli.outcome import Columns, Failure, Outcome, is_header, read_row
-from service.screening import Screening
-from service.verdict import Verdict
+from service.screening.screen import Screening
+from service.screening.verdict import Verdict
 from tests.fake_engine import fake_ensemble
 from tests.serving import radiograph
 

@@ -9,11 +9,11 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from service.app import create_app
+from service.api.app import create_app
 from service.cli import loading
 from service.cli.program import app
 from service.inference import BundleError
-from service.screening import Screening
+from service.screening.screen import Screening
 from service.settings import Settings
 from tests.cli.conftest import Cli
 from tests.fake_engine import FakeEngine, fake_ensemble

@@ -5,7 +5,7 @@ import pytest
 from service.cli import reports
 from service.cli.refusing import CannotError
 from service.cli.reports import Reports
-from service.screening import Screening
+from service.screening.screen import Screening
 from tests.cli.conftest import Cli
 from tests.fake_engine import FakeEngine, fake_ensemble
 from tests.serving import radiograph

@@ -9,7 +9,7 @@ import pytest
 from service.cli.outcome import Columns, Failure, Outcome
 from service.cli.refusing import CannotError
 from service.cli.resume import Ledger
-from service.verdict import ImageFacts, ModelRef, Verdict
+from service.screening.verdict import ImageFacts, ModelRef, Verdict
 
 MODEL = ModelRef("fake", "1.0", "sha256:" + "a" * 64)
 COLUMNS = Columns(MODEL, ["one", "two"], "fake")

@@ -12,8 +12,8 @@ from hypothesis import settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from starlette.types import Receive, Scope, Send
 
-from service.app import create_app
-from service.refusals import ModelNotReadyError
+from service.api.app import create_app
+from service.errors import ModelNotReadyError
 from service.settings import Settings
 from tests.fake_engine import fake_ensemble
 

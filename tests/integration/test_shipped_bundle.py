@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from service.imaging import Radiograph, prepare
 from service.inference import Ensemble, PrecisionChoice, load_ensemble
 from service.inference.probability import calibrate
-from service.screening import Screening
+from service.screening.screen import Screening
 from tests.phantom import phantom
 
 ROOT = Path(__file__).parents[2]

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from service.explanation import Explanation, Unexplained
+from service.i18n import Language
 from service.inference import Bundle, Calibration, Metrics, TrainingData
 from service.report.content import Content
-from service.texts import Language
+from service.screening.explanation import Explanation, Unexplained
 from tests.explaining import explanation, unexplained
 from tests.fake_engine import fake_bundle
 

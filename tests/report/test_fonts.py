@@ -1,7 +1,7 @@
 import pytest
 
+from service.i18n import LANGUAGES, Language, texts
 from service.report.fonts import REPLACEMENT, printable
-from service.texts import LANGUAGES, Language, texts
 
 
 @pytest.mark.parametrize(

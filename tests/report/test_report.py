@@ -8,10 +8,10 @@ import pypdf
 import pytest
 from PIL import Image
 
-from service.explanation import Explanation
+from service.i18n import LANGUAGES, Language
 from service.imaging import Radiograph
 from service.report import MAX_NOTE, MAX_REFERENCE, make_report
-from service.texts import LANGUAGES, Language
+from service.screening.explanation import Explanation
 from tests.explaining import explanation, unexplained
 from tests.fake_engine import fake_bundle
 

@@ -9,7 +9,7 @@ from benchmarks.images import radiographs
 from benchmarks.peers.graph import Graph
 from service.inference import load_ensemble
 from service.inference.probability import calibrate, combine
-from service.screening import Screening
+from service.screening.screen import Screening
 
 MODELS = Path(__file__).parents[3] / "models"
 

@@ -1,0 +1,85 @@
+"""The wire contract of ``/explain`` in figures: a verdict with the maps that it rests on."""
+
+from typing import Final, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from service.api.schemas import Answer, RequestId, Screened
+from service.i18n import Language
+from service.screening.explanation import Explanation
+from service.screening.overlay import FULL_SCALE
+from service.screening.wording import describe_map
+
+DECIMALS: Final = 6
+
+
+class MapGrid(Answer):
+    """The cells of a class activation map."""
+
+    rows: int = Field(ge=1, description="Cells from top to bottom of the frame.", examples=[12])
+    columns: int = Field(ge=1, description="Cells from left to right.", examples=[12])
+
+
+class MemberMap(Answer):
+    """Where one network found what speaks for or against pneumonia."""
+
+    name: str = Field(description="Name of the network.", examples=["tuned"])
+    values: list[list[float]] = Field(
+        description="Its map, row by row from the top.", examples=[[[-0.01, 0.02], [0.04, -0.03]]]
+    )
+
+
+class Explained(Answer):
+    """A verdict and where on the frame it comes from; not a segmentation, and no finding."""
+
+    verdict: Screened = Field(description="What `/predict` answers for this file.")
+    grid: MapGrid = Field(description="The cells; together they cover the whole frame.")
+    units: Literal["logit"] = Field(
+        "logit",
+        description="What a value counts: what its cell adds to the logit before calibration. "
+        "Above 0 it speaks for pneumonia, below 0 against it.",
+        examples=["logit"],
+    )
+    full_scale: float = Field(
+        gt=0, description="The value at which the colours of the PNG end.", examples=[0.1042]
+    )
+    heat: list[list[float]] = Field(
+        description="Mean of the networks' maps, which the PNG shows: row by row from the top.",
+        examples=[[[-0.01, 0.02], [0.04, -0.03]]],
+    )
+    members: list[MemberMap] = Field(description="The map of each network by itself.")
+    note: str = Field(
+        description="What the map is and is not, for people, in the language of `summary`.",
+        examples=["Where the networks found what speaks for pneumonia, on a coarse grid."],
+    )
+    request_id: RequestId
+
+    @classmethod
+    def from_explanation(
+        cls, explanation: Explanation, request_id: str, language: Language = "en"
+    ) -> Self:
+        """Put an explanation into the form in which it is sent."""
+        heat = explanation.heat
+        rows, columns = heat.shape
+        return cls(
+            verdict=Screened.from_verdict(explanation.verdict, request_id, language),
+            grid=MapGrid(rows=rows, columns=columns),
+            full_scale=round(FULL_SCALE / heat.size, DECIMALS),
+            heat=_rounded(heat),
+            members=[
+                MemberMap(name=member.name, values=_rounded(values))
+                for member, values in zip(
+                    explanation.verdict.members, explanation.maps, strict=True
+                )
+            ],
+            note=describe_map(explanation, language),
+            request_id=request_id,
+        )
+
+
+def _rounded(values: NDArray[np.float32]) -> list[list[float]]:
+    """A map for JSON; the digits beyond say nothing in a 32-bit float."""
+    rows: list[list[float]] = np.round(values.astype(np.float64), DECIMALS).tolist()
+    return rows

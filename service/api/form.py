@@ -1,0 +1,237 @@
+"""Reads a multipart/form-data body piece by piece, as it arrives.
+
+Everything is counted and kept in memory, so that no patient's image ever lies in a temporary file.
+File names are not kept: they tend to hold patients' names.
+"""
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from service.errors import (
+    FileTooLargeError,
+    InvalidFieldError,
+    MalformedMultipartError,
+    MissingFileError,
+    NotMultipartError,
+    SeveralFilesError,
+    TooManyFilesError,
+)
+
+MIB = 1024 * 1024
+MAX_PARTS_BESIDE_FILES = 16
+NO_TEXTS: Final[Mapping[bytes, int]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """What a form held.
+
+    Attributes:
+        files: The files, in the order in which they were sent.
+        texts: The text fields that were asked for and sent, by name. They may name a patient:
+            nothing may log or keep them.
+    """
+
+    files: list[bytes] = field(repr=False)
+    texts: dict[bytes, str] = field(repr=False)
+
+
+class FormReader:
+    """Collects the files of one form from the pieces in which its body arrives.
+
+    Args:
+        boundary: From the Content-Type header.
+        names: Field names under which files are taken; others are read over.
+        files: Most files.
+        file_bytes: Most bytes of one file.
+        texts: Names of the text fields that are taken, with the most characters of each.
+
+    Raises:
+        RefusalError: From ``feed`` and ``finish``, one class for each thing that can be wrong.
+    """
+
+    def __init__(
+        self,
+        boundary: bytes,
+        names: frozenset[bytes],
+        *,
+        files: int,
+        file_bytes: int,
+        texts: Mapping[bytes, int] = NO_TEXTS,
+    ) -> None:
+        # The parser holds the parts, and they know nothing of it: in a circle the file of every
+        # request would stay in memory until Python next searches for garbage.
+        self._parts = parts = _Parts(names, files, file_bytes, texts)
+        try:
+            self._parser = MultipartParser(
+                boundary,
+                {
+                    "on_part_begin": parts.on_part_begin,
+                    "on_header_field": parts.on_header_field,
+                    "on_header_value": parts.on_header_value,
+                    "on_header_end": parts.on_header_end,
+                    "on_headers_finished": parts.on_headers_finished,
+                    "on_part_data": parts.on_part_data,
+                    "on_end": parts.on_end,
+                },
+            )
+        except FormParserError:
+            raise _malformed() from None
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next piece of the body, of any size."""
+        try:
+            self._parser.write(chunk)
+        except FormParserError:
+            raise _malformed() from None
+
+    def finish(self) -> Upload:
+        """Say that the body has ended; returns what it held."""
+        return self._parts.together()
+
+
+class _Parts:
+    """The parts of one form, put together from what the parser calls; see ``FormReader``."""
+
+    def __init__(
+        self, names: frozenset[bytes], files: int, file_bytes: int, texts: Mapping[bytes, int]
+    ) -> None:
+        self._names = names
+        self._most_files = files
+        self._file_bytes = file_bytes
+        self._longest = texts
+        self._texts: dict[bytes, bytearray] = {}
+        self._text = b""  # name of the part being read, when it is a text that is taken
+        self._files: list[io.BytesIO] = []
+        self._file: io.BytesIO | None = None  # the part being read, when it is a file
+        self._others = 0
+        self._header = (bytearray(), bytearray())
+        self._disposition = b""
+        self._complete = False
+
+    def together(self) -> Upload:
+        """What a body that has ended held."""
+        if not self._complete:
+            raise MalformedMultipartError(
+                "The upload breaks off before its end. Please send the file again."
+            )
+        if not self._files:
+            names = " or ".join(f"'{name.decode()}'" for name in sorted(self._names))
+            raise MissingFileError(f"The upload has no file in a field named {names}.")
+        texts = {name: self._decoded(name, bytes(text)) for name, text in self._texts.items()}
+        return Upload([file.getvalue() for file in self._files], texts)
+
+    def _decoded(self, name: bytes, text: bytes) -> str:
+        try:
+            # Browsers send each line break as two characters, and count it as one when it is typed.
+            decoded = text.decode().replace("\r\n", "\n")
+        except UnicodeDecodeError:
+            raise InvalidFieldError(f"The field '{name.decode()}' is not text in UTF-8.") from None
+        if len(decoded) > self._longest[name]:
+            raise self._too_long(name)
+        return decoded
+
+    def _too_long(self, name: bytes) -> InvalidFieldError:
+        return InvalidFieldError(
+            f"The field '{name.decode()}' is longer than the {self._longest[name]} characters "
+            "that it may have."
+        )
+
+    def on_part_begin(self) -> None:
+        self._file = None
+        self._text = b""
+        self._disposition = b""
+        self._header = (bytearray(), bytearray())
+
+    def on_header_field(self, data: bytes, start: int, end: int) -> None:
+        self._header[0].extend(data[start:end])
+
+    def on_header_value(self, data: bytes, start: int, end: int) -> None:
+        self._header[1].extend(data[start:end])
+
+    def on_header_end(self) -> None:
+        name, value = self._header
+        if name.lower() == b"content-disposition":
+            self._disposition = bytes(value)
+        self._header = (bytearray(), bytearray())
+
+    def on_headers_finished(self) -> None:
+        kind, options = parse_options_header(self._disposition)
+        if kind != b"form-data" or b"name" not in options:
+            raise _malformed()
+        # Older clients send a name that is not ASCII only in the form that the parser reads over.
+        is_file = b"filename" in options or b"filename*=" in self._disposition.lower()
+        if not is_file and options[b"name"] in self._longest:
+            self._begin_text(options[b"name"])
+            return
+        if not is_file or options[b"name"] not in self._names:
+            self._others += 1
+            if self._others > MAX_PARTS_BESIDE_FILES:
+                raise MalformedMultipartError("The upload has too many fields beside the file.")
+            return
+        if len(self._files) == self._most_files:
+            raise _one_file_too_many(self._most_files)
+        self._file = io.BytesIO()
+        self._files.append(self._file)
+
+    def _begin_text(self, name: bytes) -> None:
+        if name in self._texts:
+            raise InvalidFieldError(f"The field '{name.decode()}' was sent more than once.")
+        self._texts[name] = bytearray()
+        self._text = name
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._text:
+            text = self._texts[self._text]
+            text += memoryview(data)[start:end]
+            if len(text) > 4 * self._longest[self._text]:  # UTF-8 takes at most 4 bytes for each
+                raise self._too_long(self._text)
+        if self._file is None:
+            return
+        if self._file.tell() + end - start > self._file_bytes:
+            raise FileTooLargeError(
+                f"The file is larger than the {self._file_bytes // MIB} MiB "
+                "that one radiograph may have."
+            )
+        self._file.write(memoryview(data)[start:end])
+
+    def on_end(self) -> None:
+        self._complete = True
+
+
+def boundary_of(content_type: str | None) -> bytes:
+    """The boundary that a Content-Type header names.
+
+    Raises:
+        NotMultipartError: It names another type.
+        MalformedMultipartError: It names no boundary.
+    """
+    kind, options = parse_options_header(content_type)
+    if kind != b"multipart/form-data":
+        raise NotMultipartError(
+            "The radiograph must be sent as a form upload (multipart/form-data); /docs shows how."
+        )
+    if not options.get(b"boundary"):
+        raise _malformed()
+    return options[b"boundary"]
+
+
+def _malformed() -> MalformedMultipartError:
+    return MalformedMultipartError(
+        "The upload is not a well-formed multipart/form-data body. Please send the file again."
+    )
+
+
+def _one_file_too_many(limit: int) -> SeveralFilesError | TooManyFilesError:
+    if limit == 1:
+        return SeveralFilesError(
+            "The upload has several files, and a verdict is about one. "
+            "Send them one by one or to /predict/batch."
+        )
+    return TooManyFilesError(f"A batch may have at most {limit} files. Please send it in parts.")

@@ -1,0 +1,121 @@
+"""How routes describe their uploads and their problems in the OpenAPI document."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from service import errors as refusals
+from service import imaging
+from service.api.problems import MEDIA_TYPE, PROBLEMS, TYPE_PREFIX, Problem
+from service.errors import RefusalError
+from service.imaging import ImagingError
+
+Responses = dict[int | str, dict[str, Any]]
+
+_REQUEST_ID_HEADER = {
+    "X-Request-ID": {
+        "description": "Name of this request: the client's own if it sent a harmless one.",
+        "schema": {"type": "string"},
+    }
+}
+_RETRY_AFTER_HEADER = {
+    "Retry-After": {
+        "description": "Seconds after which the same request may succeed.",
+        "schema": {"type": "integer", "minimum": 1},
+    }
+}
+
+SUCCESS: Responses = {200: {"headers": _REQUEST_ID_HEADER}}
+
+BINARY: Final[dict[str, Any]] = {"schema": {"type": "string", "format": "binary"}}
+"""The content of an answer that is a file, under its media type."""
+
+
+IMAGE_PROBLEMS: Final = (
+    imaging.UnsupportedFormatError,
+    refusals.EmptyFileError,
+    imaging.CorruptImageError,
+    imaging.TooManyPixelsError,
+    imaging.SeveralFramesError,
+    imaging.UnusableRadiographError,
+)
+"""What may be wrong with one image."""
+
+UPLOAD_PROBLEMS: Final = (
+    refusals.NotMultipartError,
+    refusals.MalformedMultipartError,
+    refusals.MissingFileError,
+    refusals.UploadTooSlowError,
+    refusals.FileTooLargeError,
+    refusals.QueueFullError,
+    refusals.WaitTooLongError,
+    refusals.UploadsFullError,
+    refusals.OutOfMemoryError,
+    refusals.ShuttingDownError,
+    refusals.ModelNotReadyError,
+    refusals.ModelUnavailableError,
+)
+"""What may be wrong with an upload, or with the moment it comes at."""
+
+
+def problems(
+    *kinds: type[RefusalError] | type[ImagingError],
+) -> Responses:
+    """The ``responses`` of a route that may answer these problems, grouped by status."""
+    responses: Responses = {}
+    for kind in kinds:
+        status, title = PROBLEMS[kind]
+        response = responses.setdefault(status, _response(status))
+        response["description"] = ", ".join(filter(None, (response["description"], title)))
+        response["content"][MEDIA_TYPE]["examples"][kind.code] = _example(kind, status, title)
+    return responses
+
+
+def file_upload(
+    *,
+    field: str,
+    description: str,
+    most: int | None = None,
+    texts: Mapping[str, dict[str, Any]] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """The ``openapi_extra`` of a route that reads its multipart body itself.
+
+    Args:
+        field: Name of the form field.
+        description: What to put in it.
+        most: The most files for a field that takes several; None for a single file.
+        texts: Schemas of the text fields that may stand beside it, by name.
+    """
+    file: dict[str, Any] = {"type": "string", "format": "binary"}
+    schema = {**file, "description": description}
+    if most is not None:
+        schema = {
+            "type": "array",
+            "items": file,
+            "minItems": 1,
+            "maxItems": most,
+            "description": description,
+        }
+    form = {"type": "object", "required": [field], "properties": {field: schema, **texts}}
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": form}}}}
+
+
+def _response(status: int) -> dict[str, Any]:
+    headers = _REQUEST_ID_HEADER | (_RETRY_AFTER_HEADER if status == 503 else {})
+    # FastAPI's ``model`` would say application/json. The component is there: batches refer to it.
+    content = {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}, "examples": {}}
+    return {"description": "", "headers": headers, "content": {MEDIA_TYPE: content}}
+
+
+def _example(
+    kind: type[RefusalError] | type[ImagingError], status: int, title: str
+) -> dict[str, Any]:
+    value = {
+        "type": TYPE_PREFIX + kind.code,
+        "title": title,
+        "status": status,
+        "detail": f"{title}: one sentence that says what to do.",
+        "code": kind.code,
+        "request_id": "5f2b8a0c9d3e4f61a7b8c9d0e1f20314",
+    }
+    return {"summary": title, "value": value}

@@ -1,0 +1,94 @@
+"""X-ray in, reasons out: where the networks found what their verdict rests on."""
+
+from functools import partial
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from service import errors as refusals
+from service.api.explained import Explained
+from service.api.routes.client import unless_gone
+from service.api.routes.deps import SINGLE_FIELD, visiting
+from service.api.routes.documentation import (
+    BINARY,
+    IMAGE_PROBLEMS,
+    SUCCESS,
+    UPLOAD_PROBLEMS,
+    file_upload,
+    problems,
+)
+from service.api.uploads import received_form
+from service.i18n import Language
+from service.screening.overlay import OPACITY, as_png, frame, heat_layer, overlay
+from service.screening.screen import Screening
+
+router = APIRouter(tags=["screening"])
+
+Layer = Literal["both", "map"]
+
+
+@router.post(
+    "/explain",
+    summary="Show what a verdict rests on",
+    response_description="The radiograph with its class activation map, or the map in figures.",
+    response_class=Response,
+    responses={
+        200: {**SUCCESS[200], "content": {"image/png": BINARY}, "model": Explained},
+        **problems(
+            *UPLOAD_PROBLEMS,
+            refusals.SeveralFilesError,
+            *IMAGE_PROBLEMS,
+            refusals.NotExplainableError,
+            refusals.InvalidRequestError,
+        ),
+    },
+    openapi_extra=file_upload(field="file", description="One chest X-ray, as for `/predict`."),
+)
+async def explain(
+    request: Request,
+    response: Response,
+    form: Annotated[
+        Literal["png", "json"],
+        Query(alias="format", description="A picture, or the maps in figures with the verdict."),
+    ] = "png",
+    layer: Annotated[
+        Layer,
+        Query(description="`both`: the map over the radiograph; `map`: the map alone."),
+    ] = "both",
+    opacity: Annotated[
+        float,
+        Query(ge=0, le=1, description="Of the map's colour where the evidence is strongest."),
+    ] = OPACITY,
+) -> Response:
+    """The map shows where the networks found what speaks for pneumonia, on a coarse grid of cells.
+
+    It is no segmentation, outlines no lesion and is not a finding; what speaks against pneumonia is
+    left without colour. The colours mean the same on every radiograph. The picture's longer side is
+    at most 1024 pixels, and nothing of the file's metadata is in it.
+    """
+    visit = visiting(request, response)
+    services, screening = visit.services, visit.screening
+    async with received_form(request, SINGLE_FIELD, services.single, services.memory) as upload:
+        [data] = upload.files
+        if form == "json":
+            work = partial(_figures, screening, data, visit.request_id, visit.language)
+        else:
+            work = partial(_picture, screening, data, layer, opacity)
+        return await unless_gone(request, services.admission.run(work))
+
+
+def _figures(screening: Screening, data: bytes, request_id: str, language: Language) -> Response:
+    answer = Explained.from_explanation(screening.explain(data), request_id, language)
+    headers = {"Content-Language": language}
+    return Response(answer.model_dump_json(), headers=headers, media_type="application/json")
+
+
+def _picture(screening: Screening, data: bytes, layer: Layer, opacity: float) -> Response:
+    explanation = screening.explain(data)
+    if layer == "both":
+        picture = overlay(explanation, opacity=opacity)
+    else:
+        size = frame(explanation.radiograph).size
+        picture = heat_layer(explanation.heat, size, opacity=opacity)
+    return Response(as_png(picture), media_type="image/png")

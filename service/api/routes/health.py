@@ -1,0 +1,45 @@
+"""Whether the process lives and the model is ready. Never queued, never in a thread."""
+
+from fastapi import APIRouter
+
+from service import __version__
+from service import errors as refusals
+from service.api.routes.deps import ScreeningDep, ServicesDep
+from service.api.routes.documentation import SUCCESS, problems
+from service.api.schemas import Alive, Health, Ready, identity_of
+
+router = APIRouter(prefix="/health", tags=["health"])
+
+_NOT_READY = problems(refusals.ModelNotReadyError, refusals.ModelUnavailableError)
+_ENDING = problems(
+    refusals.ModelNotReadyError, refusals.ModelUnavailableError, refusals.ShuttingDownError
+)
+
+
+@router.get("", summary="State of the service", responses={**SUCCESS, **_NOT_READY})
+async def health(services: ServicesDep, screening: ScreeningDep) -> Health:
+    """200 with a summary when the model is ready; else 503 with the reason in words."""
+    return Health(
+        version=__version__,
+        model=identity_of(screening.ensemble.bundle),
+        threads=services.admission.threads,
+        running=services.admission.running,
+        waiting=services.admission.waiting,
+        places=services.admission.places,
+    )
+
+
+@router.get("/live", summary="Is the process alive?", responses=SUCCESS)
+async def live() -> Alive:
+    """200 from the first moment on, whatever the state of the model. Restart when it fails."""
+    return Alive()
+
+
+@router.get("/ready", summary="Is the model ready?", responses={**SUCCESS, **_ENDING})
+async def ready(services: ServicesDep, _: ScreeningDep) -> Ready:
+    """200 once the model is loaded, checked and warm; until then 503 with the reason in words.
+
+    503 again once the service was told to stop, so that nothing new is sent to it.
+    """
+    services.admission.check_open()
+    return Ready()

@@ -1,0 +1,23 @@
+"""Which model answers, and what is known of it."""
+
+from fastapi import APIRouter
+
+from service import errors as refusals
+from service.api.routes.deps import ScreeningDep
+from service.api.routes.documentation import SUCCESS, problems
+from service.api.schemas import Model
+
+router = APIRouter(tags=["model"])
+
+
+@router.get(
+    "/model",
+    summary="The model that answers",
+    responses={
+        **SUCCESS,
+        **problems(refusals.ModelNotReadyError, refusals.ModelUnavailableError),
+    },
+)
+async def model(screening: ScreeningDep) -> Model:
+    """Identity, networks, input, calibration, operating point and measured figures."""
+    return Model.from_ensemble(screening.ensemble)

@@ -1,0 +1,122 @@
+"""X-ray in, one page to file out."""
+
+from datetime import UTC, datetime
+from functools import partial
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from service import errors as refusals
+from service.api.routes.client import unless_gone
+from service.api.routes.deps import SINGLE_FIELD, visiting
+from service.api.routes.documentation import (
+    BINARY,
+    IMAGE_PROBLEMS,
+    SUCCESS,
+    UPLOAD_PROBLEMS,
+    file_upload,
+    problems,
+)
+from service.api.uploads import received_form
+from service.i18n import Language
+from service.report import MAX_NOTE, MAX_REFERENCE, make_report
+from service.screening.screen import Screening
+
+router = APIRouter(tags=["screening"])
+
+_TEXTS: Final = {b"reference": MAX_REFERENCE, b"note": MAX_NOTE}
+
+
+@router.post(
+    "/report",
+    summary="Make a report to file",
+    response_description="A PDF of one A4 page.",
+    response_class=Response,
+    responses={
+        200: {**SUCCESS[200], "content": {"application/pdf": BINARY}},
+        **problems(
+            *UPLOAD_PROBLEMS,
+            refusals.SeveralFilesError,
+            *IMAGE_PROBLEMS,
+            refusals.InvalidFieldError,
+            refusals.InvalidRequestError,
+        ),
+    },
+    openapi_extra=file_upload(
+        field="file",
+        description="One chest X-ray, as for `/predict`.",
+        texts={
+            "reference": {
+                "type": "string",
+                "maxLength": MAX_REFERENCE,
+                "description": "Whatever names the patient or the examination to you. It is "
+                "printed; it is neither kept nor logged.",
+            },
+            "note": {
+                "type": "string",
+                "maxLength": MAX_NOTE,
+                "description": "A note of your own; as `reference`.",
+            },
+        },
+    ),
+)
+async def report(
+    request: Request,
+    response: Response,
+    lang: Annotated[
+        Language | None,
+        Query(description="Language of the report; by default that of Accept-Language or English."),
+    ] = None,
+) -> Response:
+    """The verdict with its radiograph, its map, what identifies image and model, and its limits.
+
+    Nothing is invented: what the model's manifest does not tell is said to be unknown.
+    """
+    visit = visiting(request, response)
+    chosen = lang or visit.language
+    services = visit.services
+    async with received_form(
+        request, SINGLE_FIELD, services.single, services.memory, _TEXTS
+    ) as upload:
+        work = partial(
+            _make,
+            visit.screening,
+            upload.files[0],
+            lang=chosen,
+            request_id=visit.request_id,
+            made_at=datetime.now(UTC).astimezone(),
+            reference=upload.texts.get(b"reference", ""),
+            note=upload.texts.get(b"note", ""),
+        )
+        sha256, document = await unless_gone(request, services.admission.run(work))
+    headers = {
+        "Content-Language": chosen,
+        # A part of the digest: a file's own name, or the reference, may be a patient's.
+        "Content-Disposition": f'attachment; filename="pneumonia-xray-{sha256[:8]}.pdf"',
+    }
+    return Response(document, headers=headers, media_type="application/pdf")
+
+
+def _make(
+    screening: Screening,
+    data: bytes,
+    *,
+    lang: Language,
+    request_id: str,
+    made_at: datetime,
+    reference: str,
+    note: str,
+) -> tuple[str, bytes]:
+    """The digest of the file and the report on it."""
+    result = screening.explain_if_possible(data)
+    document = make_report(
+        result,
+        screening.ensemble.bundle,
+        lang=lang,
+        request_id=request_id,
+        made_at=made_at,
+        reference=reference,
+        note=note,
+    )
+    return result.verdict.image.sha256, document

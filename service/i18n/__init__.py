@@ -1,0 +1,6 @@
+"""Every sentence for people, in one catalogue per language; programs read codes instead."""
+
+from service.i18n.catalogue import LANGUAGES, Catalogue, Language, Texts, texts
+from service.i18n.negotiation import negotiated
+
+__all__ = ["LANGUAGES", "Catalogue", "Language", "Texts", "negotiated", "texts"]

@@ -1,0 +1,1 @@
+"""Metrics, logs, traces, and the record of one request's stages."""

@@ -1,0 +1,1 @@
+"""The use case: bytes of a radiograph in, one verdict out."""

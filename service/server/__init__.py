@@ -1,0 +1,1 @@
+"""Running uvicorn: start-up order, draining, CPU quota."""

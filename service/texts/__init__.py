@@ -1,6 +1,0 @@
-"""Every sentence for people, in one catalogue per language; programs read codes instead."""
-
-from service.texts.catalogue import LANGUAGES, Catalogue, Language, Texts, texts
-from service.texts.negotiation import negotiated
-
-__all__ = ["LANGUAGES", "Catalogue", "Language", "Texts", "negotiated", "texts"]

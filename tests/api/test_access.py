@@ -1,0 +1,176 @@
+from typing import Any
+
+import httpx
+import pytest
+from starlette.datastructures import Headers
+from starlette.types import Message
+
+from service.api.access import ApiKeys, Keys
+from service.api.app import create_app
+from service.settings import Settings
+from tests.fake_engine import fake_ensemble
+from tests.serving import assert_problem, client_of, radiograph
+
+pytestmark = pytest.mark.anyio
+
+ONE, TWO = "correct-horse-battery", "staple.0123456789abcdef"
+CLOSED = [
+    "/model",
+    "/metrics",
+    "/predict",
+    "/predict/batch",
+    "/nowhere",
+    "/health/",
+    "//",
+    "/docs/",
+]
+OPEN = ["/", "/docs", "/docs/assets/start.js", "/openapi.json", "/health", "/health/live"]
+
+
+def keyed(**settings: Any) -> Settings:
+    return Settings(api_keys=f"{ONE},{TWO}", **settings)
+
+
+class TestKeys:
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            {"X-API-Key": ONE},
+            {"X-API-Key": TWO},
+            {"Authorization": f"Bearer {ONE}"},
+            {"Authorization": f"bearer  {TWO}"},
+            {"Authorization": "Basic eDp5", "X-API-Key": TWO},
+        ],
+    )
+    def test_any_key_in_either_header_opens(self, headers: dict[str, str]) -> None:
+        assert Keys([ONE, TWO]).admit(Headers(headers))
+
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            {},
+            {"X-API-Key": ""},
+            {"X-API-Key": ONE[:-1]},
+            {"X-API-Key": ONE + "x"},
+            {"X-API-Key": f"{ONE},{TWO}"},
+            {"X-API-Key": ONE.upper()},
+            {"X-API-Key": "José"},
+            {"Authorization": ONE},
+            {"Authorization": f"Basic {ONE}"},
+            {"Authorization": "Bearer"},
+        ],
+    )
+    def test_nothing_else_does(self, headers: dict[str, str]) -> None:
+        assert not Keys([ONE, TWO]).admit(Headers(headers))
+
+    def test_the_keys_themselves_are_not_kept(self) -> None:
+        keys = Keys([ONE])
+        assert ONE not in repr(keys) + repr(vars(keys))
+
+
+class TestClosedService:
+    @pytest.mark.parametrize("path", CLOSED)
+    @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
+    async def test_without_a_key_it_answers_nothing(self, path: str, method: str) -> None:
+        async with client_of(create_app(keyed(), load=fake_ensemble)) as client:
+            answer = await client.request(method, "http://service" + path)
+            assert_problem(answer, 401, "unauthorized")
+            assert answer.headers["www-authenticate"].startswith("Bearer ")
+
+    @pytest.mark.parametrize("path", OPEN)
+    async def test_probes_and_pages_need_no_key(self, path: str) -> None:
+        async with client_of(create_app(keyed(), load=fake_ensemble)) as client:
+            assert (await client.get(path)).status_code == 200
+
+    async def test_with_a_key_it_screens(self) -> None:
+        async with client_of(create_app(keyed(), load=fake_ensemble)) as client:
+            files = {"file": radiograph()}
+            answer = await client.post("/predict", files=files, headers={"X-API-Key": TWO})
+            assert answer.status_code == 200
+            answer = await client.get("/metrics", headers={"Authorization": f"Bearer {ONE}"})
+            assert answer.status_code == 200
+            assert ONE not in answer.text
+
+    async def test_an_upload_without_a_key_is_refused_unread(self) -> None:
+        async def unread() -> Message:
+            raise AssertionError("nothing is to be read")
+
+        async def unreached(*_: object) -> None:
+            raise AssertionError("nobody is to be let in")
+
+        sent: list[Message] = []
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        scope = {
+            "type": "http",
+            "path": "/predict",
+            "headers": [(b"content-length", b"9")],
+            "state": {"request_id": "r1"},
+        }
+        await ApiKeys(unreached, keys=Keys([ONE]))(scope, unread, send)
+        assert sent[0]["status"] == 401
+
+    async def test_the_refusal_is_counted_under_its_route(self) -> None:
+        async with client_of(create_app(keyed(), load=fake_ensemble)) as client:
+            await client.post("/predict")
+            text = (await client.get("/metrics", headers={"X-API-Key": ONE})).text
+            assert 'xray_requests_total{method="POST",route="/predict",status="401"} 1.0' in text
+            assert 'xray_problems_total{code="unauthorized"} 1.0' in text
+
+    async def test_it_is_told_in_spanish_to_who_reads_spanish(self) -> None:
+        async with client_of(create_app(keyed(), load=fake_ensemble)) as client:
+            answer = await client.get("/model", headers={"Accept-Language": "es"})
+            assert "clave" in assert_problem(answer, 401, "unauthorized")["detail"]
+
+
+class TestDocument:
+    async def test_it_asks_for_a_key_where_one_is_needed(self) -> None:
+        async with client_of(create_app(keyed(), load=fake_ensemble)) as client:
+            answer = await client.get("/openapi.json")
+        document = answer.json()
+        assert ONE not in answer.text
+        schemes = document["components"]["securitySchemes"]
+        assert schemes["bearer"] == {"type": "http", "scheme": "bearer"}
+        assert schemes["key"] == {"type": "apiKey", "in": "header", "name": "X-API-Key"}
+        predict = document["paths"]["/predict"]["post"]
+        assert predict["security"] == [{"bearer": []}, {"key": []}]
+        assert "401" in predict["responses"]
+        live = document["paths"]["/health/live"]["get"]
+        assert "security" not in live
+        assert "401" not in live["responses"]
+
+    async def test_an_open_service_asks_for_none(self, client: httpx.AsyncClient) -> None:
+        assert "security" not in (await client.get("/openapi.json")).text
+
+
+class TestCrossOrigin:
+    async def test_by_default_no_other_origin_is_let_in(self, client: httpx.AsyncClient) -> None:
+        answer = await client.get("/health/live", headers={"Origin": "https://other.example"})
+        assert not [name for name in answer.headers if name.startswith("access-control")]
+
+    async def test_a_named_origin_may_ask_and_read(self) -> None:
+        app = create_app(keyed(cors_origins="https://pacs.example"), load=fake_ensemble)
+        async with client_of(app) as client:
+            asked = {
+                "Origin": "https://pacs.example",
+                "Access-Control-Request-Method": "POST",
+                "Access-Control-Request-Headers": "x-api-key",
+            }
+            answer = await client.options("/predict", headers=asked)
+            assert answer.status_code == 200
+            assert answer.headers["access-control-allow-origin"] == "https://pacs.example"
+            headers = {"Origin": "https://pacs.example", "X-API-Key": ONE}
+            answer = await client.get("/model", headers=headers)
+            assert answer.headers["access-control-allow-origin"] == "https://pacs.example"
+            assert "X-Request-ID" in answer.headers["access-control-expose-headers"]
+            assert "access-control-allow-credentials" not in answer.headers
+
+    async def test_any_other_is_refused(self) -> None:
+        app = create_app(Settings(cors_origins="https://pacs.example"), load=fake_ensemble)
+        async with client_of(app) as client:
+            asked = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
+            answer = await client.options("/predict", headers=asked)
+            assert (answer.status_code, answer.content) == (403, b"")
+            assert "access-control-allow-origin" not in answer.headers

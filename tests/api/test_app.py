@@ -1,0 +1,128 @@
+import asyncio
+import threading
+from pathlib import Path
+
+import pytest
+
+from service.api.app import create_app, make_services
+from service.api.middleware import RequestId
+from service.inference import BundleError, Ensemble
+from service.settings import Settings
+from tests.fake_engine import FakeEngine, fake_ensemble
+from tests.serving import assert_problem, client_of, radiograph
+
+pytestmark = pytest.mark.anyio
+
+MODEL_PATHS = ["/health", "/health/ready", "/model"]
+
+
+async def test_while_the_model_loads_the_service_lives_but_is_not_ready() -> None:
+    go_on = threading.Event()
+
+    def load() -> Ensemble:
+        assert go_on.wait(30)
+        return fake_ensemble()
+
+    async with client_of(create_app(Settings(), load=load), wait=False) as client:
+        assert (await client.get("/health/live")).status_code == 200
+        for path in MODEL_PATHS:
+            answer = await client.get(path)
+            assert_problem(answer, 503, "model_not_ready")
+            assert int(answer.headers["retry-after"]) >= 1
+        answer = await client.post("/predict", files={"file": radiograph()})
+        assert_problem(answer, 503, "model_not_ready")
+        go_on.set()
+
+
+async def test_a_bundle_that_fails_its_check_leaves_the_service_alive_and_says_why() -> None:
+    failed = threading.Event()
+
+    def load() -> Ensemble:
+        try:
+            raise BundleError("The file x.keras is not the one that the manifest describes.")
+        finally:
+            failed.set()
+
+    async with client_of(create_app(Settings(), load=load), wait=False) as client:
+        assert failed.wait(10)
+        while (answer := await client.get("/health/ready")).json()["code"] == "model_not_ready":
+            pass
+        assert "x.keras" in assert_problem(answer, 503, "model_unavailable")["detail"]
+        assert (await client.get("/health/live")).status_code == 200
+        answer = await client.post("/predict", files={"file": radiograph()})
+        assert_problem(answer, 503, "model_unavailable")
+
+
+async def test_by_default_the_bundle_of_the_settings_is_loaded(tmp_path: Path) -> None:
+    missing = Settings(models_dir=tmp_path / "nowhere")
+    async with client_of(create_app(missing), wait=False) as client:
+        while (answer := await client.get("/health/ready")).json()["code"] == "model_not_ready":
+            pass
+        body = assert_problem(answer, 503, "model_unavailable")
+        assert str(tmp_path) not in body["detail"]
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (RuntimeError("Jane Doe"), 500, "internal_error"),
+        (StopIteration(), 500, "internal_error"),
+        (SystemExit(3), 500, "internal_error"),
+        (asyncio.CancelledError(), 500, "internal_error"),
+        (BaseException("Jane Doe"), 500, "internal_error"),
+        (MemoryError(), 503, "out_of_memory"),
+        (BundleError("The network gave no probability."), 503, "model_unavailable"),
+    ],
+    ids=lambda each: type(each).__name__ if isinstance(each, BaseException) else None,
+)
+async def test_an_engine_that_fails_is_told_and_leaves_a_service_that_works(
+    error: BaseException, status: int, code: str
+) -> None:
+    engine = FakeEngine()
+    app = create_app(Settings(threads=1), load=lambda: fake_ensemble(engine))
+    async with client_of(app) as client, asyncio.timeout(30):
+        files = {"file": radiograph()}
+        engine.error = error
+        for _ in range(3):
+            answer = await client.post("/predict", files=files)
+            assert_problem(answer, status, code)
+            assert "Jane" not in answer.text
+        answer = await client.post("/predict/batch", files=files)
+        assert answer.json()["results"][0]["error"]["code"] == code
+        engine.error = None
+        assert (await client.post("/predict", files=files)).status_code == 200
+        health = (await client.get("/health")).json()
+        assert (health["running"], health["waiting"]) == (0, 0)
+        assert app.state.services.memory.held == 0
+
+
+def test_threads_and_places_follow_the_settings() -> None:
+    admission = make_services(Settings(threads=3), fake_ensemble).admission
+    assert (admission.threads, admission.places) == (3, 24)
+    admission = make_services(Settings(threads=3, queue_size=0), fake_ensemble).admission
+    assert (admission.threads, admission.places) == (3, 0)
+
+
+def test_limits_on_uploads_follow_the_settings() -> None:
+    services = make_services(Settings(max_upload_mib=2, max_batch_mib=5), fake_ensemble)
+    assert (services.single.files, services.single.file_bytes) == (1, 2 * 1024**2)
+    assert (services.batch.files, services.batch.total_bytes) == (32, 5 * 1024**2)
+
+
+def test_nothing_stands_before_the_services_own_middleware() -> None:
+    assert isinstance(
+        create_app(Settings(), load=fake_ensemble).build_middleware_stack(), RequestId
+    )
+
+
+async def test_what_fails_inside_of_it_is_answered_by_it() -> None:
+    app = create_app(Settings(), load=fake_ensemble)
+
+    async def fail() -> None:
+        raise ZeroDivisionError
+
+    app.add_api_route("/fail", fail)
+    async with client_of(app) as client:
+        answer = await client.get("/fail")
+        assert_problem(answer, 500, "internal_error")
+        assert answer.headers["x-request-id"] == answer.json()["request_id"]

@@ -1,0 +1,118 @@
+import json
+from collections.abc import Iterator
+
+import pytest
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from service import errors as refusals
+from service import imaging
+from service.api.problems import PROBLEMS, Problem, problem_of, problem_response
+from service.i18n import Language, texts
+from service.inference import BundleError, NotExplainableError
+
+
+def below(kind: type[Exception]) -> Iterator[type[Exception]]:
+    for child in kind.__subclasses__():
+        yield child
+        yield from below(child)
+
+
+@pytest.mark.parametrize("kind", [*below(refusals.RefusalError), *below(imaging.ImagingError)])
+def test_every_reason_has_a_row_in_the_table(kind: type[Exception]) -> None:
+    status, title = PROBLEMS[kind]
+    assert 400 <= status < 600
+    assert title
+
+
+def test_every_reason_has_a_code_of_its_own() -> None:
+    codes = [kind.code for kind in PROBLEMS]  # type: ignore[attr-defined]
+    assert len(set(codes)) == len(codes)
+
+
+def test_a_problem_says_what_rfc_9457_asks_for_and_no_more() -> None:
+    problem = problem_of(imaging.CorruptImageError("The image is damaged."), "r1")
+    assert problem == Problem(
+        type="urn:problem-type:pneumonia-xray:corrupt_image",
+        title="Corrupt image",
+        status=422,
+        detail="The image is damaged.",
+        code="corrupt_image",
+        request_id="r1",
+    )
+
+
+def test_a_class_below_one_of_the_table_is_answered_like_it() -> None:
+    class StrangerError(imaging.CorruptImageError):
+        pass
+
+    assert problem_of(StrangerError("Strange."), "r1").status == 422
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (HTTPException(404, "secret"), 404, "not_found"),
+        (HTTPException(405, "secret"), 405, "method_not_allowed"),
+        (HTTPException(418, "secret"), 422, "invalid_request"),
+        (RequestValidationError(["secret"]), 422, "invalid_request"),
+        (MemoryError("secret"), 503, "out_of_memory"),
+        (ZeroDivisionError("secret"), 500, "internal_error"),
+        (OSError(2, "secret", "/secret"), 500, "internal_error"),
+    ],
+)
+def test_texts_that_were_not_written_for_clients_do_not_reach_them(
+    error: Exception, status: int, code: str
+) -> None:
+    problem = problem_of(error, "r1")
+    assert (problem.status, problem.code) == (status, code)
+    assert "secret" not in problem.model_dump_json()
+
+
+def test_a_network_that_gives_no_probability_makes_the_model_unavailable() -> None:
+    problem = problem_of(BundleError("The network x.keras gave no probability."), "r1")
+    assert (problem.status, problem.code) == (503, "model_unavailable")
+    assert "x.keras" in problem.detail
+
+
+def test_the_answer_is_problem_json_with_retry_after() -> None:
+    error = refusals.QueueFullError("Full.", retry_after_s=7)
+    response = problem_response(error, "r1")
+    assert response.status_code == 503
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.headers["retry-after"] == "7"
+    assert json.loads(bytes(response.body))["code"] == "queue_full"
+
+
+def test_the_methods_that_are_allowed_stay_in_the_answer() -> None:
+    response = problem_response(HTTPException(405, headers={"Allow": "POST"}), "r1")
+    assert response.headers["allow"] == "POST"
+
+
+def test_networks_without_maps_are_a_problem_with_their_reason() -> None:
+    problem = problem_of(NotExplainableError("They end otherwise."), "r1")
+    assert (problem.status, problem.code) == (422, "not_explainable")
+    assert problem.detail == "They end otherwise."
+
+
+class TestSpanish:
+    @pytest.mark.parametrize("kind", PROBLEMS)
+    def test_every_problem_of_the_table_can_be_told(self, kind: type[Exception]) -> None:
+        english = problem_of(kind("The reason."), "r1")
+        spanish = problem_of(kind("The reason."), "r1", "es")
+        assert spanish.title != english.title
+        assert spanish.detail.endswith(".")
+        assert "{" not in spanish.detail
+        told = texts("es")["problems"][f"{english.code}.detail"]
+        assert spanish.detail == told.format(detail="The reason.")
+        unchanged = {"type", "status", "code", "request_id"}
+        assert spanish.model_dump(include=unchanged) == english.model_dump(include=unchanged)
+
+    def test_nothing_is_told_that_no_problem_needs(self) -> None:
+        codes = {kind.code for kind in PROBLEMS}  # type: ignore[attr-defined]
+        assert {key.split(".")[0] for key in texts("es")["problems"]} == codes
+
+    @pytest.mark.parametrize("language", ["en", "es"])
+    def test_an_answer_names_its_language(self, language: Language) -> None:
+        answer = problem_response(imaging.CorruptImageError("Damaged."), "r1", language)
+        assert answer.headers["content-language"] == language

@@ -1,0 +1,74 @@
+import json
+from collections.abc import Iterator
+
+import pytest
+from pydantic import BaseModel
+
+from service.api import problems as errors
+from service.api import schemas
+from service.api.schemas import Model, Screened, screened_json
+from service.i18n import Language
+from service.inference import MemberScore
+from service.screening.screen import Screening
+from service.screening.verdict import ImageFacts, ModelRef, Verdict
+from tests.fake_engine import fake_ensemble
+from tests.serving import radiograph
+
+
+def models() -> Iterator[type[BaseModel]]:
+    for found in vars(schemas).values():
+        if isinstance(found, type) and issubclass(found, BaseModel) and found is not BaseModel:
+            yield found
+    yield errors.Problem
+
+
+@pytest.mark.parametrize("model", [*models()])
+def test_every_field_is_described_and_has_an_example(model: type[BaseModel]) -> None:
+    for name, field in model.model_fields.items():
+        assert field.description, name
+        annotation = field.annotation
+        plain = annotation in {str, int, float}
+        assert field.examples or not plain, name
+
+
+def test_a_verdict_begins_with_the_two_fields_that_older_clients_read() -> None:
+    verdict = Screening(fake_ensemble(), max_pixels=10**6).screen(radiograph())
+    assert list(json.loads(screened_json(verdict, "r1"))) == [
+        "predicted_class",
+        "probability",
+        "threshold",
+        "members",
+        "model",
+        "image",
+        "request_id",
+        "summary",
+    ]
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+@pytest.mark.parametrize("probability", [0.0, 0.0001, 0.5, 0.6359, 1.0])
+@pytest.mark.parametrize("names", [[], ["tuned"], ["número 1", 'the "second"\n']])
+def test_json_without_a_model_is_that_of_the_model(
+    names: list[str], probability: float, language: Language
+) -> None:
+    verdict = Verdict(
+        predicted_class="NEUMONÍA" if probability > 0.5 else "NORMAL",
+        probability=probability,
+        threshold=0.5,
+        members=tuple(MemberScore(name, probability) for name in names),
+        model=ModelRef("paediatric", "1.0.0", "sha256:" + "d" * 64),
+        image=ImageFacts("JPEG", 1858, 1317, "a" * 64),
+    )
+    validated = Screened.from_verdict(verdict, "r1", language)
+    assert screened_json(verdict, "r1", language) == validated.model_dump_json().encode()
+
+
+def test_a_model_is_described_as_fully_as_its_manifest() -> None:
+    ensemble = fake_ensemble()
+    manifest = ensemble.bundle.manifest.model_dump(mode="json")
+    shown = Model.from_ensemble(ensemble).model_dump(mode="json")
+    for field in manifest.keys() - {"schema_version", "compiled", "golden"}:
+        assert shown[field] == manifest[field], field
+    assert shown["digest"] == ensemble.bundle.digest
+    assert shown["provenance"] == "manifest"
+    assert shown["engine"] == "fake"

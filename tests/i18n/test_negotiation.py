@@ -1,0 +1,42 @@
+import pytest
+
+from service.i18n import Language, negotiated
+
+
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [
+        (None, "en"),
+        ("", "en"),
+        ("es", "es"),
+        ("ES", "es"),
+        ("es-AR", "es"),
+        ("en-GB,en;q=0.9,es;q=0.8", "en"),
+        ("es-ES,es;q=0.9,en;q=0.8", "es"),
+        ("en;q=0.2, es;q=0.7", "es"),
+        ("fr, es;q=0.3", "es"),
+        ("fr, de", "en"),
+        ("es;q=0", "en"),
+        ("es;q=0.5, *;q=0.4", "es"),
+        ("es;q=0.5, *", "en"),
+        ("es ; q=1.000", "es"),
+        ("es;q=2", "en"),
+        ("es;q=nan", "en"),
+        ("estonian-but-much-too-long", "en"),
+        ("est", "en"),
+        (";;;,,,es", "es"),
+        ("x" * 5000 + ",es", "en"),
+    ],
+)
+def test_the_heaviest_language_of_ours_is_taken(header: str | None, language: Language) -> None:
+    assert negotiated(header) == language
+
+
+@pytest.mark.parametrize("header", [None, "*", "fr"])
+def test_without_a_wish_the_default_is_taken(header: str | None) -> None:
+    assert negotiated(header, default="es") == "es"
+
+
+def test_among_equals_the_first_is_taken() -> None:
+    assert negotiated("en, es") == "en"
+    assert negotiated("es, en") == "es"

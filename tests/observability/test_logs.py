@@ -1,0 +1,219 @@
+import asyncio
+import json
+import logging
+import logging.config
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.observability.logs import (
+    JsonLines,
+    TextLines,
+    guard_last_resorts,
+    leave_out_what_no_line_tells,
+    log_config,
+    log_request,
+    request_fields,
+    trace_of,
+)
+from service.observability.stages import ImageNote, Journal
+
+SECRET = "Jane Doe"
+
+
+def record(message: str = "hello", **extra: Any) -> logging.LogRecord:
+    record = logging.LogRecord("service.x", logging.INFO, "x.py", 1, message, (), None)
+    record.created = datetime(2026, 11, 23, 18, 40, 1, 123456, UTC).timestamp()
+    record.__dict__.update(extra)
+    return record
+
+
+def failed() -> BaseException:
+    try:
+        try:
+            raise KeyError(SECRET)
+        except KeyError as error:
+            raise RuntimeError(SECRET) from error
+    except RuntimeError as error:
+        return error
+
+
+def screened() -> Journal:
+    journal = Journal("r1", route="/predict", method="POST")
+    journal.images.append(ImageNote("a" * 64, 1234, "sha256:d", "NORMAL"))
+    journal.answered(200)
+    return journal
+
+
+class TestLines:
+    def test_a_line_of_json_is_one_object(self) -> None:
+        line = JsonLines().format(record("two\nlines", fields={"status": 200}))
+        assert "\n" not in line
+        assert json.loads(line) == {
+            "time": "2026-11-23T18:40:01.123Z",
+            "level": "info",
+            "logger": "service.x",
+            "message": "two\nlines",
+            "status": 200,
+        }
+
+    @pytest.mark.parametrize(
+        "value", ["ñ \u2028 \U0001fac1", "half a character: \udc80", Path("/m")]
+    )
+    def test_a_line_of_json_is_ascii_whatever_it_tells(self, value: object) -> None:
+        line = JsonLines().format(record(fields={"value": value}))
+        assert line.isascii()
+        assert json.loads(line)["value"] == str(value)
+        assert ", " not in line.replace(str(value), "")
+
+    def test_a_line_of_text_says_the_same(self) -> None:
+        fields = {"status": 200, "ms": {"decode": 1.5, "total": 2.0}, "images": [{"verdict": None}]}
+        line = TextLines().format(record(fields=fields))
+        assert line == (
+            "2026-11-23T18:40:01.123Z INFO service.x: hello status=200 ms=decode:1.5,total:2.0 "
+            "images=verdict:-"
+        )
+
+    @pytest.mark.parametrize("lines", [JsonLines(), TextLines()])
+    def test_an_exception_is_told_without_its_text(self, lines: logging.Formatter) -> None:
+        error = failed()
+        line = lines.format(record(exc_info=(type(error), error, error.__traceback__)))
+        assert "RuntimeError" in line
+        assert "test_logs.py" in line
+        assert SECRET not in line
+
+
+class TestTraces:
+    def test_the_exceptions_behind_one_are_named(self) -> None:
+        trace = trace_of(failed())
+        assert "RuntimeError" in trace
+        assert "KeyError" in trace
+        assert SECRET not in trace
+
+    def test_so_are_those_of_a_group(self) -> None:
+        trace = trace_of(ExceptionGroup(SECRET, [ValueError(SECRET), OSError(2, SECRET, SECRET)]))
+        assert "ValueError" in trace
+        assert "FileNotFoundError" in trace
+        assert SECRET not in trace
+
+    def test_an_endless_recursion_is_told_in_short(self) -> None:
+        def deeper() -> None:
+            deeper()
+
+        with pytest.raises(RecursionError) as caught:
+            deeper()
+        assert len(trace_of(caught.value).splitlines()) < 200
+
+    def test_exceptions_that_stand_behind_each_other_come_to_an_end(self) -> None:
+        first, second = ValueError(), TypeError()
+        first.__context__, second.__context__ = second, first
+        assert trace_of(first).count("ValueError") == 1
+
+
+class TestRequestLine:
+    def test_it_holds_what_identifies_the_work_and_no_probability(self) -> None:
+        fields = request_fields(screened())
+        total = fields["ms"].pop("total")
+        assert total >= 0
+        assert fields == {
+            "request_id": "r1",
+            "method": "POST",
+            "route": "/predict",
+            "status": 200,
+            "ms": {},
+            "model": "sha256:d",
+            "images": [{"sha256": "a" * 64, "bytes": 1234, "verdict": "NORMAL"}],
+        }
+
+    def test_a_refused_file_is_named_by_its_digest_and_reason(self) -> None:
+        journal = Journal("r1")
+        journal.images.append(ImageNote("b" * 64, 9))
+        journal.problems.append("corrupt_image")
+        fields = request_fields(journal)
+        assert fields["problems"] == ["corrupt_image"]
+        assert fields["images"] == [{"sha256": "b" * 64, "bytes": 9, "verdict": None}]
+        assert fields["model"] is None
+
+    @pytest.mark.parametrize(("status", "level"), [(200, "INFO"), (404, "INFO"), (503, "WARNING")])
+    def test_a_failure_of_the_service_is_a_warning(
+        self, status: int, level: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        journal = Journal("r1")
+        journal.answered(status)
+        with caplog.at_level(logging.INFO, "service.requests"):
+            log_request(journal)
+        assert [each.levelname for each in caplog.records] == [level]
+
+
+class TestConfiguration:
+    @pytest.mark.parametrize(
+        ("asked", "terminal", "formatter"),
+        [
+            ("json", True, JsonLines),
+            ("text", False, TextLines),
+            ("auto", True, TextLines),
+            ("auto", False, JsonLines),
+        ],
+    )
+    def test_a_person_at_a_terminal_gets_text_and_a_machine_json(
+        self, asked: Any, terminal: bool, formatter: type, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
+        assert log_config("info", asked)["formatters"]["line"]["()"] is formatter
+
+    def test_libraries_that_quote_what_they_read_are_silent(self) -> None:
+        loggers = log_config("debug", "json")["loggers"]
+        assert {name: each["level"] for name, each in loggers.items()} == {
+            "python_multipart": "CRITICAL",
+            "PIL": "CRITICAL",
+        }
+
+
+@pytest.fixture
+def _restored_hooks() -> Iterator[None]:
+    hooks = threading.excepthook, sys.unraisablehook
+    yield
+    threading.excepthook, sys.unraisablehook = hooks
+
+
+def test_what_no_line_tells_is_not_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("logThreads", "logProcesses", "logMultiprocessing", "logAsyncioTasks"):
+        monkeypatch.setattr(logging, name, True, raising=False)  # and as it was, afterwards
+    leave_out_what_no_line_tells()
+    seen = record()
+    assert (seen.thread, seen.process, seen.processName) == (None, None, None)
+    assert json.loads(JsonLines().format(seen))["message"] == "hello"
+
+
+@pytest.mark.usefixtures("_restored_hooks")
+def test_exceptions_that_reach_nobody_are_told_without_their_texts(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Unhappy:
+        def __del__(self) -> None:
+            raise OSError(SECRET)
+
+    def fail(_: object = None) -> None:
+        raise LookupError(SECRET)
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        guard_last_resorts(loop)
+        loop.call_soon(fail, SECRET)
+        await asyncio.sleep(0)
+        thread = threading.Thread(target=fail)
+        thread.start()
+        thread.join()
+        Unhappy()
+        loop.call_exception_handler({"message": SECRET})
+
+    with caplog.at_level(logging.DEBUG):
+        asyncio.run(main())
+    told = [line.split()[1] for line in caplog.messages if line.startswith("Unforeseen")]
+    assert told == ["LookupError", "LookupError", "OSError", "trouble"]
+    assert SECRET not in caplog.text

@@ -1,0 +1,68 @@
+import dataclasses
+
+import pytest
+
+from service.i18n import Language
+from service.screening.wording import describe_map, figure, summarise
+from tests.explaining import explanation
+
+VERDICT = dataclasses.replace(explanation().verdict, threshold=0.5)
+
+
+@pytest.mark.parametrize(
+    ("probability", "language", "sentence"),
+    [
+        (
+            0.98,
+            "en",
+            "Signs of pneumonia: probability 0.9800, above the threshold 0.5000. "
+            "Decision support, not a diagnosis.",
+        ),
+        (
+            0.5,
+            "en",
+            "No signs of pneumonia found: probability 0.5000, not above the threshold 0.5000. "
+            "This does not rule pneumonia out. Decision support, not a diagnosis.",
+        ),
+        (
+            0.98,
+            "es",
+            "Signos de neumonía: probabilidad 0,9800, por encima del umbral 0,5000. "
+            "Apoyo a la decisión, no un diagnóstico.",
+        ),
+        (
+            0.02,
+            "es",
+            "No se encontraron signos de neumonía: probabilidad 0,0200, no supera el umbral "
+            "0,5000. Esto no descarta la neumonía. Apoyo a la decisión, no un diagnóstico.",
+        ),
+    ],
+)
+def test_a_verdict_is_one_sober_sentence(
+    probability: float, language: Language, sentence: str
+) -> None:
+    assert summarise(dataclasses.replace(VERDICT, probability=probability), language) == sentence
+
+
+def test_a_threshold_of_many_decimals_never_contradicts_the_verdict() -> None:
+    verdict = dataclasses.replace(VERDICT, probability=0.4988, threshold=0.49876)
+    assert "0.4988, above the threshold 0.49876" in summarise(verdict, "en")
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "text"), [(1.0, 4, "1.0000"), (97.1, 1, "97.1"), (0.12345, 4, "0.12345")]
+)
+def test_a_figure_has_at_least_its_decimals(value: float, decimals: int, text: str) -> None:
+    assert figure(value, "en", decimals) == text
+    assert figure(value, "es", decimals) == text.replace(".", ",")
+
+
+def test_a_map_is_said_to_be_no_finding() -> None:
+    told = describe_map(explanation(), "en")
+    assert "4 x 4 cells" in told
+    assert "no segmentation" in told
+    assert "nothing is coloured" not in told
+
+
+def test_a_map_without_colour_is_said_to_have_none() -> None:
+    assert "nothing is coloured" in describe_map(explanation([[-1, 0], [-2, -1]]), "en")
