@@ -12,7 +12,7 @@ from service.imaging.errors import (
     UnsupportedFormatError,
     UnusableRadiographError,
 )
-from service.imaging.prepare import InputSpec, Resampling, prepare
+from service.imaging.prepare import InputSpec, Resampling, extent, prepare
 
 __all__ = [
     "MAX_PIXELS",
@@ -26,5 +26,6 @@ __all__ = [
     "UnsupportedFormatError",
     "UnusableRadiographError",
     "decode",
+    "extent",
     "prepare",
 ]

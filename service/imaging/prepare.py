@@ -57,14 +57,14 @@ def prepare(radiograph: Radiograph, spec: InputSpec) -> NDArray[np.float32]:
         Array of shape (height, width, channels), float32, from 0 to ``255 * spec.scale``.
     """
     resized = radiograph.picture.resize(
-        (spec.width, spec.height), _FILTERS[spec.resampling], box=(0, 0, *_extent(radiograph))
+        (spec.width, spec.height), _FILTERS[spec.resampling], box=(0, 0, *extent(radiograph))
     )
     plane = np.multiply(np.asarray(resized), np.float32(spec.scale), dtype=np.float32)
     tensor = plane[..., np.newaxis]
     return tensor if spec.channels == 1 else np.repeat(tensor, spec.channels, axis=-1)
 
 
-def _extent(radiograph: Radiograph) -> tuple[float, float]:
+def extent(radiograph: Radiograph) -> tuple[float, float]:
     """Columns and rows that the picture fills: of a reduced one, the last may be half empty."""
     reduction = round(radiograph.width / radiograph.picture.width)
     return radiograph.width / reduction, radiograph.height / reduction
