@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from service.imaging import Radiograph
 from service.lungs import find_lungs, segmentation_input
+from service.lungs.field import dilate
 from tests.lungs.drawn import SIDE, as_probabilities, ellipse, two_lungs
 from tests.phantom import phantom
 
@@ -113,3 +114,9 @@ def test_the_input_is_the_same_whatever_the_reduction() -> None:
     reduced = Radiograph(whole.reduce(2), "JPEG", "", full_size=whole.size)
     apart = segmentation_input(Radiograph(whole, "PNG", "")) - segmentation_input(reduced)
     assert np.abs(apart).max() < 0.04
+
+
+def test_dilation_is_that_of_a_maximum_filter() -> None:
+    mask = two_lungs(apart=0.34, ry=0.5)
+    filtered = Image.fromarray(mask.astype(np.uint8)).filter(ImageFilter.MaxFilter(5))
+    assert np.array_equal(dilate(mask), np.asarray(filtered) > 0)
