@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
+from service.files import atomic_write
 from service.imaging import InputSpec
 from training.config import Schedule
 from training.data import Record
@@ -67,9 +68,8 @@ class LastEpochs(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Keep this epoch's weights if it is one of the last."""
         if epoch in self._files:
-            partial = self._files[epoch].with_suffix(".partial.npz")
-            np.savez(partial, *self.model.get_weights())
-            partial.replace(self._files[epoch])
+            with atomic_write(self._files[epoch]) as path:
+                np.savez(path, *self.model.get_weights())
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Give the network the mean weights, and tidy up."""

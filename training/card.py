@@ -10,13 +10,13 @@ from typing import Any, Final
 import keras
 import pandas as pd
 
+from service.files import atomic_write
 from service.inference.bundle import Bundle
 from service.inference.manifest import Calibration, Manifest, Quantised, Threshold
 from training.audit import LIMIT
 from training.config import Recipe
 from training.data import FOLDS, Scan
 from training.eda import markdown
-from training.whole import save_whole
 
 CARD_FILE: Final = "MODEL_CARD.md"
 
@@ -76,7 +76,8 @@ def renew_graphs(path: Path, manifest: Manifest) -> None:
     """
     if path.exists():
         renewed = _GRAPHS.sub(lambda _: _graphs(manifest), path.read_text(), count=1)
-        save_whole(lambda target: target.write_text(renewed), path)
+        with atomic_write(path) as temporary:
+            temporary.write_text(renewed)
 
 
 def _purpose(bundle: Bundle) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
+from service.files import atomic_write
 from training.alike import alike
 from training.config import Recipe
 from training.contests import contest_row, listed, seedless
@@ -19,7 +20,6 @@ from training.fit import RunFolder
 from training.judged import JOIN, Judged, common_folds, judge
 from training.out_of_fold import finished_folds
 from training.results import difference
-from training.whole import save_whole
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,8 @@ def write(question: Question, recipes: Path, out: Path) -> None:
     """
     page = render(question, _notes(recipes))
     out.parent.mkdir(parents=True, exist_ok=True)
-    save_whole(lambda path: path.write_text(page), out)
+    with atomic_write(out) as path:
+        path.write_text(page)
 
 
 def render(question: Question, notes: Mapping[str, str]) -> str:

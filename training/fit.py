@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import track
 
+from service.files import atomic_write
 from service.imaging import InputSpec
 from training.arithmetic import policy_of
 from training.callbacks import (
@@ -32,7 +33,6 @@ from training.dataset import Dataset
 from training.networks import AETIOLOGY, PNEUMONIA, build_trainable, member_of
 from training.sampler import BalancedSampler
 from training.suite import SUITE
-from training.whole import save_whole
 
 
 @dataclass(frozen=True)
@@ -104,8 +104,10 @@ def fit(dataset: Dataset, recipe: Recipe, folder: RunFolder) -> dict[str, Any]:
     watch = HeldOutScore(dataset, held_out, recipe.input) if held_out else None
     model, history = train(dataset, recipe, folder, training, watch)
     member = member_of(model, recipe.input, recipe.architecture)
-    save_whole(model.save_weights, folder.weights)
-    save_whole(member.save, folder.member)
+    with atomic_write(folder.weights) as path:
+        model.save_weights(path)
+    with atomic_write(folder.member) as path:
+        member.save(path)
     summary = {
         "recipe": recipe.model_dump(mode="json"),
         "fold": folder.fold,

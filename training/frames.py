@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Self
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from rich.progress import track
 
+from service.files import atomic_write
 from service.imaging import InputSpec, Radiograph, prepare
 from training.data import Record, read_radiograph
 
@@ -76,15 +76,11 @@ def _shapes_path(path: Path) -> Path:
 
 def _decode_all(records: Sequence[Record], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}.partial")
     shapes = []
-    try:
-        with partial.open("wb") as file:
+    with atomic_write(path) as temporary:
+        with temporary.open("wb") as file:
             for record in track(records, description="Decoding frames"):
                 frame = shrink(read_radiograph(record.path).pixels)
                 shapes.append(frame.shape)
                 file.write(frame.tobytes())
         _shapes_path(path).write_text(json.dumps(shapes))
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from service.files import atomic_write
 from training.config import Recipe
 
 
@@ -27,12 +28,8 @@ def write_recipe(recipe: Recipe, path: Path) -> None:
             fields[field] = value
     blocks = [_lines(fields)]
     blocks += [f"[{name}]\n{_lines(changed)}" for name, changed in sections.items() if changed]
-    partial = path.with_name(f"partial-{path.name}")
-    try:
-        partial.write_text("\n\n".join(blocks) + "\n")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic_write(path) as temporary:
+        temporary.write_text("\n\n".join(blocks) + "\n")
 
 
 def _lines(fields: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ from typing import Any, Final
 import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
+from service.files import atomic_write
 from training.eda import markdown
 from training.results import difference
 from training.search import MAX_GFLOP, MAX_PARAMETERS, SPACE, point_of
@@ -117,9 +118,5 @@ def _short(value: Any) -> Any:
 
 
 def _replace(path: Path, text: str) -> None:
-    partial = path.with_name(f"partial-{path.name}")
-    try:
-        partial.write_text(text)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic_write(path) as temporary:
+        temporary.write_text(text)

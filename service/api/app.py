@@ -23,15 +23,15 @@ from service.api.middleware import (
 )
 from service.api.routes import docs, explain, health, metrics, model, page, predict, preview, report
 from service.api.routes.deps import Services
+from service.api.state_metrics import make_metrics
 from service.api.uploads import MAX_BATCH_FILES, UploadLimits, UploadMemory
 from service.inference import Ensemble
-from service.observability.metrics import Metrics
-from service.observability.observing import Observer, Observing, RouteNames
+from service.observability.middleware import Observer, RequestRecordMiddleware, RouteNames
 from service.observability.tracing import make_tracer
 from service.screening.admission import Admission
 from service.screening.ahead import loading
+from service.screening.cpu_quota import available_cpus
 from service.screening.loading import ModelLoader
-from service.screening.quota import available_cpus
 from service.settings import MIB, Settings
 
 DESCRIPTION = """\
@@ -121,7 +121,7 @@ def create_app(
     if settings.cors_origins:
         app.add_middleware(CrossOrigin, origins=settings.cors_origins)
     app.add_middleware(
-        Observing,
+        RequestRecordMiddleware,
         observer=services.observer,
         names=names,
         draining=lambda: services.admission.draining,
@@ -148,18 +148,13 @@ def make_services(settings: Settings, load: Callable[[], Ensemble]) -> Services:
         deadline_s=settings.queue_seconds,
     )
     memory = UploadMemory(settings.upload_memory_mib * MIB)
-    counters = Metrics(
-        version=__version__,
-        admission=admission,
-        memory=memory,
-        loader=loader,
-        codes=errors.CODES,
-    )
     return Services(
         loader=loader,
         admission=admission,
         memory=memory,
         single=limits(files=1, total_bytes=settings.max_upload_mib * MIB),
         batch=limits(files=MAX_BATCH_FILES, total_bytes=settings.max_batch_mib * MIB),
-        observer=Observer(counters, make_tracer(os.environ, __version__)),
+        observer=Observer(
+            make_metrics(admission, memory, loader), make_tracer(os.environ, __version__)
+        ),
     )

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.api.problems import problem_response
 from service.errors import ShuttingDownError
 from service.i18n import negotiated
-from service.observability.logs import trace_of
+from service.observability.logs import redacted_traceback
 
 log = logging.getLogger(__name__)
 
@@ -144,7 +144,9 @@ class UnforeseenErrors:
                 retry_after_s=5,
             )
         else:
-            log.error("Unforeseen error in request %s\n%s", state["log_id"], trace_of(error))
+            log.error(
+                "Unforeseen error in request %s\n%s", state["log_id"], redacted_traceback(error)
+            )
             told = error if isinstance(error, Exception) else RuntimeError()
         language = negotiated(Headers(scope=scope).get("accept-language"))
         return problem_response(told, state["request_id"], language)

@@ -16,7 +16,7 @@ from service import errors as refusals
 from service import imaging
 from service.i18n import Language, negotiated, texts
 from service.inference import BundleError, NotExplainableError
-from service.observability.stages import note_problem
+from service.observability.record import note_problem
 
 MEDIA_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "urn:problem-type:pneumonia-xray:"

@@ -30,7 +30,7 @@ from service.cli.resume import Ledger
 from service.cli.screen_file import FileScreening
 from service.i18n import Language
 from service.inference import Ensemble, Manifest
-from service.screening.quota import available_cpus
+from service.screening.cpu_quota import available_cpus
 from service.screening.screen import Screening
 from service.settings import MIB, Settings
 

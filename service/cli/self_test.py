@@ -20,7 +20,7 @@ from service.cli.pool import in_order
 from service.cli.refusing import CannotError
 from service.imaging import InputSpec
 from service.inference import Ensemble, golden_inputs
-from service.screening.quota import available_cpus
+from service.screening.cpu_quota import available_cpus
 from service.screening.screen import Screening
 from service.settings import MIB, Settings
 

@@ -1,1 +1,1 @@
-"""Metrics, logs, traces, and the record of one request's stages."""
+"""Metrics, logs, traces, and the record of one request that all three are made from."""

@@ -1,18 +1,19 @@
-"""What Prometheus is told: counters of what happened, and the state at the moment of asking.
+"""Metrics in the format of Prometheus.
 
-Each application has a registry of its own. No value of a label comes from a client: routes are the
-service's own templates, and whatever it does not know is one value, so that nobody can make series
-without end.
+Each application has its own registry. No label takes its value from a client: routes are the
+service's own templates, and everything that it does not know shares one value, so that nobody can
+create series without limit.
 """
 
-from collections.abc import Iterable, Iterator
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 from prometheus_client import (
     CollectorRegistry,
     Counter,
     Gauge,
     Histogram,
+    Info,
     Metric,
     ProcessCollector,
     disable_created_metrics,
@@ -22,70 +23,61 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
-from service.api.uploads import UploadMemory
-from service.errors import RefusalError
-from service.observability.stages import STAGES, Journal
-from service.screening.admission import Admission
-from service.screening.loading import ModelLoader
-from service.screening.screen import Screening
+from service.observability.record import STAGES, RequestRecord
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-"""Upper bounds in seconds: from a cached small image to the longest upload that is waited for."""
+"""Upper bounds in seconds: from a small image to the longest upload that is accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """The loaded model.
+
+    Attributes:
+        labels: Labels of ``xray_model_info``: its name, version, digest and engine.
+        classes: Names of the classes that it predicts.
+    """
+
+    labels: dict[str, str]
+    classes: tuple[str, ...]
 
 
 class Metrics:
     """The metrics of one application.
 
     Args:
-        version: Of the service.
-        admission: Its queue; so are ``memory`` and ``loader`` its other parts.
-        codes: Codes of all problems, each of which starts at 0.
+        version: Version of the service.
+        problem_codes: Codes of all problems; each series starts at 0.
+        model: Returns the loaded model, or None while there is none.
     """
 
     def __init__(
-        self,
-        *,
-        version: str,
-        admission: Admission,
-        memory: UploadMemory,
-        loader: ModelLoader,
-        codes: Iterable[str],
+        self, *, version: str, problem_codes: Iterable[str], model: Callable[[], ModelInfo | None]
     ) -> None:
-        # When each series began would double the lines, and nobody asks for it here.
+        # The creation time of each series would double the output.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = registry = CollectorRegistry()
-        # ``cache``: to find a series by its labels takes longer than to count in it.
-        self._requests = cache(
-            Counter(
-                "xray_requests",
-                "Requests answered.",
-                ("route", "method", "status"),
-                registry=registry,
-            ).labels
+        self._model = model
+        self._requests = Counter(
+            "xray_requests", "Requests answered.", ("route", "method", "status"), registry=registry
         )
-        self._in_flight = Gauge("xray_requests_in_flight", "Requests now.", registry=registry)
-        self._problems = cache(
-            Counter(
-                "xray_problems", "Problems answered, by their code.", ("code",), registry=registry
-            ).labels
+        self._in_flight = Gauge("xray_requests_in_flight", "Requests in flight.", registry=registry)
+        self._problems = Counter(
+            "xray_problems", "Problems in responses, by code.", ("code",), registry=registry
         )
-        self._verdicts = cache(
-            Counter(
-                "xray_verdicts", "Radiographs screened.", ("predicted_class",), registry=registry
-            ).labels
+        self._verdicts = Counter(
+            "xray_verdicts", "Radiographs screened.", ("predicted_class",), registry=registry
         )
-        self._total = cache(
-            Histogram(
-                "xray_request_seconds",
-                "From a request's first byte to its answer's.",
-                ("route",),
-                buckets=BUCKETS_S,
-                registry=registry,
-            ).labels
+        self._request_seconds = Histogram(
+            "xray_request_seconds",
+            "From the first byte of a request to the first byte of its response.",
+            ("route",),
+            buckets=BUCKETS_S,
+            registry=registry,
         )
-        stage_seconds = Histogram(
+        self._stage_seconds = Histogram(
             "xray_stage_seconds",
             "Upload: receiving the body. Queue: waiting for a thread. Decode: bytes to pixels. "
             "Prepare: pixels to the networks' input. Each image of a batch counts.",
@@ -93,89 +85,60 @@ class Metrics:
             buckets=BUCKETS_S,
             registry=registry,
         )
-        self._stages = {stage: stage_seconds.labels(stage) for stage in STAGES}
-        self._loader = loader
-        for code in sorted(codes):
-            self._problems(code)
-        registry.register(_State(version, admission, memory, loader))
+        for code in sorted(problem_codes):
+            self._problems.labels(code)
+        for stage in STAGES:
+            self._stage_seconds.labels(stage)
+        Info("xray_service", "The service.", registry=registry).info({"version": version})
+        registry.register(_ModelCollector(model))
         ProcessCollector(registry=registry)
 
-    def began(self) -> None:
-        """Count a request in."""
+    def add_gauge(self, name: str, description: str, read: Callable[[], float]) -> None:
+        """Add a gauge whose value is read when Prometheus scrapes."""
+        Gauge(name, description, registry=self._registry).set_function(read)
+
+    def request_started(self) -> None:
+        """Count a request as in flight."""
         self._in_flight.inc()
 
-    def ended(self, journal: Journal) -> None:
-        """Count a request out, with all that happened in it."""
+    def request_finished(self, record: RequestRecord) -> None:
+        """Count a request that was in flight and all that happened in it."""
         self._in_flight.dec()
-        self.count(journal)
+        self.count(record)
 
-    def count(self, journal: Journal) -> None:
-        """Count what happened in a request that never was in flight, such as one not HTTP."""
-        self._requests(journal.route, journal.method, str(journal.status)).inc()
-        if journal.total_s is not None:
-            self._total(journal.route).observe(journal.total_s)
-        for lap in tuple(journal.laps):
-            self._stages[lap.stage].observe(lap.seconds)
-        for code in tuple(journal.problems):
-            self._problems(code).inc()
-        for image in tuple(journal.images):
+    def count(self, record: RequestRecord) -> None:
+        """Count what happened in a request."""
+        self._requests.labels(record.route, record.method, str(record.status)).inc()
+        if record.total_s is not None:
+            self._request_seconds.labels(record.route).observe(record.total_s)
+        for timing in tuple(record.stages):
+            self._stage_seconds.labels(timing.stage).observe(timing.seconds)
+        for code in tuple(record.problems):
+            self._problems.labels(code).inc()
+        for image in tuple(record.images):
             if image.predicted_class is not None:
-                self._verdicts(image.predicted_class).inc()
+                self._verdicts.labels(image.predicted_class).inc()
 
     def render(self) -> bytes:
-        """Everything, in the text format of Prometheus."""
-        screening = _screening(self._loader)
-        if screening is not None:  # the classes start at 0 as soon as they are known
-            labels = screening.ensemble.bundle.manifest.labels
-            for label in (labels.negative, labels.positive):
-                self._verdicts(label)
+        """All metrics in the text format of Prometheus."""
+        model = self._model()
+        if model is not None:  # each class starts at 0
+            for name in model.classes:
+                self._verdicts.labels(name)
         return generate_latest(self._registry)
 
 
-class _State(Collector):
-    """What is read off the parts of the application whenever it is asked for."""
+class _ModelCollector(Collector):
+    """Reports whether a model is loaded, and which."""
 
-    def __init__(
-        self, version: str, admission: Admission, memory: UploadMemory, loader: ModelLoader
-    ) -> None:
-        self._version = version
-        self._admission = admission
-        self._memory = memory
-        self._loader = loader
-
-    def describe(self) -> Iterator[Metric]:
-        """Nothing: the registry need not collect to know the names."""
-        yield from ()
+    def __init__(self, model: Callable[[], ModelInfo | None]) -> None:
+        self._model = model
 
     def collect(self) -> Iterator[Metric]:
-        """Read it off."""
-        admission = self._admission
-        screening = _screening(self._loader)
-        yield InfoMetricFamily("xray_service", "The service.", {"version": self._version})
-        if screening is not None:
-            bundle = screening.ensemble.bundle
-            told = {
-                "name": bundle.manifest.name,
-                "version": bundle.manifest.version,
-                "digest": bundle.digest,
-                "engine": screening.ensemble.engine_name,
-                "precision": screening.ensemble.precision,
-            }
-            yield InfoMetricFamily("xray_model", "The bundle that answers.", told)
-        for name, meaning, value in (
-            ("xray_model_ready", "1 when the bundle is checked and warm.", screening is not None),
-            ("xray_draining", "1 once nothing new is taken.", admission.draining),
-            ("xray_queue_waiting", "Radiographs that wait for a thread.", admission.waiting),
-            ("xray_queue_places", "Most radiographs that may wait.", admission.places),
-            ("xray_threads_busy", "Threads at work.", admission.running),
-            ("xray_threads", "Inference threads.", admission.threads),
-            ("xray_upload_memory_bytes", "Held by uploads now.", self._memory.held),
-        ):
-            yield GaugeMetricFamily(name, meaning, float(value))
-
-
-def _screening(loader: ModelLoader) -> Screening | None:
-    try:
-        return loader.screening()
-    except RefusalError:
-        return None
+        model = self._model()
+        if model is not None:
+            yield InfoMetricFamily("xray_model", "The loaded model.", model.labels)
+        ready = float(model is not None)
+        yield GaugeMetricFamily(
+            "xray_model_ready", "1 when the model is verified and loaded.", ready
+        )

@@ -1,6 +1,6 @@
-"""OpenTelemetry spans, made from a request's journal once the request is over.
+"""OpenTelemetry spans, made from a request's record once the request is over.
 
-So they can hold nothing that the journal does not: no file name, query, header or address.
+They hold nothing that the record does not: no file name, query, header or address.
 """
 
 import threading
@@ -14,18 +14,18 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanKind, StatusCode, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from service.observability.stages import UNKNOWN, Journal
+from service.observability.record import OTHER, RequestRecord
 
-LAST_SECONDS: Final = 2.0
-"""How long a collector that does not answer can hold up the end of the service."""
+FLUSH_TIMEOUT_S: Final = 2.0
+"""How long an unresponsive collector may delay the shutdown, in seconds."""
 
 
 class OtelTracer:
-    """One span for each request and, below it, one for each stage.
+    """Exports one span per request and, as its children, one per stage.
 
     Args:
-        processor: Takes the spans.
-        version: Of the service.
+        processor: Receives the spans.
+        version: Version of the service.
         environment: Variables of the process; OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES
             replace the service's own name.
     """
@@ -33,50 +33,50 @@ class OtelTracer:
     def __init__(
         self, processor: SpanProcessor, version: str, environment: Mapping[str, str]
     ) -> None:
-        own = {"service.version": version}
-        named = environment.get("OTEL_RESOURCE_ATTRIBUTES", "")
-        if not environment.get("OTEL_SERVICE_NAME") and "service.name=" not in named:
-            own["service.name"] = "pneumonia-xray"
-        self._provider = TracerProvider(resource=Resource.create(own), shutdown_on_exit=False)
+        resource = {"service.version": version}
+        attributes = environment.get("OTEL_RESOURCE_ATTRIBUTES", "")
+        if not environment.get("OTEL_SERVICE_NAME") and "service.name=" not in attributes:
+            resource["service.name"] = "pneumonia-xray"
+        self._provider = TracerProvider(resource=Resource.create(resource), shutdown_on_exit=False)
         self._provider.add_span_processor(processor)
         self._tracer = self._provider.get_tracer("service", version)
         self._propagator = TraceContextTextMapPropagator()
 
     @classmethod
     def over_http(cls, version: str, environment: Mapping[str, str]) -> Self:
-        """Send spans to the collector that the standard variables name, from a thread beside."""
+        """Send spans, from a background thread, to the collector that the environment names."""
         return cls(BatchSpanProcessor(OTLPSpanExporter()), version, environment)
 
-    def record(self, journal: Journal) -> None:
-        """Hand over one request that is over; returns at once."""
-        # Of the caller's context only the two numbers are taken: tracestate is free text.
-        carrier = {"traceparent": journal.parent} if journal.parent else {}
-        name = f"{journal.method} {journal.route}" if journal.route != UNKNOWN else journal.method
+    def export(self, record: RequestRecord) -> None:
+        """Queue a request that is over for export; does not block."""
+        # Only the two IDs of the caller's context are used: tracestate is free text.
+        carrier = {"traceparent": record.parent} if record.parent else {}
+        name = f"{record.method} {record.route}" if record.route != OTHER else record.method
         span = self._tracer.start_span(
             name,
             context=self._propagator.extract(carrier),
             kind=SpanKind.SERVER,
             attributes={
-                "http.request.method": journal.method,
-                "http.route": journal.route,
-                "http.response.status_code": journal.status,
-                "xray.request_id": journal.request_id,
+                "http.request.method": record.method,
+                "http.route": record.route,
+                "http.response.status_code": record.status,
+                "xray.request_id": record.request_id,
             },
-            start_time=journal.start_ns,
+            start_time=record.start_ns,
         )
-        if journal.status >= 500:
+        if record.status >= 500:
             span.set_status(StatusCode.ERROR)
-            span.set_attribute("error.type", journal.problems[-1] if journal.problems else "500")
+            span.set_attribute("error.type", record.problems[-1] if record.problems else "500")
         context = set_span_in_context(span)
-        end_ns = journal.start_ns + int((journal.total_s or 0.0) * 1e9)
-        for lap in tuple(journal.laps):
-            start_ns = journal.start_ns + int((lap.start_s - journal.start_s) * 1e9)
-            below = self._tracer.start_span(lap.stage, context=context, start_time=start_ns)
-            below.end(start_ns + int(lap.seconds * 1e9))
+        end_ns = record.start_ns + int((record.total_s or 0.0) * 1e9)
+        for timing in tuple(record.stages):
+            start_ns = record.start_ns + int((timing.start_s - record.start_s) * 1e9)
+            child = self._tracer.start_span(timing.stage, context=context, start_time=start_ns)
+            child.end(start_ns + int(timing.seconds * 1e9))
         span.end(end_ns)
 
     def close(self) -> None:
-        """Send what is left, for a bounded time."""
-        last = threading.Thread(target=self._provider.shutdown, name="last-traces", daemon=True)
-        last.start()
-        last.join(LAST_SECONDS)
+        """Send what is queued, for a bounded time."""
+        flush = threading.Thread(target=self._provider.shutdown, name="flush-traces", daemon=True)
+        flush.start()
+        flush.join(FLUSH_TIMEOUT_S)

@@ -1,14 +1,14 @@
-"""Traces for an OpenTelemetry collector, when one is named and the packages are installed.
+"""Traces for an OpenTelemetry collector, if one is configured and the packages are installed.
 
 The standard variables decide: OTEL_EXPORTER_OTLP_ENDPOINT (or ..._TRACES_ENDPOINT) names the
-collector, OTEL_SDK_DISABLED turns it off. Without them nothing of OpenTelemetry is imported.
+collector, OTEL_SDK_DISABLED turns it off. Without them OpenTelemetry is not imported.
 """
 
 import logging
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-from service.observability.stages import Journal
+from service.observability.record import RequestRecord
 
 log = logging.getLogger(__name__)
 
@@ -16,31 +16,31 @@ _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_E
 
 
 class Tracer(Protocol):
-    """Sends what happened in a request to a collector of traces."""
+    """Exports requests as traces."""
 
-    def record(self, journal: Journal) -> None:
-        """Hand over one request that is over; returns at once."""
+    def export(self, record: RequestRecord) -> None:
+        """Queue a request that is over for export; does not block."""
 
     def close(self) -> None:
-        """Send what is left, for a bounded time."""
+        """Send what is queued, for a bounded time."""
 
 
 def make_tracer(environment: Mapping[str, str], version: str) -> Tracer | None:
-    """A tracer if the environment names a collector and the packages are there, else None.
+    """Make a tracer if the environment names a collector and OpenTelemetry is installed.
 
     Args:
         environment: Variables of the process.
-        version: Of the service.
+        version: Version of the service.
     """
     disabled = environment.get("OTEL_SDK_DISABLED", "").lower() == "true"
     if disabled or not any(environment.get(name) for name in _ENDPOINTS):
         return None
     try:
-        from service.observability.otel import OtelTracer  # noqa: PLC0415 - an optional extra, and a heavy one
+        from service.observability.otel import OtelTracer  # noqa: PLC0415 - an optional extra
     except ImportError:
         log.warning(
-            "A collector of traces is named but OpenTelemetry is not installed, so none are sent. "
-            "The extra 'otel' of this package brings it."
+            "A trace collector is configured, but OpenTelemetry is not installed: no traces are "
+            "sent. Install the extra 'otel' of this package."
         )
         return None
     return OtelTracer.over_http(version, environment)

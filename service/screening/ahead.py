@@ -6,7 +6,7 @@ from functools import partial
 from threading import Thread
 
 from service.inference import Ensemble, load_ensemble
-from service.screening.quota import available_cpus
+from service.screening.cpu_quota import available_cpus
 from service.settings import Settings
 
 

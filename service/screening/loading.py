@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from service.errors import ModelNotReadyError, ModelUnavailableError
 from service.inference import BundleError, Ensemble
-from service.observability.logs import trace_of
+from service.observability.logs import redacted_traceback
 from service.screening.screen import Screening
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class ModelLoader:
             self._failure = f"The model failed its check and is not used: {error.message}"
         except BaseException as error:  # noqa: BLE001 - a library may even try to end the process
             # Nothing of a request is in play here, so the error's own text may be told.
-            log.error("The bundle could not be loaded: %r\n%s", error, trace_of(error))
+            log.error("The bundle could not be loaded: %r\n%s", error, redacted_traceback(error))
             self._failure = "The model could not be loaded. The log of the service says why."
         else:
             if ensemble.warning:

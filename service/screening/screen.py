@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from service.errors import EmptyFileError
 from service.imaging import ImagingError, Radiograph, decode, prepare
 from service.inference import Ensemble, EnsembleScore, NotExplainableError
-from service.observability.stages import note_image, note_verdict, stage
+from service.observability.record import note_image, note_verdict, stage
 from service.screening.explanation import Explanation, Unexplained
 from service.screening.verdict import ImageFacts, Verdict, decide
 

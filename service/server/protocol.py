@@ -19,7 +19,7 @@ from service.api.middleware import LINGER_IDLE_SECONDS, REQUEST_ID_HEADER, drawn
 from service.api.problems import problem_response
 from service.api.uploads import BODY_IS_HERE
 from service.errors import MalformedRequestError
-from service.observability.stages import Journal, opened
+from service.observability.record import RequestRecord, recording
 
 MAX_PENDING_BYTES: Final = 16 * 1024
 """What may arrive without an end to it: of a request's head, of a chunk's, of the trailers."""
@@ -248,11 +248,11 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _refuse(self) -> None:
         request_id = drawn_id()
-        journal = Journal(request_id)
+        record = RequestRecord(request_id)
         error = MalformedRequestError("The request is not valid HTTP and was not read.")
-        with opened(journal):
+        with recording(record):
             answer = problem_response(error, request_id)
-        journal.answered(answer.status_code)
+        record.response_started(answer.status_code)
         headers = [
             *answer.raw_headers,
             (REQUEST_ID_HEADER.encode(), request_id.encode()),
@@ -263,7 +263,7 @@ class GuardedProtocol(HttpToolsProtocol):
         lines = [b"%s: %s\r\n" % header for header in headers]
         head = b"".join((STATUS_LINE[answer.status_code], *lines, b"\r\n"))
         self.transport.write(head + bytes(answer.body))
-        self.on_refusal(journal)
+        self.on_refusal(record)
         self._let_it_be_read()
 
     def _let_it_be_read(self) -> None:
@@ -279,7 +279,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self.loop.call_later(LINGER_IDLE_SECONDS, self.transport.close)
 
     @staticmethod
-    def on_refusal(journal: Journal) -> None:
+    def on_refusal(record: RequestRecord) -> None:
         """Hear of a request that was not even HTTP; for a subclass that counts them."""
 
     def _expect_head(self) -> None:

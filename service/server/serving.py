@@ -17,7 +17,7 @@ import uvicorn
 from service.api.app import create_app
 from service.api.routes.deps import Services
 from service.inference import Ensemble
-from service.observability.logs import guard_last_resorts, leave_out_what_no_line_tells, log_config
+from service.observability.logs import install_exception_hooks, log_config
 from service.server.memory import lasting, nothing_is_garbage, tidied
 from service.server.protocol import GuardedProtocol
 from service.settings import Settings
@@ -36,14 +36,13 @@ def serve(settings: Settings, *, load: Callable[[], Ensemble]) -> None:
         load: See ``create_app``.
     """
     faulthandler.enable()
-    leave_out_what_no_line_tells()
     with nothing_is_garbage():
         app = create_app(settings, load=lasting(load))
     services: Services = app.state.services
 
     class Protocol(GuardedProtocol):
         header_seconds = settings.header_seconds
-        on_refusal = staticmethod(services.observer.refused)
+        on_refusal = staticmethod(services.observer.request_rejected)
 
     config = uvicorn.Config(
         app,
@@ -92,7 +91,7 @@ class DrainingServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Open the socket."""
-        guard_last_resorts(asyncio.get_running_loop())
+        install_exception_hooks(asyncio.get_running_loop())
         await super().startup(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

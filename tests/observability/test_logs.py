@@ -12,16 +12,15 @@ from typing import Any
 import pytest
 
 from service.observability.logs import (
-    JsonLines,
-    TextLines,
-    guard_last_resorts,
-    leave_out_what_no_line_tells,
+    JsonFormatter,
+    TextFormatter,
+    install_exception_hooks,
     log_config,
     log_request,
+    redacted_traceback,
     request_fields,
-    trace_of,
 )
-from service.observability.stages import ImageNote, Journal
+from service.observability.record import ImageRecord, RequestRecord
 
 SECRET = "Jane Doe"
 
@@ -43,16 +42,16 @@ def failed() -> BaseException:
         return error
 
 
-def screened() -> Journal:
-    journal = Journal("r1", route="/predict", method="POST")
-    journal.images.append(ImageNote("a" * 64, 1234, "sha256:d", "NORMAL"))
-    journal.answered(200)
-    return journal
+def screened() -> RequestRecord:
+    record = RequestRecord("r1", route="/predict", method="POST")
+    record.images.append(ImageRecord("a" * 64, 1234, "sha256:d", "NORMAL"))
+    record.response_started(200)
+    return record
 
 
 class TestLines:
     def test_a_line_of_json_is_one_object(self) -> None:
-        line = JsonLines().format(record("two\nlines", fields={"status": 200}))
+        line = JsonFormatter().format(record("two\nlines", fields={"status": 200}))
         assert "\n" not in line
         assert json.loads(line) == {
             "time": "2026-11-23T18:40:01.123Z",
@@ -66,20 +65,20 @@ class TestLines:
         "value", ["ñ \u2028 \U0001fac1", "half a character: \udc80", Path("/m")]
     )
     def test_a_line_of_json_is_ascii_whatever_it_tells(self, value: object) -> None:
-        line = JsonLines().format(record(fields={"value": value}))
+        line = JsonFormatter().format(record(fields={"value": value}))
         assert line.isascii()
         assert json.loads(line)["value"] == str(value)
         assert ", " not in line.replace(str(value), "")
 
     def test_a_line_of_text_says_the_same(self) -> None:
         fields = {"status": 200, "ms": {"decode": 1.5, "total": 2.0}, "images": [{"verdict": None}]}
-        line = TextLines().format(record(fields=fields))
+        line = TextFormatter().format(record(fields=fields))
         assert line == (
             "2026-11-23T18:40:01.123Z INFO service.x: hello status=200 ms=decode:1.5,total:2.0 "
             "images=verdict:-"
         )
 
-    @pytest.mark.parametrize("lines", [JsonLines(), TextLines()])
+    @pytest.mark.parametrize("lines", [JsonFormatter(), TextFormatter()])
     def test_an_exception_is_told_without_its_text(self, lines: logging.Formatter) -> None:
         error = failed()
         line = lines.format(record(exc_info=(type(error), error, error.__traceback__)))
@@ -90,13 +89,15 @@ class TestLines:
 
 class TestTraces:
     def test_the_exceptions_behind_one_are_named(self) -> None:
-        trace = trace_of(failed())
+        trace = redacted_traceback(failed())
         assert "RuntimeError" in trace
         assert "KeyError" in trace
         assert SECRET not in trace
 
     def test_so_are_those_of_a_group(self) -> None:
-        trace = trace_of(ExceptionGroup(SECRET, [ValueError(SECRET), OSError(2, SECRET, SECRET)]))
+        trace = redacted_traceback(
+            ExceptionGroup(SECRET, [ValueError(SECRET), OSError(2, SECRET, SECRET)])
+        )
         assert "ValueError" in trace
         assert "FileNotFoundError" in trace
         assert SECRET not in trace
@@ -107,12 +108,12 @@ class TestTraces:
 
         with pytest.raises(RecursionError) as caught:
             deeper()
-        assert len(trace_of(caught.value).splitlines()) < 200
+        assert len(redacted_traceback(caught.value).splitlines()) < 200
 
     def test_exceptions_that_stand_behind_each_other_come_to_an_end(self) -> None:
         first, second = ValueError(), TypeError()
         first.__context__, second.__context__ = second, first
-        assert trace_of(first).count("ValueError") == 1
+        assert redacted_traceback(first).count("ValueError") == 1
 
 
 class TestRequestLine:
@@ -131,10 +132,10 @@ class TestRequestLine:
         }
 
     def test_a_refused_file_is_named_by_its_digest_and_reason(self) -> None:
-        journal = Journal("r1")
-        journal.images.append(ImageNote("b" * 64, 9))
-        journal.problems.append("corrupt_image")
-        fields = request_fields(journal)
+        record = RequestRecord("r1")
+        record.images.append(ImageRecord("b" * 64, 9))
+        record.problems.append("corrupt_image")
+        fields = request_fields(record)
         assert fields["problems"] == ["corrupt_image"]
         assert fields["images"] == [{"sha256": "b" * 64, "bytes": 9, "verdict": None}]
         assert fields["model"] is None
@@ -143,10 +144,10 @@ class TestRequestLine:
     def test_a_failure_of_the_service_is_a_warning(
         self, status: int, level: str, caplog: pytest.LogCaptureFixture
     ) -> None:
-        journal = Journal("r1")
-        journal.answered(status)
+        record = RequestRecord("r1")
+        record.response_started(status)
         with caplog.at_level(logging.INFO, "service.requests"):
-            log_request(journal)
+            log_request(record)
         assert [each.levelname for each in caplog.records] == [level]
 
 
@@ -154,10 +155,10 @@ class TestConfiguration:
     @pytest.mark.parametrize(
         ("asked", "terminal", "formatter"),
         [
-            ("json", True, JsonLines),
-            ("text", False, TextLines),
-            ("auto", True, TextLines),
-            ("auto", False, JsonLines),
+            ("json", True, JsonFormatter),
+            ("text", False, TextFormatter),
+            ("auto", True, TextFormatter),
+            ("auto", False, JsonFormatter),
         ],
     )
     def test_a_person_at_a_terminal_gets_text_and_a_machine_json(
@@ -181,15 +182,6 @@ def _restored_hooks() -> Iterator[None]:
     threading.excepthook, sys.unraisablehook = hooks
 
 
-def test_what_no_line_tells_is_not_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("logThreads", "logProcesses", "logMultiprocessing", "logAsyncioTasks"):
-        monkeypatch.setattr(logging, name, True, raising=False)  # and as it was, afterwards
-    leave_out_what_no_line_tells()
-    seen = record()
-    assert (seen.thread, seen.process, seen.processName) == (None, None, None)
-    assert json.loads(JsonLines().format(seen))["message"] == "hello"
-
-
 @pytest.mark.usefixtures("_restored_hooks")
 def test_exceptions_that_reach_nobody_are_told_without_their_texts(
     caplog: pytest.LogCaptureFixture,
@@ -203,7 +195,7 @@ def test_exceptions_that_reach_nobody_are_told_without_their_texts(
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        guard_last_resorts(loop)
+        install_exception_hooks(loop)
         loop.call_soon(fail, SECRET)
         await asyncio.sleep(0)
         thread = threading.Thread(target=fail)
@@ -214,6 +206,6 @@ def test_exceptions_that_reach_nobody_are_told_without_their_texts(
 
     with caplog.at_level(logging.DEBUG):
         asyncio.run(main())
-    told = [line.split()[1] for line in caplog.messages if line.startswith("Unforeseen")]
-    assert told == ["LookupError", "LookupError", "OSError", "trouble"]
+    told = [line.split()[1] for line in caplog.messages if line.startswith("Unhandled")]
+    assert told == ["LookupError", "LookupError", "OSError", "error"]
     assert SECRET not in caplog.text

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from service.api.app import create_app, make_services
 from service.api.problems import CODES
-from service.observability.stages import ImageNote, Journal
+from service.observability.record import ImageRecord, RequestRecord
 from service.settings import Settings
 from tests.fake_engine import FakeEngine, fake_ensemble
 from tests.serving import client_of, radiograph
@@ -34,7 +34,7 @@ def value(text: str, name: str, /, **labels: str) -> float:
 class TestMetrics:
     def test_each_application_has_its_own(self) -> None:
         one, other = (make_services(Settings(), fake_ensemble).observer.metrics for _ in range(2))
-        one.began()
+        one.request_started()
         assert value(one.render().decode(), "xray_requests_in_flight") == 1
         assert value(other.render().decode(), "xray_requests_in_flight") == 0
 
@@ -46,14 +46,14 @@ class TestMetrics:
 
     def test_a_request_is_counted_with_all_that_happened_in_it(self) -> None:
         metrics = make_services(Settings(), fake_ensemble).observer.metrics
-        journal = Journal("r1", route="/predict/batch", method="POST")
+        record = RequestRecord("r1", route="/predict/batch", method="POST")
         for _ in range(2):
-            journal.ended("decode", journal.start_s)
-        journal.images = [ImageNote("a", 1, "d", "NORMAL"), ImageNote("b", 1)]
-        journal.problems = ["corrupt_image"]
-        journal.answered(200)
-        metrics.began()
-        metrics.ended(journal)
+            record.add_stage("decode", record.start_s)
+        record.images = [ImageRecord("a", 1, "d", "NORMAL"), ImageRecord("b", 1)]
+        record.problems = ["corrupt_image"]
+        record.response_started(200)
+        metrics.request_started()
+        metrics.request_finished(record)
         text = metrics.render().decode()
         labels = {"route": "/predict/batch", "method": "POST", "status": "200"}
         assert value(text, "xray_requests_total", **labels) == 1

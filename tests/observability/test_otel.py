@@ -8,16 +8,18 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanContext, StatusCode
 
 from service.observability.otel import OtelTracer
-from service.observability.stages import Journal
+from service.observability.record import RequestRecord
 
 CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
-def spans_of(*journals: Journal, environment: dict[str, str] | None = None) -> list[ReadableSpan]:
+def spans_of(
+    *records: RequestRecord, environment: dict[str, str] | None = None
+) -> list[ReadableSpan]:
     exporter = InMemorySpanExporter()
     tracer = OtelTracer(SimpleSpanProcessor(exporter), "1.2", environment or {})
-    for journal in journals:
-        tracer.record(journal)
+    for record in records:
+        tracer.export(record)
     tracer.close()
     return list(exporter.get_finished_spans())
 
@@ -28,21 +30,21 @@ def context_of(span: ReadableSpan) -> SpanContext:
     return context
 
 
-def answered(status: int = 200, **given: str) -> Journal:
-    journal = Journal("r1", route="/predict", method="POST", **given)  # type: ignore[arg-type]
-    journal.ended("decode", journal.start_s)
-    journal.answered(status)
-    return journal
+def answered(status: int = 200, **given: str) -> RequestRecord:
+    record = RequestRecord("r1", route="/predict", method="POST", **given)  # type: ignore[arg-type]
+    record.add_stage("decode", record.start_s)
+    record.response_started(status)
+    return record
 
 
 def test_a_request_is_a_span_and_each_stage_one_below_it() -> None:
-    journal = answered()
-    decode, request = spans_of(journal)
+    record = answered()
+    decode, request = spans_of(record)
     assert (request.name, decode.name) == ("POST /predict", "decode")
     assert decode.parent is not None
     assert decode.parent.span_id == context_of(request).span_id
-    assert request.start_time == decode.start_time == journal.start_ns
-    assert request.end_time == journal.start_ns + int((journal.total_s or 0) * 1e9)
+    assert request.start_time == decode.start_time == record.start_ns
+    assert request.end_time == record.start_ns + int((record.total_s or 0) * 1e9)
     assert dict(request.attributes or {}) == {
         "http.request.method": "POST",
         "http.route": "/predict",
@@ -64,9 +66,9 @@ def test_what_is_no_trace_of_a_caller_is_left_out(parent: str) -> None:
 
 
 def test_a_failure_of_the_service_is_an_error_of_its_span() -> None:
-    journal = answered(503)
-    journal.problems.append("queue_full")
-    *_, failed = spans_of(journal)
+    record = answered(503)
+    record.problems.append("queue_full")
+    *_, failed = spans_of(record)
     assert failed.status.status_code is StatusCode.ERROR
     assert (failed.attributes or {})["error.type"] == "queue_full"
     *_, refused = spans_of(answered(404))

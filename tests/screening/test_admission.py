@@ -4,16 +4,15 @@ import threading
 import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import Future
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.errors import QueueFullError, ShuttingDownError, WaitTooLongError
-from service.observability.stages import Journal, note_problem, opened, stage
-from service.screening.admission import Admission, _call_on
-from service.screening.piece import WorkerError
+from service.observability.record import RequestRecord, note_problem, recording, stage
+from service.screening.admission import Admission
+from service.screening.job import WorkerError
 
 pytestmark = pytest.mark.anyio
 
@@ -460,12 +459,12 @@ async def test_how_long_work_waits_and_what_it_notes_goes_to_its_request(
         with stage("inference"):
             note_problem("from the thread")
 
-    journal = Journal("r1")
-    with opened(journal):
+    record = RequestRecord("r1")
+    with recording(record):
         await admission.run(work)
         await admission.run_all([work, work])
-    assert [lap.stage for lap in journal.laps] == ["queue", "inference"] * 3
-    assert journal.problems == ["from the thread"] * 3
+    assert [timing.stage for timing in record.stages] == ["queue", "inference"] * 3
+    assert record.problems == ["from the thread"] * 3
 
 
 class Crowd:
@@ -544,7 +543,24 @@ def test_no_sequence_of_events_makes_the_counts_wrong(
     asyncio.run(main())
 
 
-def test_work_that_ends_after_its_loop_was_closed_disturbs_nobody() -> None:
-    loop = asyncio.new_event_loop()
-    loop.close()
-    _call_on(loop, lambda _: pytest.fail("nobody is left to call this"), Future[None]())
+def test_work_that_outlives_its_event_loop_logs_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    proceed = threading.Event()
+
+    def work() -> None:
+        assert proceed.wait(30)
+
+    async def main() -> None:
+        admission = Admission(threads=1, places=1, deadline_s=30)
+        task = asyncio.create_task(admission.run(work))
+        await eventually(lambda: admission.running == 1)
+        await admission.close(0.01)
+        task.cancel()
+        await asyncio.wait([task])
+
+    before = set(threading.enumerate())
+    asyncio.run(main())
+    [worker] = set(threading.enumerate()) - before
+    proceed.set()
+    worker.join(30)
+    assert not worker.is_alive()
+    assert caplog.records == []

@@ -7,7 +7,7 @@ from fastapi import Depends, Request, Response
 
 from service.api.uploads import UploadLimits, UploadMemory
 from service.i18n import Language, negotiated
-from service.observability.observing import Observer
+from service.observability.middleware import Observer
 from service.screening.admission import Admission
 from service.screening.loading import ModelLoader
 from service.screening.screen import Screening

@@ -1,7 +1,7 @@
-"""How many CPUs this process may really use.
+"""How many CPUs this process may use.
 
-``os.cpu_count()`` counts the host's processors, whatever the container is allowed; a pool sized by
-it is throttled by the kernel in the middle of its work.
+``os.cpu_count()`` counts the processors of the host, whatever the quota of the container. With
+one thread for each of them, the kernel throttles the process in the middle of its work.
 """
 
 import math

@@ -7,8 +7,8 @@ import pytest
 from starlette.routing import Mount, Route
 
 from service.api.app import make_services
-from service.observability.observing import Observer, RouteNames, server_timing
-from service.observability.stages import Journal
+from service.observability.middleware import Observer, RouteNames, server_timing
+from service.observability.record import RequestRecord
 from service.settings import Settings
 from tests.fake_engine import fake_ensemble
 from tests.serving import radiograph
@@ -101,30 +101,30 @@ class TestRequests:
 
 
 def test_a_header_without_stages_still_has_the_total() -> None:
-    journal = Journal("r1")
-    journal.answered(404)
-    assert re.fullmatch(r"total;dur=\d+\.\d", server_timing(journal))
+    record = RequestRecord("r1")
+    record.response_started(404)
+    assert re.fullmatch(r"total;dur=\d+\.\d", server_timing(record))
 
 
 class Recording:
     def __init__(self) -> None:
-        self.journals: list[Journal] = []
+        self.records: list[RequestRecord] = []
         self.closed = False
 
-    def record(self, journal: Journal) -> None:
-        self.journals.append(journal)
+    def export(self, record: RequestRecord) -> None:
+        self.records.append(record)
 
     def close(self) -> None:
         self.closed = True
 
 
-def test_a_tracer_gets_every_journal_and_is_closed() -> None:
+def test_a_tracer_gets_every_record_and_is_closed() -> None:
     tracer = Recording()
     observer = Observer(make_services(Settings(), fake_ensemble).observer.metrics, tracer)
-    one, two = Journal("r1"), Journal("r2")
-    observer.begun()
-    observer.ended(one)
-    observer.refused(two)
+    one, two = RequestRecord("r1"), RequestRecord("r2")
+    observer.request_started()
+    observer.request_finished(one)
+    observer.request_rejected(two)
     observer.close()
-    assert tracer.journals == [one, two]
+    assert tracer.records == [one, two]
     assert tracer.closed

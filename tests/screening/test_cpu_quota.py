@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from service.screening.quota import available_cpus
+from service.screening.cpu_quota import available_cpus
 
 
 @pytest.fixture(autouse=True)
