@@ -12,7 +12,8 @@ cd "$(dirname "$0")/.."
 tool=../shared/tools/container-engine
 export PORT=${PORT:-8124} COMPOSE_PROJECT_NAME=xray-smoke DOCKER_BUILDKIT=1
 
-declare -A image=([runtime]=pneumonia-xray [lean]=pneumonia-xray:lean)
+version=$(scripts/version)
+declare -A image=([runtime]=pneumonia-xray:$version [lean]=pneumonia-xray:$version-lean)
 declare -A files=([runtime]="-f docker-compose.yml" [lean]="-f docker-compose.yml -f docker/lean.yml")
 declare -A tensorflow=([runtime]="^tensorflow answers$" [lean]="pneumonia-xray\[tensorflow\]")
 
