@@ -163,7 +163,7 @@ def complaints(error: ValidationError) -> list[str]:
 
 
 def settings_table() -> str:
-    """The README's table of settings, as Markdown, so that it cannot go out of step."""
+    """The table of settings in docs/operating.md, as Markdown; a test compares the two."""
     rows = ["| Variable | Default | Why |", "| --- | --- | --- |"]
     for name, field in Settings.model_fields.items():
         default = "unset" if field.default in {None, ()} else f"`{field.default}`"
