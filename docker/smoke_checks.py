@@ -1,6 +1,7 @@
 """Sends a running service good and bad files, checks the answers, then stops it while it works.
 
 Usage: python docker/smoke_checks.py URL --stop COMMAND...
+       python docker/smoke_checks.py URL --key KEY    checks only that the service needs this key
 """
 
 import io
@@ -112,12 +113,26 @@ def check_stop(client: httpx.Client, command: list[str]) -> None:
     print(f"stopped with {unanswered} requests under way: all answered")
 
 
-def main(url: str, option: str, *stop: str) -> None:
+def check_key(client: httpx.Client, key: str) -> None:
+    """Only who has the key gets a verdict."""
+    files = {"file": ("x.png", encoded("png"))}
+    check_problem("no key", client.post("/predict", files=files), 401)
+    wrong = client.post("/predict", files=files, headers={"X-API-Key": f"{key}x"})
+    check_problem("wrong key", wrong, 401)
+    check_verdict("key", client.post("/predict", files=files, headers={"X-API-Key": key}))
+    print("without the key 401, with it a verdict")
+
+
+def main(url: str, option: str, *values: str) -> None:
     """Runs every check in turn; the first that fails ends it."""
-    assert option == "--stop", __doc__
     with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
-        check_answers(client)
-        check_stop(client, list(stop))
+        if option == "--key":
+            [key] = values
+            check_key(client, key)
+        else:
+            assert option == "--stop", __doc__
+            check_answers(client)
+            check_stop(client, list(values))
 
 
 if __name__ == "__main__":

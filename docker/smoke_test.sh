@@ -11,6 +11,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 tool=../shared/tools/container-engine
 export PORT=${PORT:-8124} COMPOSE_PROJECT_NAME=xray-smoke DOCKER_BUILDKIT=1
+unset "${!XRAY_@}" # compose passes them on
 
 version=$(scripts/version)
 declare -A image=([runtime]=pneumonia-xray:$version [lean]=pneumonia-xray:$version-lean)
@@ -46,17 +47,21 @@ fail() {
 state() { docker inspect --format "{{.State.$1}}" "$container"; }
 size() { docker image inspect --format '{{.Size}}' "$1"; }
 
-try() { # the image of $target
+start() { # a container of $target, with the settings in the environment
   # shellcheck disable=SC2086 # a list of options
   "${compose[@]}" ${files[$target]} up --detach --no-build
   container=$("${compose[@]}" ps --quiet xray)
-
-  local started=$SECONDS status said
+  started=$SECONDS
   until [ "$(state Health.Status)" = healthy ]; do
     [ "$(state Running)" = true ] || fail "it stopped by itself, exit code $(state ExitCode)"
     [ $((SECONDS - started)) -lt 120 ] || fail "not healthy after two minutes: $(state Health.Status)"
     sleep 0.5
   done
+}
+
+try() { # the image of $target
+  local started status said key=smoke-test-key-0123456789
+  start
   echo "smoke test: $target: healthy after $((SECONDS - started)) s;" \
     "$(awk "BEGIN { all = $(size "${image[$target]}") / 1e6; base = $(size python:3.13-slim) / 1e6
       printf \"%d MB, %d of them on top of its base image\", all, all - base }")"
@@ -66,13 +71,20 @@ try() { # the image of $target
   grep -q $'^CapEff:\t0*$' <<<"$status" || fail "it has capabilities"
   grep -q $'^NoNewPrivs:\t1$' <<<"$status" || fail "it may gain privileges"
   ! docker exec "$container" touch /app/x 2>/dev/null || fail "its file system can be written"
+  docker run --rm --user 4242:0 --read-only "${image[$target]}" python -m service.cli model >/dev/null ||
+    fail "another user id cannot read what it needs"
   said=$(docker exec --interactive "$container" python - <docker/try_tensorflow.py 2>/dev/null)
   grep -q "${tensorflow[$target]}" <<<"$said" || fail "asked for TensorFlow, it said: $said"
 
   PYTHONPATH=. .venv/bin/python docker/smoke_checks.py "http://127.0.0.1:$PORT" \
     --stop docker stop --time 60 "$container" || fail "its answers were not as they should be"
   [ "$(state ExitCode)" = 0 ] || fail "after SIGTERM it exited with $(state ExitCode), not 0"
-  echo "smoke test: $target: stopped by SIGTERM with exit code 0; all held"
+  "${compose[@]}" down --timeout 5 --volumes >/dev/null 2>&1
+
+  XRAY_API_KEYS=$key start
+  PYTHONPATH=. .venv/bin/python docker/smoke_checks.py "http://127.0.0.1:$PORT" --key "$key" ||
+    fail "the key that compose was given does not close it"
+  echo "smoke test: $target: stopped by SIGTERM with exit code 0, closed by a key; all held"
   "${compose[@]}" down --timeout 5 --volumes >/dev/null 2>&1
 }
 
