@@ -1,9 +1,9 @@
-"""The command line: whole folders screened without the HTTP service, by the same use case.
+"""The command line: screens files and folders without the HTTP service.
 
-Importing it loads nothing heavy: ``pneumonia-xray --help`` answers at once, and each command
+Importing it loads nothing heavy, so that ``pneumonia-xray --help`` answers at once: each command
 imports what it needs when it runs.
 """
 
-from service.cli.program import main
+from service.cli.app import main
 
 __all__ = ["main"]

@@ -1,7 +1,6 @@
-"""The doctor: is everything here that is needed, and what is to be done where it is not?"""
+"""``pneumonia-xray check``: is everything installed, and if not, what is to be done?"""
 
-# Only the standard library up here: a doctor that cannot start without a library cannot say that it
-# is missing.
+# It must start without the libraries in order to report that one is missing.
 
 import sys
 from collections.abc import Iterator, Mapping
@@ -13,10 +12,10 @@ from rich.console import Console
 from rich.text import Text
 
 from service import __version__
-from service.cli.refusing import ALL_WELL, SOME_FAILED
+from service.cli.errors import SOME_FAILED, SUCCESS
 
 PYTHONS: Final = ((3, 11), (3, 13))
-"""Oldest and newest that are tested."""
+"""Oldest and newest version that are tested."""
 
 LIBRARIES: Final = (
     "numpy",
@@ -36,46 +35,46 @@ _STYLES: Final = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
-        level: ``fail`` when screening is not possible like this.
-        subject: What was looked at.
-        said: What was found.
-        advice: What to do about it; empty when there is nothing to do.
+        level: ``fail`` if screening is not possible.
+        subject: What was checked.
+        text: What was found.
+        advice: What to do about it; may be empty.
     """
 
     level: Literal["ok", "warn", "fail"]
     subject: str
-    said: str
+    text: str
     advice: str = ""
 
 
-def check(given: Mapping[str, Any]) -> int:
-    """Look at everything and print a line each.
+def check(options: Mapping[str, Any]) -> int:
+    """Run all checks and print a line for each.
 
     Args:
-        given: Options by the name of their setting; None where one was not given.
+        options: Values by name of setting; None where an option was not given.
 
     Returns:
-        The status to end with: 0, or 1 when something failed.
+        The exit code: 0, or 1 if a check failed.
     """
     console = Console(highlight=False)
     failed = False
-    for finding in _findings(given):
+    for finding in _findings(options):
         _print(finding, console)
         failed = failed or finding.level == "fail"
-    return SOME_FAILED if failed else ALL_WELL
+    return SOME_FAILED if failed else SUCCESS
 
 
 def _print(finding: Finding, console: Console) -> None:
     level = Text(f"{finding.level:5}", _STYLES[finding.level])
-    console.print(level + Text(f"{finding.subject:10} {finding.said}"), soft_wrap=True)
+    console.print(level + Text(f"{finding.subject:10} {finding.text}"), soft_wrap=True)
     if finding.advice:
         console.print(Text(f"{'':5}{'':10} -> {finding.advice}"), soft_wrap=True)
 
 
-def _findings(given: Mapping[str, Any]) -> Iterator[Finding]:
+def _findings(options: Mapping[str, Any]) -> Iterator[Finding]:
     yield _python()
     libraries = _libraries()
     yield libraries
@@ -83,18 +82,18 @@ def _findings(given: Mapping[str, Any]) -> Iterator[Finding]:
     if libraries.level != "fail":
         from service.cli.self_test import self_test  # noqa: PLC0415 - needs the libraries
 
-        yield from self_test(given)
+        yield from self_test(options)
 
 
 def _python() -> Finding:
     version = ".".join(map(str, sys.version_info[:3]))
-    said = f"{version}, pneumonia-xray {__version__}"
+    text = f"{version}, pneumonia-xray {__version__}"
     oldest, newest = (".".join(map(str, each)) for each in PYTHONS)
     if not PYTHONS[0] <= sys.version_info[:2] <= PYTHONS[1]:
         return Finding(
-            "warn", "Python", said, f"It is tested with Python {oldest} to {newest}: use one."
+            "warn", "Python", text, f"Use a tested version: Python {oldest} to {newest}."
         )
-    return Finding("ok", "Python", said)
+    return Finding("ok", "Python", text)
 
 
 def _libraries() -> Finding:
@@ -105,7 +104,7 @@ def _libraries() -> Finding:
             "fail",
             "Libraries",
             f"missing: {', '.join(missing)}",
-            "Install them again: `make serve`, or pip install -r requirements.lock.",
+            "Install them: `make serve`, or pip install -r requirements.lock.",
         )
     return Finding("ok", "Libraries", ", ".join(f"{name} {v}" for name, v in versions.items()))
 

@@ -1,33 +1,40 @@
-"""Which files a command line means, and their bytes."""
+"""Finds the files that a command line names, reads them, and prints their names safely."""
 
 import glob
 import os
 import stat
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, ClassVar, Final
 
-from service.cli.names import files, shown
-from service.cli.refusing import CannotError
+from service.cli.errors import CommandError
 from service.imaging.formats import sniff_format
 
-_READ: Final = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".tif", ".tiff")
-_OTHERS: Final = (".avif", ".dcm", ".dicom", ".gif", ".heic", ".heif", ".j2k", ".jp2", ".jxl")
-PICTURE_SUFFIXES: Final = frozenset({*_READ, *_OTHERS})
-"""What pictures are named like, those as well that cannot be read here: a radiograph is reported,
-not passed over."""
+# fmt: off
+PICTURE_SUFFIXES: Final = frozenset({
+    ".avif", ".bmp", ".dcm", ".dib", ".dicom", ".gif", ".heic", ".heif", ".j2k", ".jfif", ".jp2",
+    ".jpe", ".jpeg", ".jpg", ".jxl", ".png", ".tif", ".tiff", ".webp",
+})
+# fmt: on
+"""Suffixes of picture files. Formats that cannot be read are included so that they are reported,
+not skipped."""
 
 _SIGNATURE_BYTES: Final = 32
 _MIB: Final = 1024 * 1024
 
+_FORMULA_PREFIXES: Final = ("=", "+", "-", "@")
+_UNPRINTABLE: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Unicode categories: control characters, surrogates, line and paragraph separators."""
+
 
 class UnreadableFileError(Exception):
-    """The bytes of a file cannot be had.
+    """A file cannot be read.
 
     Attributes:
-        code: Stable name of the reason, for programs.
-        message: One sentence for people.
+        code: Stable code of the reason, for programs.
+        message: One sentence for the user.
     """
 
     code: ClassVar[str] = "unreadable_file"
@@ -38,19 +45,19 @@ class UnreadableFileError(Exception):
 
 
 class TooLargeFileError(UnreadableFileError):
-    """The file has more bytes than a radiograph may have."""
+    """The file has more bytes than the service accepts."""
 
     code = "too_large"
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What a command line means.
+class FoundFiles:
+    """The files that a command line names.
 
     Attributes:
         files: Each file once: arguments in their order, folders sorted by name.
-        skipped: Files in folders that are no pictures, by their name and by their first bytes.
-        unreadable_folders: Folders whose content cannot be listed.
+        skipped: How many files in folders are not pictures, by both name and content.
+        unreadable_folders: Folders that cannot be listed.
     """
 
     files: tuple[Path, ...]
@@ -58,69 +65,94 @@ class Found:
     unreadable_folders: tuple[Path, ...]
 
 
-def find(arguments: Sequence[str]) -> Found:
+def find_files(arguments: Sequence[str]) -> FoundFiles:
     """Expand files, folders and patterns.
 
-    A named file is taken whatever it holds. From folders, at any depth, come all files that are
-    named like a picture or begin like one; hidden ones are passed over, and a folder that links
-    lead to twice is entered once.
+    A file that is named is included whatever it contains. Folders are searched recursively for
+    files with the suffix or the first bytes of a picture; hidden files are skipped, and a folder
+    that several links lead to is searched once.
 
     Raises:
-        CannotError: An argument names nothing that exists, or there is no picture in all of them.
+        CommandError: An argument matches nothing, or no picture was found at all.
     """
-    walk = _Walk()
+    walk = _FolderWalk()
     for argument in arguments:
         for path in _expand(argument):
             if _is_folder(path):
-                walk.folder(path)
+                walk.search(path)
             else:
                 walk.add(path)
     if not walk.files:
-        said = f"; passed over: {files(walk.skipped)} of other kinds" if walk.skipped else ""
-        raise CannotError(
-            f"There is no picture in {', '.join(shown(Path(name)) for name in arguments)}{said}."
+        skipped = f"; skipped: {count_files(walk.skipped)} of other types" if walk.skipped else ""
+        raise CommandError(
+            f"There is no picture in "
+            f"{', '.join(printable_path(Path(name)) for name in arguments)}{skipped}."
         )
-    return Found(tuple(walk.files), walk.skipped, tuple(walk.unreadable))
+    return FoundFiles(tuple(walk.files), walk.skipped, tuple(walk.unreadable))
 
 
-def read(path: Path, *, max_bytes: int) -> bytes:
-    """Read a whole regular file of at most ``max_bytes`` bytes.
+def read_file(path: Path, *, max_bytes: int) -> bytes:
+    """Read a regular file of at most ``max_bytes`` bytes.
 
     Raises:
-        UnreadableFileError: It is gone, not allowed, no regular file, or larger.
+        UnreadableFileError: It does not exist, may not be read, is not a regular file, or is
+            larger.
     """
-    too_large = TooLargeFileError(
-        f"The file is larger than the {max_bytes // _MIB} MiB that are accepted."
-    )
+    too_large = TooLargeFileError(f"The file is larger than the limit of {max_bytes // _MIB} MiB.")
     try:
-        with _opened(path) as file:
+        with _open(path) as file:
             if os.fstat(file.fileno()).st_size > max_bytes:
                 raise too_large
             data = file.read(max_bytes + 1)
     except OSError as error:
         reason = error.strerror or "unknown error"
         raise UnreadableFileError(f"The file cannot be read: {reason}.") from error
-    if len(data) > max_bytes:  # it grew meanwhile
+    if len(data) > max_bytes:  # it has grown since
         raise too_large
     return data
 
 
-class _Walk:
-    """Collects files in a settled order, each once."""
+def printable_path(path: Path) -> str:
+    """Write a path so that it stays on one line and no program misreads it.
+
+    Unprintable characters are escaped: a name may contain line breaks, invalid UTF-8 or terminal
+    control sequences. A relative path that a spreadsheet would read as a formula gets the prefix
+    ``./``, and still names the same file.
+    """
+    text = "".join(_escaped(character) for character in str(path))
+    return f"./{text}" if text.startswith(_FORMULA_PREFIXES) else text
+
+
+def count_files(count: int) -> str:
+    """Write a number of files."""
+    return "1 file" if count == 1 else f"{count} files"
+
+
+def _escaped(character: str) -> str:
+    if unicodedata.category(character) not in _UNPRINTABLE:
+        return character
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # how Python represents a byte that is not UTF-8
+        return f"\\x{code - 0xDC00:02x}"
+    return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"
+
+
+class _FolderWalk:
+    """Collects files in a stable order, each once."""
 
     def __init__(self) -> None:
         self.files: dict[Path, None] = {}
         self.skipped = 0
         self.unreadable: list[Path] = []
-        self._entered: set[tuple[int, int]] = set()
+        self._searched: set[tuple[int, int]] = set()
 
     def add(self, path: Path) -> None:
         self.files[path] = None
 
-    def folder(self, top: Path) -> None:
-        waiting = [top]
-        while waiting:
-            folder = waiting.pop()
+    def search(self, top: Path) -> None:
+        pending = [top]
+        while pending:
+            folder = pending.pop()
             try:
                 status = folder.stat()
                 entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
@@ -128,18 +160,18 @@ class _Walk:
                 self.unreadable.append(folder)
                 continue
             identity = (status.st_dev, status.st_ino)
-            if identity in self._entered:
+            if identity in self._searched:
                 continue
-            self._entered.add(identity)
+            self._searched.add(identity)
             visible = [Path(entry.path) for entry in entries if not entry.name.startswith(".")]
             folders = dict.fromkeys(filter(_is_folder, visible))
-            waiting += reversed(folders)
+            pending += reversed(folders)
             for path in visible:
                 if path not in folders:
-                    self._consider(path)
+                    self._add_if_picture(path)
 
-    def _consider(self, path: Path) -> None:
-        if path.suffix.lower() in PICTURE_SUFFIXES or _begins_like_a_picture(path):
+    def _add_if_picture(self, path: Path) -> None:
+        if path.suffix.lower() in PICTURE_SUFFIXES or _has_picture_content(path):
             self.add(path)
         else:
             self.skipped += 1
@@ -149,16 +181,18 @@ def _expand(argument: str) -> Iterator[Path]:
     if os.path.lexists(argument):
         yield Path(argument)
         return
-    # Shells expand patterns themselves, unless they were quoted or match too much for one line.
+    # Shells expand patterns, unless they are quoted or match too many files.
     matches = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 - may be absolute
     if not matches:
-        kind = "matches" if glob.has_magic(argument) else "is there"
-        raise CannotError(f"Nothing {kind}: {shown(Path(argument))}")
+        name = printable_path(Path(argument))
+        if glob.has_magic(argument):
+            raise CommandError(f"No file matches {name}.")
+        raise CommandError(f"There is no file or folder {name}.")
     yield from (Path(match) for match in matches)
 
 
-def _opened(path: Path) -> BinaryIO:
-    # Without O_NONBLOCK, opening a named pipe would wait for a writer for ever.
+def _open(path: Path) -> BinaryIO:
+    # Without O_NONBLOCK, opening a named pipe would block until something writes to it.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
@@ -167,13 +201,13 @@ def _opened(path: Path) -> BinaryIO:
 
 
 def _is_folder(path: Path) -> bool:
-    # Path.is_dir() raises where a link leads into a folder that may not be entered.
+    # Path.is_dir() raises if a link leads into a folder without permission.
     return os.path.isdir(path)  # noqa: PTH112
 
 
-def _begins_like_a_picture(path: Path) -> bool:
+def _has_picture_content(path: Path) -> bool:
     try:
-        with _opened(path) as file:
+        with _open(path) as file:
             return sniff_format(file.read(_SIGNATURE_BYTES)) is not None
     except (OSError, UnreadableFileError):
         return False

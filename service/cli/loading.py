@@ -1,39 +1,39 @@
-"""From the settings to a loaded model, or a sentence that says why there is none."""
+"""Loads settings and model; errors become messages for the user."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
-from service.cli.refusing import CannotError
+from service.cli.errors import CommandError
 from service.inference import BundleError, Ensemble, load_ensemble
 from service.settings import Settings, complaints
 
 
-def settings_with(given: Mapping[str, Any]) -> Settings:
-    """Read the settings from the environment; options that were given take precedence.
+def read_settings(options: Mapping[str, Any]) -> Settings:
+    """Read the settings from the environment; options take precedence.
 
     Args:
-        given: Options by the name of their setting; None where one was not given.
+        options: Values by name of setting; None where an option was not given.
 
     Raises:
-        CannotError: A setting is out of range; it says which.
+        CommandError: A setting is out of range; the message says which.
     """
     try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})
+        return Settings(**{name: value for name, value in options.items() if value is not None})
     except ValidationError as error:
-        raise CannotError("\n".join(complaints(error))) from error
+        raise CommandError("\n".join(complaints(error))) from error
 
 
-def load(settings: Settings, *, threads: int = 1) -> Ensemble:
-    """Verify and load the bundle of the settings.
+def load_model(settings: Settings, *, threads: int = 1) -> Ensemble:
+    """Verify and load the model bundle.
 
     Args:
         settings: Name the folder and the engine.
-        threads: Processor threads that one call of the engine may use.
+        threads: CPU threads that one call of the engine may use.
 
     Raises:
-        CannotError: The folder does not verify or cannot be computed here; it says why.
+        CommandError: The bundle cannot be verified or loaded; the message says why.
     """
     try:
         return load_ensemble(
@@ -43,7 +43,7 @@ def load(settings: Settings, *, threads: int = 1) -> Ensemble:
             precision=settings.precision,
         )
     except BundleError as error:
-        raise CannotError(
-            f"{error.message}\nThe models folder is {settings.models_dir}; --models or "
-            "XRAY_MODELS_DIR names another."
+        raise CommandError(
+            f"{error.message}\nThe models folder is {settings.models_dir}; choose another with "
+            "--models or XRAY_MODELS_DIR."
         ) from error

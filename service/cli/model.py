@@ -1,5 +1,6 @@
-"""Says what is in the bundle, once all of it has been verified."""
+"""``pneumonia-xray model``: verifies the model bundle and describes it."""
 
+import json
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -9,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from service.cli.loading import load
+from service.cli.loading import load_model
+from service.cli.output import print_line, to_json
 from service.inference import Ensemble, Manifest
 from service.settings import Settings
 
@@ -17,23 +19,24 @@ _PIPE_WIDTH: Final = 400
 
 
 def model(settings: Settings, *, as_json: bool) -> None:
-    """Verify and load the bundle, and print what its manifest says and what was measured.
+    """Verify and load the bundle, and print its manifest and its measured performance.
 
     Args:
         settings: Name the folder and the engine.
-        as_json: Print what the service answers at ``/model`` instead.
+        as_json: Print the answer of ``/model`` instead.
 
     Raises:
-        CannotError: The bundle does not verify.
+        CommandError: The bundle cannot be verified or loaded.
     """
-    ensemble = load(settings)
+    ensemble = load_model(settings)
     if as_json:
-        # The wire contract comes with the web framework, which the tables do without.
+        # The schemas import the web framework, which the tables do not need.
         from service.api.schemas import Model  # noqa: PLC0415
 
-        print(Model.from_ensemble(ensemble).model_dump_json(indent=2))  # noqa: T201 - the answer
+        answer = Model.from_ensemble(ensemble).model_dump_json()
+        print_line(to_json(json.loads(answer), indent=2))
         return
-    # No terminal, no reason to break lines.
+    # Without a terminal, lines need not be wrapped.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
     console.print(_facts(ensemble))
     figures = _figures(ensemble.bundle.manifest)
@@ -53,12 +56,12 @@ def _facts(ensemble: Ensemble) -> Table:
 
 def _lines(ensemble: Ensemble) -> Iterator[tuple[str, str]]:
     bundle, manifest = ensemble.bundle, ensemble.bundle.manifest
-    checked = {
-        "manifest": "every file is the one that the manifest describes",
-        "bring-your-own": "no manifest: two networks, answered as the original script did",
+    verified = {
+        "manifest": "every file matches its digest in the manifest",
+        "bring-your-own": "no manifest: two networks, used as in the original script",
     }
     yield "Model", f"{manifest.name} {manifest.version}"
-    yield "Verified", checked[bundle.provenance]
+    yield "Verified", verified[bundle.provenance]
     yield "Digest", bundle.digest
     yield "Folder", str(bundle.directory)
     yield "Engine", f"{ensemble.engine_name}, {ensemble.precision}"
@@ -70,10 +73,10 @@ def _lines(ensemble: Ensemble) -> Iterator[tuple[str, str]]:
         f"{spec.width} x {spec.height} pixels, {spec.channels} channel(s), {spec.resampling}",
     )
     for member in manifest.members:
-        told = ", ".join(filter(None, (member.view, member.architecture)))
+        details = ", ".join(filter(None, (member.view, member.architecture)))
         yield "Member", f"{member.name}: {member.file}, sha256 {member.sha256}"
-        if told and told != member.name:
-            yield "", told
+        if details and details != member.name:
+            yield "", details
     yield "Combined by", manifest.combine
     calibration = manifest.calibration
     if calibration.method == "none":
@@ -82,11 +85,11 @@ def _lines(ensemble: Ensemble) -> Iterator[tuple[str, str]]:
         yield (
             "Calibration",
             f"{calibration.method}: slope {calibration.slope:g}, intercept "
-            f"{calibration.intercept:g}; fitted on {calibration.fitted_on or 'data not told'}",
+            f"{calibration.intercept:g}; fitted on {calibration.fitted_on or 'unknown data'}",
         )
     labels, threshold = manifest.labels, manifest.threshold
     yield "Threshold", f"{labels.positive} above {threshold.value:g}, else {labels.negative}"
-    yield "Its rule", threshold.rule
+    yield "Rule", threshold.rule
     if manifest.training_data is not None:
         data = manifest.training_data
         yield "Trained on", f"{data.images} images of {data.patients} patients: {data.description}"
@@ -95,7 +98,7 @@ def _lines(ensemble: Ensemble) -> Iterator[tuple[str, str]]:
 
 
 def _figures(manifest: Manifest) -> Table | None:
-    """The figures that have an interval, of the ensemble and of each network."""
+    """The metrics that have an interval, for the ensemble and each network."""
     whole = manifest.metrics.figures.get("ensemble") if manifest.metrics else None
     if not isinstance(whole, dict):
         return None
@@ -112,7 +115,7 @@ def _figures(manifest: Manifest) -> Table | None:
 
 
 def _with_interval(value: JsonValue) -> str:
-    """Write an estimate and its interval; empty when it is not of that form."""
+    """Write an estimate with its interval; empty if the value is not one."""
     if not isinstance(value, dict):
         return ""
     numbers = [value.get(part) for part in ("value", "low", "high")]

@@ -1,4 +1,4 @@
-"""What became of one file, and its row in a table."""
+"""The outcome of one file, and its row in a CSV table."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -8,8 +8,8 @@ from typing import Any, Final
 from service.inference import Ensemble
 from service.screening.verdict import ModelRef, Verdict
 
-_BEFORE_MEMBERS: Final = ("path", "predicted_class", "probability", "threshold")
-_AFTER_MEMBERS: Final = (
+_FIRST: Final = ("path", "predicted_class", "probability", "threshold")
+_LAST: Final = (
     "model_name",
     "model_version",
     "model_digest",
@@ -21,7 +21,7 @@ _AFTER_MEMBERS: Final = (
     "error",
     "message",
 )
-_MEMBER: Final = "member_"
+_MEMBER_PREFIX: Final = "member_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,8 @@ class Failure:
     """Why a file has no verdict.
 
     Attributes:
-        code: Stable name of the reason, for programs; the API's where it has one.
-        message: One sentence for people.
+        code: Stable code of the reason, for programs; that of the API if it has one.
+        message: One sentence for the user.
     """
 
     code: str
@@ -39,10 +39,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one file.
+    """The outcome of one file.
 
     Attributes:
-        path: As ``names.shown`` writes it.
+        path: As ``printable_path`` writes it.
         result: The verdict, or why there is none.
     """
 
@@ -50,7 +50,7 @@ class Outcome:
     result: Verdict | Failure
 
     def as_json(self) -> dict[str, Any]:
-        """The path and, beside it, the fields that the API answers, or ``error``."""
+        """The path, with the fields of the API's answer or with ``error``."""
         if isinstance(self.result, Failure):
             return {"path": self.path, "error": dataclasses.asdict(self.result)}
         return {"path": self.path, **dataclasses.asdict(self.result)}
@@ -58,13 +58,13 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What is read back of a row.
+    """A row that was read back.
 
     Attributes:
-        path: As ``names.shown`` writes it.
+        path: As ``printable_path`` writes it.
         predicted_class: Empty for a file that failed.
-        sha256: Of the image; empty for a file that failed.
-        model: What answered.
+        sha256: Digest of the image; empty for a file that failed.
+        model: The model that was used.
     """
 
     path: str
@@ -74,12 +74,12 @@ class Row:
 
 
 class Columns:
-    """The columns of one bundle's table.
+    """The columns of a table for one model.
 
     Args:
-        model: Which model answers.
-        members: The names of its networks; each has a column.
-        engine: What computes them, and in which precision: their answers differ a little.
+        model: The model that is used.
+        members: Names of its networks; each has a column.
+        engine: Engine and precision, which change the probabilities a little.
     """
 
     def __init__(self, model: ModelRef, members: Sequence[str], engine: str) -> None:
@@ -87,25 +87,25 @@ class Columns:
         self._engine = engine
         self._members = tuple(members)
         self.header = (
-            *_BEFORE_MEMBERS,
-            *(f"{_MEMBER}{name}" for name in self._members),
-            *_AFTER_MEMBERS,
+            *_FIRST,
+            *(f"{_MEMBER_PREFIX}{name}" for name in self._members),
+            *_LAST,
         )
 
     @classmethod
-    def of(cls, ensemble: Ensemble) -> "Columns":
-        """The columns of an ensemble's verdicts."""
+    def for_ensemble(cls, ensemble: Ensemble) -> "Columns":
+        """The columns for the verdicts of an ensemble."""
         bundle, manifest = ensemble.bundle, ensemble.bundle.manifest
         model = ModelRef(name=manifest.name, version=manifest.version, digest=bundle.digest)
         names = [member.name for member in manifest.members]
         return cls(model, names, f"{ensemble.engine_name} {ensemble.precision}")
 
     def cells(self, outcome: Outcome) -> list[str]:
-        """Write an outcome as a row; numbers read back as exactly what they were."""
+        """Write an outcome as a row; numbers can be read back exactly."""
         model, result = self.model, outcome.result
         identity = [model.name, model.version, model.digest, self._engine]
         if isinstance(result, Failure):
-            blank = [""] * (len(_BEFORE_MEMBERS) - 1 + len(self._members))
+            blank = [""] * (len(_FIRST) - 1 + len(self._members))
             return [outcome.path, *blank, *identity, "", "", "", "", result.code, result.message]
         image = result.image
         return [
@@ -125,21 +125,21 @@ class Columns:
 
 
 def is_header(cells: Sequence[str]) -> bool:
-    """Tell whether these are the columns of some bundle's table."""
-    first, last = len(_BEFORE_MEMBERS), len(cells) - len(_AFTER_MEMBERS)
+    """Whether these are the columns of a table for any model."""
+    first, last = len(_FIRST), len(cells) - len(_LAST)
     return (
-        tuple(cells[:first]) == _BEFORE_MEMBERS
-        and tuple(cells[max(first, last) :]) == _AFTER_MEMBERS
-        and all(cell.startswith(_MEMBER) for cell in cells[first:last])
+        tuple(cells[:first]) == _FIRST
+        and tuple(cells[max(first, last) :]) == _LAST
+        and all(cell.startswith(_MEMBER_PREFIX) for cell in cells[first:last])
     )
 
 
 def read_row(header: Sequence[str], cells: Sequence[str]) -> Row | None:
-    """Read a row under its header; None when it has other columns or says nothing of its model."""
+    """Read a row by its header; None if its columns differ or it does not name its model."""
     if len(cells) != len(header):
         return None
-    named = dict(zip(header, cells, strict=True))
-    model = ModelRef(named["model_name"], named["model_version"], named["model_digest"])
-    if not (named["path"] and model.digest and (named["image_sha256"] or named["error"])):
+    values = dict(zip(header, cells, strict=True))
+    model = ModelRef(values["model_name"], values["model_version"], values["model_digest"])
+    if not (values["path"] and model.digest and (values["image_sha256"] or values["error"])):
         return None
-    return Row(named["path"], named["predicted_class"], named["image_sha256"], model)
+    return Row(values["path"], values["predicted_class"], values["image_sha256"], model)

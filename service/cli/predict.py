@@ -1,4 +1,4 @@
-"""Screens files and folders; what is done is kept, whatever ends the run."""
+"""``pneumonia-xray predict``: screens files and folders. What is done is kept if it is stopped."""
 
 import sys
 import time
@@ -9,25 +9,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 
-from service.cli.files import Found, find
-from service.cli.loading import load
-from service.cli.names import files, shown
+from service.cli.errors import INTERRUPTED, SOME_FAILED, SUCCESS
+from service.cli.file_screening import FileScreening
+from service.cli.files import FoundFiles, count_files, find_files, printable_path
+from service.cli.loading import load_model
+from service.cli.ordered_map import Result, ordered_map, stop_on_interrupt
 from service.cli.outcome import Columns, Failure, Outcome
 from service.cli.output import (
-    TABLE_ROWS,
-    Answers,
+    MAX_TABLE_ROWS,
     JsonLines,
-    Nothing,
-    PlainLines,
-    ScreenTable,
-    bar,
-    note,
+    NoOutput,
+    Output,
+    TabSeparatedLines,
+    TerminalTable,
+    print_message,
+    progress_bar,
 )
-from service.cli.pool import Answer, in_order, stop_on_interrupt
-from service.cli.refusing import ALL_WELL, INTERRUPTED, SOME_FAILED
-from service.cli.reports import Reports
-from service.cli.resume import Ledger
-from service.cli.screen_file import FileScreening
+from service.cli.reports import ReportFolder
+from service.cli.resume import ResumableTable
 from service.i18n import Language
 from service.inference import Ensemble, Manifest
 from service.screening.cpu_quota import available_cpus
@@ -36,15 +35,15 @@ from service.settings import MIB, Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
-    """What is to come of a run.
+class PredictOptions:
+    """Options of the command.
 
     Attributes:
-        csv: A table, written row by row; one that is there is gone on with.
-        json: Lines of JSON on standard output instead of a table.
-        report: A folder for one PDF of each radiograph.
-        language: Of these PDFs.
-        quiet: Nothing is shown but what failed.
+        csv: A table to write row by row; resumed if it exists.
+        json: Print lines of JSON instead of a table.
+        report: A folder for a PDF report of each radiograph.
+        language: Language of the reports.
+        quiet: Print only what failed.
     """
 
     csv: Path | None = None
@@ -54,167 +53,169 @@ class Wishes:
     quiet: bool = False
 
 
-def predict(arguments: list[str], settings: Settings, wishes: Wishes) -> int:
-    """Screen all files that the arguments mean.
+def predict(arguments: list[str], settings: Settings, options: PredictOptions) -> int:
+    """Screen all files that the arguments name.
 
     Args:
         arguments: Files, folders and patterns.
-        settings: Say which model answers, with how many threads, and how large a file may be.
-        wishes: What is to come of it.
+        settings: Model, number of threads and limits.
+        options: What to write and print.
 
     Returns:
-        The status to end with: all well, some files failed, or interrupted.
+        The exit code.
 
     Raises:
-        CannotError: Nothing can be done, or what is done cannot be written.
+        CommandError: Nothing can be screened, or results cannot be written.
     """
-    found = find(arguments)
-    ensemble = load(settings)
+    found = find_files(arguments)
+    ensemble = load_model(settings)
     if ensemble.warning:
-        note(ensemble.warning)
+        print_message(ensemble.warning)
     with ExitStack() as stack:
         stop = stack.enter_context(stop_on_interrupt())
-        columns = Columns.of(ensemble)
-        ledger = None
-        if wishes.csv:
-            ledger = stack.enter_context(closing(Ledger(wishes.csv, columns)))
+        table = None
+        if options.csv:
+            table = ResumableTable(options.csv, Columns.for_ensemble(ensemble))
+            stack.enter_context(closing(table))
         reports = None
-        if wishes.report:
-            reports = Reports(wishes.report, ensemble.bundle, wishes.language)
-        job = FileScreening(
+        if options.report:
+            reports = ReportFolder(options.report, ensemble.bundle, options.language)
+        screening = FileScreening(
             Screening(ensemble, max_pixels=settings.max_pixels),
             max_bytes=settings.max_upload_mib * MIB,
             reports=reports,
         )
-        run = _Run(found, ledger, job, settings.threads or available_cpus(), stop, wishes)
-        run.skip_what_is_done()
-        run.screen_the_rest(_answers(wishes, ensemble.bundle.manifest))
-    run.say_the_sums(ensemble)
-    return run.status()
+        threads = settings.threads or available_cpus()
+        run = _Run(found, table, screening, threads, stop, options)
+        run.skip_finished()
+        run.screen_remaining(_output(options, ensemble.bundle.manifest))
+    run.print_summary(ensemble)
+    return run.exit_code()
 
 
 @dataclass
 class _Run:
-    found: Found
-    ledger: Ledger | None
-    job: FileScreening
+    found: FoundFiles
+    table: ResumableTable | None
+    screening: FileScreening
     threads: int
     stop: Event
-    wishes: Wishes
+    options: PredictOptions
     classes: Counter[str] = field(default_factory=Counter)
     failed: list[tuple[str, str]] = field(default_factory=list)
-    done_before: int = 0
-    done_now: int = 0
+    resumed: int = 0
+    screened: int = 0
     seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        self.files = {shown(path): path for path in self.found.files}
-        self.todo = list(self.files)
+        self.files = {printable_path(path): path for path in self.found.files}
+        self.remaining = list(self.files)
         self.failed += [
-            (shown(folder), "The folder cannot be listed.")
+            (printable_path(folder), "The folder cannot be listed.")
             for folder in self.found.unreadable_folders
         ]
 
-    def skip_what_is_done(self) -> None:
-        """Leave out files whose row is there, if the row is about the file as it is now."""
-        if self.ledger is None:
+    def skip_finished(self) -> None:
+        """Skip files whose row is in the table, if it is about their current content."""
+        if self.table is None:
             return
-        rows = self.ledger.rows
+        rows = self.table.rows
         known = [name for name in self.files if name in rows]
 
-        def is_done(name: str) -> bool:
-            return self.job.is_done(self.files[name], rows[name])
+        def is_current(name: str) -> bool:
+            return self.screening.is_current(self.files[name], rows[name])
 
-        # Fewer answers than names when it was interrupted.
-        held = list(self._each("Checking what is done", is_done, known))
-        done = {name: rows[name] for name, holds in zip(known, held, strict=False) if holds}
-        self.classes.update(row.predicted_class for row in done.values())
-        self.done_before = len(done)
-        self.todo = [name for name in self.files if name not in done]
+        # Fewer results than names if it was interrupted.
+        current = list(self._each("Checking finished files", is_current, known))
+        finished = {name: rows[name] for name, ok in zip(known, current, strict=False) if ok}
+        self.classes.update(row.predicted_class for row in finished.values())
+        self.resumed = len(finished)
+        self.remaining = [name for name in self.files if name not in finished]
         if not self.stop.is_set():
-            self.ledger.begin(drop={name for name in known if name not in done})
+            self.table.begin(drop={name for name in known if name not in finished})
 
-    def screen_the_rest(self, answers: Answers) -> None:
-        """Screen file by file; an outcome is written once it and those before it are there."""
+    def screen_remaining(self, output: Output) -> None:
+        """Screen file by file; outcomes are written in the order of the files."""
         start = time.perf_counter()
 
         def screen(name: str) -> Outcome:
-            return self.job.screen(name, self.files[name])
+            return self.screening.screen(name, self.files[name])
 
-        with closing(self._each("Screening", screen, self.todo)) as outcomes:
+        with closing(self._each("Screening", screen, self.remaining)) as outcomes:
             for outcome in outcomes:
-                if self.ledger is not None:
-                    self.ledger.append(outcome)
+                if self.table is not None:
+                    self.table.append(outcome)
                 self._count(outcome)
-                answers.show(outcome)
+                output.add(outcome)
         self.seconds = time.perf_counter() - start
-        answers.close()
+        output.close()
 
-    def status(self) -> int:
-        """What the process ends with."""
-        if self.done_before + self.done_now < len(self.files):
+    def exit_code(self) -> int:
+        """The exit code of the command."""
+        if self.resumed + self.screened < len(self.files):
             return INTERRUPTED
-        return SOME_FAILED if self.failed else ALL_WELL
+        return SOME_FAILED if self.failed else SUCCESS
 
-    def say_the_sums(self, ensemble: Ensemble) -> None:
-        """Tell what failed and, unless that is not wanted, what became of the rest."""
+    def print_summary(self, ensemble: Ensemble) -> None:
+        """Print what failed and, unless quiet, the totals."""
         for name, reason in self.failed:
-            note(f"{name}: {reason}")
-        if not self.wishes.quiet:
-            for line in self._sums(ensemble):
-                note(line)
-        if self.status() == INTERRUPTED:
-            done = f"{self.done_before + self.done_now} of {files(len(self.files))} done"
-            note(
-                f"Interrupted: {done}, and kept in {shown(self.wishes.csv)}. "
-                "The same command goes on from there."
-                if self.wishes.csv
-                else f"Interrupted: {done}. With --csv FILE a later run can go on from there."
+            print_message(f"{name}: {reason}")
+        if not self.options.quiet:
+            for line in self._totals(ensemble):
+                print_message(line)
+        if self.exit_code() == INTERRUPTED:
+            done = f"{self.resumed + self.screened} of {count_files(len(self.files))} done"
+            print_message(
+                f"Interrupted: {done} and saved in {printable_path(self.options.csv)}. "
+                "Run the same command again to resume."
+                if self.options.csv
+                else f"Interrupted: {done}. With --csv FILE, a run can be resumed."
             )
 
     def _count(self, outcome: Outcome) -> None:
-        self.done_now += 1
+        self.screened += 1
         if isinstance(outcome.result, Failure):
             self.failed.append((outcome.path, outcome.result.message))
         else:
             self.classes[outcome.result.predicted_class] += 1
 
     def _each(
-        self, title: str, work: Callable[[str], Answer], names: list[str]
-    ) -> Generator[Answer, None, None]:
-        answers = in_order(work, names, threads=self.threads, stop=self.stop)
-        # Lines of JSON that come to the same terminal would run into the bar.
-        in_the_way = self.wishes.json and sys.stdout.isatty()
-        wanted = not (self.wishes.quiet or in_the_way)
-        with closing(answers), bar(title, len(names), shown=wanted) as progress:
-            for answer in answers:
-                yield answer
+        self, title: str, work: Callable[[str], Result], names: list[str]
+    ) -> Generator[Result, None, None]:
+        results = ordered_map(work, names, threads=self.threads, stop=self.stop)
+        # JSON lines on the same terminal would collide with the progress bar.
+        collides = self.options.json and sys.stdout.isatty()
+        enabled = not (self.options.quiet or collides)
+        with closing(results), progress_bar(title, len(names), enabled=enabled) as progress:
+            for result in results:
+                yield result
                 progress.step()
 
-    def _sums(self, ensemble: Ensemble) -> Iterator[str]:
+    def _totals(self, ensemble: Ensemble) -> Iterator[str]:
         manifest = ensemble.bundle.manifest
         labels = (manifest.labels.positive, manifest.labels.negative)
         counts = ", ".join(f"{self.classes[label]} {label}" for label in labels)
-        failed = self.done_before + self.done_now - self.classes.total()
-        before = f"; {self.done_before} of them were done before" if self.done_before else ""
-        total = self.done_before + self.done_now
-        yield f"{files(total)}: {counts}, {failed} failed{before}."
-        rate = f" ({self.done_now / self.seconds:.1f}/s)" if self.seconds and self.done_now else ""
+        total = self.resumed + self.screened
+        failed = total - self.classes.total()
+        resumed = f"; {self.resumed} from an earlier run" if self.resumed else ""
+        yield f"{count_files(total)}: {counts}, {failed} failed{resumed}."
+        rate = f" ({self.screened / self.seconds:.1f}/s)" if self.seconds and self.screened else ""
         yield (
-            f"{files(self.done_now)} in {self.seconds:.1f} s{rate} by {manifest.name} "
+            f"{count_files(self.screened)} in {self.seconds:.1f} s{rate} with {manifest.name} "
             f"{manifest.version}, threshold {manifest.threshold.value:g}."
         )
         if self.found.skipped:
-            yield f"Passed over in folders, as no pictures: {files(self.found.skipped)}."
+            yield f"Skipped in folders, not pictures: {count_files(self.found.skipped)}."
         yield "Decision support, not a diagnosis."
 
 
-def _answers(wishes: Wishes, manifest: Manifest) -> Answers:
+def _output(options: PredictOptions, manifest: Manifest) -> Output:
     members = [member.name for member in manifest.members]
-    if wishes.json:
+    if options.json:
         return JsonLines()
-    if wishes.quiet:
-        return Nothing()
+    if options.quiet:
+        return NoOutput()
     if sys.stdout.isatty():
-        return ScreenTable(members, manifest.labels.positive, TABLE_ROWS if wishes.csv else None)
-    return PlainLines(members)
+        max_rows = MAX_TABLE_ROWS if options.csv else None
+        return TerminalTable(members, manifest.labels.positive, max_rows)
+    return TabSeparatedLines(members)

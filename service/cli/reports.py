@@ -1,4 +1,4 @@
-"""One PDF for each radiograph of a run."""
+"""Writes a PDF report of each radiograph of a run."""
 
 import os
 import uuid
@@ -6,28 +6,29 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from service.cli.names import shown
-from service.cli.refusing import CannotError
+from service.cli.errors import CommandError
+from service.cli.files import printable_path
+from service.files import atomic_write
 from service.i18n import Language
 from service.inference import Bundle
 from service.report import make_report
 from service.screening.explanation import Explanation, Unexplained
 from service.screening.verdict import Verdict
 
-_DIGITS: Final = 12
-"""Of the image's digest in the name of its report: files of one name in two folders have two."""
+_DIGEST_DIGITS: Final = 12
+"""How much of the image's digest is in the report's name: two folders may hold equal file names."""
 
 
-class Reports:
-    """Writes reports into a folder. Safe to use from several threads.
+class ReportFolder:
+    """A folder of reports. Safe to use from several threads.
 
     Args:
-        folder: Made if it is not there.
-        bundle: The one that answers.
-        language: Of the reports.
+        folder: Created if it does not exist.
+        bundle: The model bundle that is used.
+        language: Language of the reports.
 
     Raises:
-        CannotError: The folder cannot be made or written to.
+        CommandError: The folder cannot be created or written to.
     """
 
     def __init__(self, folder: Path, bundle: Bundle, language: Language) -> None:
@@ -38,26 +39,28 @@ class Reports:
             folder.mkdir(parents=True, exist_ok=True)
             writable = os.access(folder, os.W_OK | os.X_OK)
         except OSError as error:
-            raise CannotError(f"{shown(folder)} cannot be made: {error.strerror}.") from error
+            raise CommandError(
+                f"Cannot create the folder {printable_path(folder)}: {error.strerror}."
+            ) from error
         if not writable:
-            raise CannotError(f"Nothing may be written into {shown(folder)}.")
+            raise CommandError(f"Cannot write to the folder {printable_path(folder)}.")
 
-    def exists(self, path: Path, sha256: str) -> bool:
-        """Tell whether the report of a file with this content is there."""
+    def contains(self, path: Path, sha256: str) -> bool:
+        """Whether the report of a file with this content exists."""
         return self._target(path, sha256).is_file()
 
     def write(self, path: Path, result: Explanation | Unexplained) -> Verdict:
-        """Make the report of a file and put it into the folder, whole or not at all.
+        """Write the report of a file.
 
         Args:
-            path: The file; its name, and no other part of it, is in the report's.
+            path: The file; only its name is used, in the name of the report.
             result: What was found in it.
 
         Returns:
-            The verdict that the report tells.
+            The verdict in the report.
 
         Raises:
-            CannotError: The report cannot be written.
+            CommandError: The report cannot be written.
         """
         page = make_report(
             result,
@@ -67,15 +70,14 @@ class Reports:
             made_at=datetime.now().astimezone(),
         )
         target = self._target(path, result.verdict.image.sha256)
-        temporary = target.with_name(f".{uuid.uuid4().hex}.tmp")
         try:
-            temporary.write_bytes(page)
-            temporary.replace(target)
+            with atomic_write(target) as temporary:
+                temporary.write_bytes(page)
         except OSError as error:
-            raise CannotError(f"{shown(target)} cannot be written: {error.strerror}.") from error
-        finally:
-            temporary.unlink(missing_ok=True)
+            raise CommandError(
+                f"Cannot write {printable_path(target)}: {error.strerror}."
+            ) from error
         return result.verdict
 
     def _target(self, path: Path, sha256: str) -> Path:
-        return self._folder / f"{path.stem}-{sha256[:_DIGITS]}.pdf"
+        return self._folder / f"{path.stem}-{sha256[:_DIGEST_DIGITS]}.pdf"

@@ -1,7 +1,7 @@
-"""The CSV of a run: written row by row, read again by the next run, and never taken from others.
+"""The CSV table of a run: written row by row, and resumed by the next run.
 
-A row is handed to the system as soon as its file is done, so that a process that is killed loses
-nothing done. It may leave half a row, which the next run removes.
+Each row is written as soon as its file is done, so that a killed process loses no verdict. It may
+leave a partial row, which the next run removes. Only one run at a time may write a table.
 """
 
 import csv
@@ -10,34 +10,36 @@ import os
 import shutil
 import stat
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import ExitStack
 from io import FileIO, StringIO
 from pathlib import Path
 
-from service.cli.names import shown
+from service.cli.errors import CommandError
+from service.cli.files import printable_path
 from service.cli.outcome import Columns, Outcome, Row, is_header, read_row
-from service.cli.refusing import CannotError
+from service.files import atomic_write
 from service.screening.verdict import ModelRef
 
 
-class Ledger:
-    """The rows of one CSV. Nothing in the file is changed before ``begin``.
+class ResumableTable:
+    """The rows of one CSV file. The file is not changed before ``begin``.
 
     Args:
         path: The file; it need not exist, but its folder must.
-        columns: Those of the bundle that answers.
+        columns: The columns for the model that is used.
 
     Raises:
-        CannotError: The file cannot be written, another run writes it, it is no table of ours, or
-            another model's.
+        CommandError: The file cannot be written, another run is writing it, it is not a table of
+            this program, or it is the table of another model.
     """
 
     def __init__(self, path: Path, columns: Columns) -> None:
-        self._name = shown(path)
-        self._path = path.resolve()  # a link stays one: what it leads to is written
+        self._name = printable_path(path)
+        self._path = path.resolve()  # a link stays a link
         self._columns = columns
-        self._sound = True  # holds nothing but whole rows
+        self._complete = True  # holds no partial row
         try:
-            self._file = _opened(self._path)
+            self._file = _open(self._path)
         except OSError as error:
             raise self._cannot_write(error) from error
         try:
@@ -46,23 +48,23 @@ class Ledger:
         except OSError as error:
             self._file.close()
             raise self._cannot_write(error) from error
-        except CannotError:
+        except CommandError:
             self._file.close()
             raise
 
     @property
     def rows(self) -> Mapping[str, Row]:
-        """What the file held at first, by path."""
+        """The rows that the file held when it was opened, by path."""
         return self._rows
 
     def begin(self, *, drop: Collection[str]) -> None:
-        """Make the file ready for further rows.
+        """Prepare the file for more rows.
 
         Args:
-            drop: Paths whose rows are removed, for they will be written anew.
+            drop: Paths whose rows are removed because they will be written again.
         """
         try:
-            if drop or not self._sound:
+            if drop or not self._complete:
                 self._rewrite(drop)
             if os.fstat(self._file.fileno()).st_size == 0:
                 _write(self._file, self._columns.header)
@@ -70,14 +72,14 @@ class Ledger:
             raise self._cannot_write(error) from error
 
     def append(self, outcome: Outcome) -> None:
-        """Add a row; when this returns, it outlives this process."""
+        """Add a row. Once this returns, the row survives the end of this process."""
         try:
             _write(self._file, self._columns.cells(outcome))
         except OSError as error:
             raise self._cannot_write(error) from error
 
     def close(self) -> None:
-        """Have the rows outlive the machine as well, and let go of the file."""
+        """Flush the rows to disk and close the file."""
         try:
             with self._file:
                 os.fsync(self._file.fileno())
@@ -86,11 +88,11 @@ class Ledger:
 
     def _check_file(self) -> None:
         if not stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):
-            raise CannotError(f"{self._name} is not a regular file; --json writes to a pipe.")
-        busy = CannotError(f"Another run is writing {self._name} at this moment.")
-        if not _locked(self._file):
+            raise CommandError(f"{self._name} is not a regular file. For a pipe, use --json.")
+        busy = CommandError(f"Another run is writing {self._name}.")
+        if not _lock(self._file):
             raise busy
-        # The run that held the lock until now may have put another file in this one's place.
+        # The run that held the lock until now may have replaced the file.
         if not os.path.samestat(os.fstat(self._file.fileno()), self._path.stat()):
             raise busy
 
@@ -99,30 +101,28 @@ class Ledger:
         head = next(lines, None)
         expected = _line(self._columns.header)
         if head is None or (not head.endswith("\n") and expected.startswith(head)):
-            self._sound = head is None  # begun and killed before its first row
+            self._complete = head is None  # the run was killed before its first row
             return
         header = _cells(head)
         if not (head.endswith("\n") and is_header(header)):
-            raise CannotError(
-                f"{self._name} is not a table that this program wrote, and is left as it is. "
-                "Name another file."
+            raise CommandError(
+                f"{self._name} is not a table written by this program. Choose another file."
             )
         for number, line in enumerate(lines, start=2):
             if not line.endswith("\n"):
-                self._sound = False
+                self._complete = False
                 break
             row = read_row(header, _cells(line))
             if row is None:
-                raise CannotError(
-                    f"Line {number} of {self._name} is not a row that this program wrote; the "
-                    "file is left as it is. Mend that line or name another file."
+                raise CommandError(
+                    f"Line {number} of {self._name} is not a row written by this program. "
+                    "Correct that line or choose another file."
                 )
             self._check_model(row.model)
             yield row
         if tuple(header) != self._columns.header:
-            raise CannotError(
-                f"{self._name} has the columns of another model; it is left as it is. "
-                "Name another file."
+            raise CommandError(
+                f"{self._name} has the columns of another model. Choose another file."
             )
 
     def _lines(self) -> Iterator[str]:
@@ -133,45 +133,39 @@ class Ledger:
     def _check_model(self, found: ModelRef) -> None:
         ours = self._columns.model
         if found.digest != ours.digest:
-            raise CannotError(
-                f"{self._name} was written by {_named(found)}, and the model that would go on is "
-                f"{_named(ours)}. A table holds one model's answers: name another file, or use "
-                "that model with --models."
+            raise CommandError(
+                f"{self._name} was written with {_describe(found)}, but the current model is "
+                f"{_describe(ours)}. A table holds the verdicts of one model: choose another file, "
+                "or that model with --models."
             )
 
     def _rewrite(self, drop: Collection[str]) -> None:
-        """Replace the file, in one step, by one that holds the rows to keep."""
-        temporary = self._path.with_name(f".{self._path.name}.tmp")
-        temporary.unlink(missing_ok=True)
-        replacement = _opened(temporary)
-        try:
-            _locked(replacement)
-            for number, line in enumerate(self._lines()):
-                if line.endswith("\n") and (number == 0 or _cells(line)[0] not in drop):
-                    _write_text(replacement, line)
-            os.fsync(replacement.fileno())
-            shutil.copymode(self._path, temporary)
-            temporary.replace(self._path)
-        except BaseException:
-            replacement.close()
-            temporary.unlink(missing_ok=True)
-            raise
+        """Replace the file with one that holds only the complete rows to keep."""
+        with ExitStack() as on_error:
+            with atomic_write(self._path) as temporary:
+                replacement = on_error.enter_context(_open(temporary))
+                _lock(replacement)
+                for number, line in enumerate(self._lines()):
+                    if line.endswith("\n") and (number == 0 or _cells(line)[0] not in drop):
+                        _write_text(replacement, line)
+                shutil.copymode(self._path, temporary)
+            on_error.pop_all()  # the replacement stays open
         self._file.close()
         self._file = replacement
 
-    def _cannot_write(self, error: OSError) -> CannotError:
-        return CannotError(f"{self._name} cannot be written: {error.strerror or error}.")
+    def _cannot_write(self, error: OSError) -> CommandError:
+        return CommandError(f"Cannot write {self._name}: {error.strerror or error}.")
 
 
-def _opened(path: Path) -> FileIO:
-    # Without O_NONBLOCK, opening a named pipe would wait for its other end for ever.
+def _open(path: Path) -> FileIO:
+    # Without O_NONBLOCK, opening a named pipe would block until its other end opens.
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC
-    # Unbuffered: what is written is the system's at once.
+    # FileIO is unbuffered: each write reaches the operating system at once.
     return FileIO(os.open(path, flags, 0o666), "ab")
 
 
-def _locked(file: FileIO) -> bool:
-    """Lock a file for this process, or tell that another has."""
+def _lock(file: FileIO) -> bool:
+    """Lock a file for this process; False if another process has locked it."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -186,9 +180,9 @@ def _write(file: FileIO, cells: Collection[str]) -> None:
 
 
 def _write_text(file: FileIO, text: str) -> None:
-    rest = memoryview(text.encode())
-    while rest:
-        rest = rest[file.write(rest) :]
+    remaining = memoryview(text.encode())
+    while remaining:
+        remaining = remaining[file.write(remaining) :]
 
 
 def _line(cells: Collection[str]) -> str:
@@ -204,5 +198,5 @@ def _cells(line: str) -> list[str]:
         return []
 
 
-def _named(model: ModelRef) -> str:
+def _describe(model: ModelRef) -> str:
     return f"{model.name} {model.version} ({model.digest})"

@@ -1,4 +1,4 @@
-"""What the doctor finds out by doing it: the settings, the machine, the bundle, a radiograph."""
+"""The checks that need the libraries: settings, CPUs, model bundle, speed and memory."""
 
 import io
 import os
@@ -15,9 +15,9 @@ import numpy as np
 from PIL import Image
 
 from service.cli.check import Finding
-from service.cli.loading import load, settings_with
-from service.cli.pool import in_order
-from service.cli.refusing import CannotError
+from service.cli.errors import CommandError
+from service.cli.loading import load_model, read_settings
+from service.cli.ordered_map import ordered_map
 from service.imaging import InputSpec
 from service.inference import Ensemble, golden_inputs
 from service.screening.cpu_quota import available_cpus
@@ -25,32 +25,32 @@ from service.screening.screen import Screening
 from service.settings import MIB, Settings
 
 _WIDTH, _HEIGHT = 1416, 800
-"""Of the synthetic radiograph, in pixels: that of a common original."""
+"""Size of the synthetic radiograph in pixels; a common one."""
 
 _ROUNDS: Final = 7
 _BYTES_PER_PIXEL: Final = 5
-"""Pillow keeps a colour pixel in four bytes, and its grey level takes one more."""
+"""Pillow stores a colour pixel in four bytes, and its grey level takes one more."""
 
 
-def self_test(given: Mapping[str, Any]) -> Iterator[Finding]:
-    """Look at all that needs the libraries.
+def self_test(options: Mapping[str, Any]) -> Iterator[Finding]:
+    """Run the checks that need the libraries.
 
     Args:
-        given: Options by the name of their setting; None where one was not given.
+        options: Values by name of setting; None where an option was not given.
     """
     try:
-        settings = settings_with(given)
-    except CannotError as error:
+        settings = read_settings(options)
+    except CommandError as error:
         yield Finding("fail", "Settings", error.message, "Correct or unset these variables.")
         return
     threads = settings.threads or available_cpus()
     yield _processors(threads)
     started = time.perf_counter()
     try:
-        ensemble = load(settings)
-    except CannotError as error:
-        said, _, advice = error.message.partition("\n")
-        yield Finding("fail", "Bundle", said, advice)
+        ensemble = load_model(settings)
+    except CommandError as error:
+        text, _, advice = error.message.partition("\n")
+        yield Finding("fail", "Bundle", text, advice)
         return
     yield from _bundle(ensemble, time.perf_counter() - started)
     yield _screening(Screening(ensemble, max_pixels=settings.max_pixels), threads)
@@ -59,28 +59,28 @@ def self_test(given: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _processors(threads: int) -> Finding:
     usable = available_cpus()
-    said = f"{os.cpu_count()} in the machine, {usable} for this process, {threads} thread(s)"
+    text = f"{os.cpu_count()} in the machine, {usable} usable, {threads} thread(s)"
     if threads > usable:
         return Finding(
             "warn",
             "Processors",
-            said,
-            f"More threads than processors slow each other down: XRAY_THREADS={usable} or unset.",
+            text,
+            f"More threads than processors slow each other down: set XRAY_THREADS={usable}.",
         )
-    return Finding("ok", "Processors", said)
+    return Finding("ok", "Processors", text)
 
 
 def _bundle(ensemble: Ensemble, seconds: float) -> Iterator[Finding]:
     bundle, manifest = ensemble.bundle, ensemble.bundle.manifest
-    said = f"{manifest.name} {manifest.version}, {bundle.digest}, verified"
+    text = f"{manifest.name} {manifest.version}, {bundle.digest}, verified"
     if bundle.provenance == "manifest":
-        yield Finding("ok", "Bundle", said)
+        yield Finding("ok", "Bundle", text)
     else:
         yield Finding(
             "warn",
             "Bundle",
-            f"{said}; it has no manifest",
-            "Nothing is known of its calibration: it answers as the original script did.",
+            f"{text}; it has no manifest",
+            "Its calibration is unknown: it computes what the original script did.",
         )
     engine = f"{ensemble.engine_name}, {ensemble.precision}, loaded in {seconds:.2f} s"
     if ensemble.warning:
@@ -100,7 +100,7 @@ def _screening(screening: Screening, threads: int) -> Finding:
         times.append(time.perf_counter() - started)
     started = time.perf_counter()
     files = [data] * (_ROUNDS * threads)
-    list(in_order(screening.screen, files, threads=threads, stop=Event()))
+    list(ordered_map(screening.screen, files, threads=threads, stop=Event()))
     rate = len(files) / (time.perf_counter() - started)
     return Finding(
         "ok",
@@ -119,32 +119,32 @@ def _synthetic_radiograph() -> bytes:
 
 
 def _memory(settings: Settings, threads: int) -> Finding:
-    """Is there room for the most that the settings allow?"""
+    """Compare the limit on memory with the most that the settings allow."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     used = peak if sys.platform == "darwin" else peak * 1024
-    most = (
+    peak_in_service = (
         used + settings.upload_memory_mib * MIB + threads * settings.max_pixels * _BYTES_PER_PIXEL
     )
     limit = memory_limit()
-    said = (
-        f"{limit // MIB} MiB for this process; {used // MIB} MiB used now, at most about "
-        f"{most // MIB} MiB in service"
+    text = (
+        f"{limit // MIB} MiB available; {used // MIB} MiB used now, at most about "
+        f"{peak_in_service // MIB} MiB in service"
     )
-    if most > limit:
+    if peak_in_service > limit:
         return Finding(
             "warn",
             "Memory",
-            said,
-            "Give more, or lower XRAY_MAX_PIXELS, XRAY_UPLOAD_MEMORY_MIB or XRAY_THREADS.",
+            text,
+            "Add memory, or lower XRAY_MAX_PIXELS, XRAY_UPLOAD_MEMORY_MIB or XRAY_THREADS.",
         )
-    return Finding("ok", "Memory", said)
+    return Finding("ok", "Memory", text)
 
 
 def memory_limit(root: Path = Path("/")) -> int:
-    """The smaller of the machine's memory and its container's limit, in bytes.
+    """The smaller of the machine's memory and the container's limit, in bytes.
 
     Args:
-        root: Where ``sys`` is found; another folder in tests.
+        root: Root of the file system.
     """
     limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     for file in ("memory.max", "memory/memory.limit_in_bytes"):  # cgroups of version 2 and 1

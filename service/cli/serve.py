@@ -1,19 +1,19 @@
-"""Serves over HTTP."""
+"""``pneumonia-xray serve``: serves over HTTP."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from service.cli.loading import settings_with
+from service.cli.loading import read_settings
 from service.server.launch import launch
 
 
-def serve(given: Mapping[str, Any]) -> None:
-    """Serve until told to stop.
+def serve(options: Mapping[str, Any]) -> None:
+    """Serve until SIGTERM or SIGINT.
 
     Args:
-        given: Options by the name of their setting; None where one was not given.
+        options: Values by name of setting; None where an option was not given.
 
     Raises:
-        CannotError: A setting is out of range.
+        CommandError: A setting is out of range.
     """
-    launch(settings_with(given))
+    launch(read_settings(options))

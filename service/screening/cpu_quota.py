@@ -14,7 +14,7 @@ def available_cpus(root: Path = Path("/")) -> int:
     """The smallest of CPU affinity and the cgroup quotas in force, rounded up, at least 1.
 
     Args:
-        root: Where ``proc`` and ``sys`` are found; another folder in tests.
+        root: Root of the file system.
     """
     limits = [float(_affinity()), *_quotas_v2(root), *_quotas_v1(root)]
     return max(1, math.ceil(min(limits)))

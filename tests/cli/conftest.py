@@ -8,20 +8,20 @@ import pytest
 from typer.testing import CliRunner
 
 from service.cli import loading
-from service.cli.program import app
+from service.cli.app import app
 from tests.fake_engine import FakeEngine, fake_ensemble
 from tests.serving import radiograph
 
 
-class Said(NamedTuple):
-    """How a command ended and what it said."""
+class Result(NamedTuple):
+    """How a command ended and what it printed."""
 
     status: int
     out: str
     err: str
 
 
-Cli = Callable[..., Said]
+Cli = Callable[..., Result]
 
 
 @pytest.fixture
@@ -37,10 +37,10 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
 def cli(engine: FakeEngine) -> Cli:  # noqa: ARG001 - it is what answers
     """Runs the command line in this process, with the fake networks."""
 
-    def run(*arguments: object) -> Said:
+    def run(*arguments: object) -> Result:
         result = CliRunner().invoke(app, [str(argument) for argument in arguments])
         assert result.exception is None or isinstance(result.exception, SystemExit)
-        return Said(result.exit_code, result.stdout, result.stderr)
+        return Result(result.exit_code, result.stdout, result.stderr)
 
     return run
 

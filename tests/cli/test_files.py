@@ -1,15 +1,22 @@
+import csv
 import os
 from pathlib import Path
 
 import pytest
 
-from service.cli.files import TooLargeFileError, UnreadableFileError, find, read
-from service.cli.refusing import CannotError
+from service.cli.errors import CommandError
+from service.cli.files import (
+    TooLargeFileError,
+    UnreadableFileError,
+    find_files,
+    printable_path,
+    read_file,
+)
 from tests.serving import radiograph
 
 
 def names(folder: Path, *arguments: object) -> list[str]:
-    found = find([str(argument) for argument in arguments])
+    found = find_files([str(argument) for argument in arguments])
     return [path.relative_to(folder).as_posix() for path in found.files]
 
 
@@ -35,7 +42,7 @@ def test_folders_give_what_is_named_like_a_picture_or_begins_like_one(tmp_path: 
     fill(tmp_path, "1.JPEG", "2.dcm", "3.tif", "notes.txt", "list.csv")
     fill(tmp_path, "IM0001", content=radiograph())
     assert names(tmp_path, tmp_path) == ["1.JPEG", "2.dcm", "3.tif", "IM0001"]
-    assert find([str(tmp_path)]).skipped == 2
+    assert find_files([str(tmp_path)]).skipped == 2
 
 
 def test_a_named_file_is_taken_whatever_it_is(tmp_path: Path) -> None:
@@ -45,7 +52,7 @@ def test_a_named_file_is_taken_whatever_it_is(tmp_path: Path) -> None:
 
 def test_hidden_files_and_folders_are_passed_over(tmp_path: Path) -> None:
     fill(tmp_path, "1.png", "._1.png", ".thumbnails/1.png")
-    found = find([str(tmp_path)])
+    found = find_files([str(tmp_path)])
     assert [path.name for path in found.files] == ["1.png"]
     assert found.skipped == 0
 
@@ -76,17 +83,18 @@ def test_a_file_whose_name_looks_like_a_pattern_is_that_file(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("argument", "said"), [("missing.png", "Nothing is there"), ("*.png", "Nothing matches")]
+    ("argument", "said"),
+    [("missing.png", "There is no file or folder "), ("*.png", "No file matches ")],
 )
 def test_what_is_not_there_is_said(tmp_path: Path, argument: str, said: str) -> None:
-    with pytest.raises(CannotError, match=said):
-        find([str(tmp_path / argument)])
+    with pytest.raises(CommandError, match=said):
+        find_files([str(tmp_path / argument)])
 
 
 def test_a_folder_without_pictures_is_said(tmp_path: Path) -> None:
     fill(tmp_path, "notes.txt")
-    with pytest.raises(CannotError, match=r"no picture in .*; passed over: 1 file of other kinds"):
-        find([str(tmp_path)])
+    with pytest.raises(CommandError, match=r"no picture in .*; skipped: 1 file of other types"):
+        find_files([str(tmp_path)])
 
 
 def test_a_folder_that_cannot_be_listed_is_reported(
@@ -101,7 +109,7 @@ def test_a_folder_that_cannot_be_listed_is_reported(
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", refusing)
-    found = find([str(tmp_path)])
+    found = find_files([str(tmp_path)])
     assert [path.name for path in found.files] == ["1.png"]
     assert found.unreadable_folders == (tmp_path / "closed",)
 
@@ -111,17 +119,37 @@ def test_a_pipe_is_never_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     assert names(tmp_path, tmp_path) == ["1.png"]
     with pytest.raises(UnreadableFileError, match="not a regular file"):
-        read(tmp_path / "pipe", max_bytes=100)
+        read_file(tmp_path / "pipe", max_bytes=100)
 
 
 def test_a_file_is_read_whole_up_to_the_limit(tmp_path: Path) -> None:
     fill(tmp_path, "1.png", content=b"x" * 100)
-    assert read(tmp_path / "1.png", max_bytes=100) == b"x" * 100
+    assert read_file(tmp_path / "1.png", max_bytes=100) == b"x" * 100
     with pytest.raises(TooLargeFileError):
-        read(tmp_path / "1.png", max_bytes=99)
+        read_file(tmp_path / "1.png", max_bytes=99)
 
 
 def test_a_file_that_is_gone_is_said_without_a_path(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFileError) as caught:
-        read(tmp_path / "1.png", max_bytes=99)
+        read_file(tmp_path / "1.png", max_bytes=99)
     assert caught.value.message == "The file cannot be read: No such file or directory."
+
+
+def test_an_ordinary_path_stays_as_it_is() -> None:
+    assert printable_path(Path("/data/niña 1/IM-0001.jpeg")) == "/data/niña 1/IM-0001.jpeg"
+
+
+@pytest.mark.parametrize("name", ["=1+1.png", "+1.png", "-1.png", "@SUM(A1).png"])
+def test_a_name_that_looks_like_a_formula_becomes_a_path_to_the_same_file(name: str) -> None:
+    assert printable_path(Path(name)) == f"./{name}"
+    assert Path(printable_path(Path(name))) == Path(name)
+
+
+def test_what_would_break_a_line_or_command_a_terminal_is_escaped() -> None:
+    name = printable_path(Path("a\nb\x1b[31m\u2028c\r.png"))
+    assert name == "a\\x0ab\\x1b[31m\\u2028c\\x0d.png"
+    assert next(csv.reader([name])) == [name]
+
+
+def test_a_name_that_is_no_utf8_can_be_written() -> None:
+    assert printable_path(Path("caf\udce9.png")).encode() == b"caf\\xe9.png"

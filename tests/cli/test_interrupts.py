@@ -66,7 +66,7 @@ def test_a_killed_run_has_lost_nothing_done_and_is_gone_on_with(many: Path, tmp_
     again = start("predict", many, "--csv", table)
     _, err = again.communicate()
     assert again.returncode == 0
-    assert f"{len(done)} of them were done before." in err
+    assert f"{len(done)} from an earlier run." in err
     assert whole_rows(table)[: len(done)] == done
     with table.open(newline="") as lines:
         names = [Path(row["path"]).name for row in csv.DictReader(lines)]
@@ -84,8 +84,8 @@ def test_an_interrupted_run_keeps_what_is_done_and_says_how_to_go_on(
     assert process.returncode == 130
     assert 5 <= done < FILES
     assert err.splitlines()[-1] == (
-        f"Interrupted: {done} of {FILES} files done, and kept in {table}. "
-        "The same command goes on from there."
+        f"Interrupted: {done} of {FILES} files done and saved in {table}. "
+        "Run the same command again to resume."
     )
     assert "Traceback" not in err
     assert table.read_text().endswith("\n")
@@ -101,7 +101,7 @@ def test_an_interrupted_run_without_a_table_says_what_would_have_helped(many: Pa
         err = process.stderr.read()
     assert process.returncode == 130
     assert f"Interrupted: {len(lines)} of {FILES} files done." in err
-    assert "With --csv FILE a later run can go on from there." in err
+    assert "With --csv FILE, a run can be resumed." in err
 
 
 def test_whoever_stops_reading_ends_the_run_quietly(many: Path) -> None:

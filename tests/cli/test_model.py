@@ -5,7 +5,7 @@ import httpx
 import pytest
 
 from service.cli import loading
-from service.cli.loading import settings_with
+from service.cli.loading import read_settings
 from service.cli.model import model
 from service.inference import Bundle, Ensemble, Metrics
 from tests.cli.conftest import Cli
@@ -44,7 +44,7 @@ def test_figures_come_with_their_intervals(
     manifest = plain.manifest.model_copy(update={"metrics": metrics})
     bundle = Bundle(Path("nowhere"), manifest, plain.digest, "manifest")
     monkeypatch.setattr(loading, "load_ensemble", lambda *_, **__: ensemble_with(bundle))
-    model(settings_with({}), as_json=False)
+    model(read_settings({}), as_json=False)
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1].split() == ["auc", "0.993", "(0.980-0.999)"]
     assert any(line.split()[:2] == ["Warning", "Something"] for line in lines)

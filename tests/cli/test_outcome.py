@@ -7,7 +7,7 @@ from service.screening.verdict import Verdict
 from tests.fake_engine import fake_ensemble
 from tests.serving import radiograph
 
-COLUMNS = Columns.of(fake_ensemble())
+COLUMNS = Columns.for_ensemble(fake_ensemble())
 
 
 def verdict() -> Verdict:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from service.api.app import create_app
 from service.cli import loading
-from service.cli.program import app
+from service.cli.app import app
 from service.inference import BundleError
 from service.screening.screen import Screening
 from service.settings import Settings
@@ -87,8 +87,8 @@ def test_without_a_terminal_the_answers_are_plain_lines_and_the_sums_are_apart(
         first == f"6 files: {counts['PNEUMONIA']} PNEUMONIA, {counts['NORMAL']} NORMAL, 0 failed."
     )
     assert second.startswith("6 files in ")
-    assert second.endswith("by fake 1.2.3, threshold 0.5.")
-    assert third == "Passed over in folders, as no pictures: 1 file."
+    assert second.endswith("with fake 1.2.3, threshold 0.5.")
+    assert third == "Skipped in folders, not pictures: 1 file."
     assert fourth == "Decision support, not a diagnosis."
 
 
@@ -162,7 +162,7 @@ def test_a_finished_table_is_left_as_it_is(
     status, out, err = cli("predict", chests, "--csv", table)
     assert (status, table.read_bytes(), engine.calls) == (0, before, calls)
     assert out.splitlines() == ["path\tpredicted_class\tprobability\tchecksum\tmean"]
-    assert "0 failed; 6 of them were done before." in err
+    assert "0 failed; 6 from an earlier run." in err
 
 
 def test_failed_and_changed_and_new_files_are_screened_by_the_next_run(
@@ -212,11 +212,14 @@ def test_a_name_that_no_table_could_hold_is_resumed_like_any_other(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["missing.png"], "Nothing is there: "),
+        (["missing.png"], "There is no file or folder "),
         (["empty"], "There is no picture in "),
-        (["a.png", "--csv", "missing/out.csv"], "cannot be written: No such file or directory."),
-        (["a.png", "--csv", "a.png"], "is not a table that this program wrote"),
-        (["a.png", "--report", "a.png"], "cannot be made: "),
+        (
+            ["a.png", "--csv", "missing/out.csv"],
+            "Cannot write missing/out.csv: No such file or directory.",
+        ),
+        (["a.png", "--csv", "a.png"], "a.png is not a table written by this program."),
+        (["a.png", "--report", "a.png"], "Cannot create the folder a.png: "),
     ],
 )
 def test_what_cannot_be_begun_ends_in_a_sentence_and_status_2(
@@ -246,7 +249,7 @@ def test_a_bundle_that_does_not_verify_ends_in_a_sentence_and_status_2(
     status, out, err = cli("predict", chests, "--models", tmp_path / "elsewhere")
     assert (status, out) == (2, "")
     assert err.startswith("The file x.keras is not the one")
-    assert f"{tmp_path}/elsewhere; --models or XRAY_MODELS_DIR names another." in err
+    assert f"{tmp_path}/elsewhere; choose another with --models or XRAY_MODELS_DIR." in err
 
 
 def test_a_setting_out_of_range_ends_in_a_sentence_and_status_2(

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from service.cli import reports
-from service.cli.refusing import CannotError
-from service.cli.reports import Reports
+from service.cli.errors import CommandError
+from service.cli.reports import ReportFolder
 from service.screening.screen import Screening
 from tests.cli.conftest import Cli
 from tests.fake_engine import FakeEngine, fake_ensemble
@@ -46,21 +46,21 @@ def test_a_run_that_is_gone_on_with_makes_the_reports_that_are_missing(
 
 def test_networks_that_allow_no_map_get_reports_all_the_same(tmp_path: Path) -> None:
     ensemble = fake_ensemble(FakeEngine(explains=False))
-    written = Reports(tmp_path, ensemble.bundle, "es")
+    written = ReportFolder(tmp_path, ensemble.bundle, "es")
     result = Screening(ensemble, max_pixels=10**7).explain_if_possible(radiograph())
     verdict = written.write(Path("a.png"), result)
     assert verdict == Screening(ensemble, max_pixels=10**7).screen(radiograph())
-    assert written.exists(Path("a.png"), verdict.image.sha256)
+    assert written.contains(Path("a.png"), verdict.image.sha256)
 
 
 def test_a_report_that_cannot_be_written_is_said_and_leaves_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ensemble = fake_ensemble()
-    written = Reports(tmp_path, ensemble.bundle, "es")
+    written = ReportFolder(tmp_path, ensemble.bundle, "es")
     monkeypatch.setattr(reports, "make_report", lambda *_, **__: b"%PDF-")
     result = Screening(ensemble, max_pixels=10**7).explain_if_possible(radiograph())
     (tmp_path / f"a-{result.verdict.image.sha256[:12]}.pdf").mkdir()
-    with pytest.raises(CannotError, match="cannot be written: Is a directory"):
+    with pytest.raises(CommandError, match=r"Cannot write .*: Is a directory"):
         written.write(Path("a.png"), result)
     assert len(list(tmp_path.iterdir())) == 1

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from service.cli.errors import CommandError
 from service.cli.outcome import Columns, Failure, Outcome
-from service.cli.refusing import CannotError
-from service.cli.resume import Ledger
+from service.cli.resume import ResumableTable
 from service.screening.verdict import ImageFacts, ModelRef, Verdict
 
 MODEL = ModelRef("fake", "1.0", "sha256:" + "a" * 64)
@@ -31,7 +31,7 @@ def paths(file: Path) -> list[str]:
 
 
 def written(file: Path, *outcomes: Outcome) -> Path:
-    with closing(Ledger(file, columns())) as ledger:
+    with closing(ResumableTable(file, columns())) as ledger:
         ledger.begin(drop=())
         for each in outcomes:
             ledger.append(each)
@@ -44,7 +44,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_each_row_can_be_read_as_soon_as_it_is_added(file: Path) -> None:
-    with closing(Ledger(file, columns())) as ledger:
+    with closing(ResumableTable(file, columns())) as ledger:
         ledger.begin(drop=())
         for count, name in enumerate(["a.png", "b.png", "c.png"], start=1):
             ledger.append(outcome(name))
@@ -53,7 +53,7 @@ def test_each_row_can_be_read_as_soon_as_it_is_added(file: Path) -> None:
 
 def test_a_second_run_goes_on_with_the_rows_of_the_first(file: Path) -> None:
     written(file, outcome("a.png"), outcome("b.png", FAILED))
-    with closing(Ledger(file, columns())) as ledger:
+    with closing(ResumableTable(file, columns())) as ledger:
         assert [(row.path, bool(row.sha256)) for row in ledger.rows.values()] == [
             ("a.png", True),
             ("b.png", False),
@@ -70,7 +70,7 @@ def test_a_second_run_goes_on_with_the_rows_of_the_first(file: Path) -> None:
 def test_a_half_written_row_is_removed(file: Path, cut: int) -> None:
     whole = written(file, outcome("a.png"), outcome("b.png")).read_text()
     file.write_text(whole[:-cut])
-    with closing(Ledger(file, columns())) as ledger:
+    with closing(ResumableTable(file, columns())) as ledger:
         assert list(ledger.rows) == ["a.png"]
         ledger.begin(drop=())
         ledger.append(outcome("b.png"))
@@ -87,7 +87,7 @@ def test_a_half_written_header_is_completed(file: Path, kept: int) -> None:
 def test_nothing_is_changed_before_the_run_begins(file: Path) -> None:
     text = written(file, outcome("a.png")).read_text() + "half a ro"
     file.write_text(text)
-    Ledger(file, columns()).close()
+    ResumableTable(file, columns()).close()
     assert file.read_text() == text
 
 
@@ -95,8 +95,8 @@ def test_a_table_of_another_model_is_refused_with_both_named(file: Path) -> None
     text = written(file, outcome("a.png")).read_text()
     newer = ModelRef("fake", "2.0", "sha256:" + "c" * 64)
     for members in ([], ["other"]):
-        with pytest.raises(CannotError) as caught:
-            Ledger(file, Columns(newer, members, "fake"))
+        with pytest.raises(CommandError) as caught:
+            ResumableTable(file, Columns(newer, members, "fake"))
         for name in ("fake 1.0 (sha256:aaaa", "fake 2.0 (sha256:cccc"):
             assert name in caught.value.message
     assert file.read_text() == text
@@ -104,8 +104,8 @@ def test_a_table_of_another_model_is_refused_with_both_named(file: Path) -> None
 
 def test_an_empty_table_of_other_networks_is_refused(file: Path) -> None:
     written(file)
-    with pytest.raises(CannotError, match="columns of another model"):
-        Ledger(file, COLUMNS)
+    with pytest.raises(CommandError, match="columns of another model"):
+        ResumableTable(file, COLUMNS)
 
 
 @pytest.mark.parametrize(
@@ -114,8 +114,8 @@ def test_an_empty_table_of_other_networks_is_refused(file: Path) -> None:
 )
 def test_a_file_that_is_not_ours_is_refused_and_left_as_it_is(file: Path, content: bytes) -> None:
     file.write_bytes(content)
-    with pytest.raises(CannotError, match="not a table that this program wrote"):
-        Ledger(file, columns())
+    with pytest.raises(CommandError, match="not a table written by this program"):
+        ResumableTable(file, columns())
     assert file.read_bytes() == content
 
 
@@ -123,37 +123,37 @@ def test_a_row_that_someone_broke_is_named_by_its_line(file: Path) -> None:
     lines = written(file, outcome("a.png"), outcome("b.png")).read_text().splitlines()
     lines[1] = lines[1].replace(",", ";")
     file.write_text("\n".join(lines) + "\n")
-    with pytest.raises(CannotError, match="Line 2 of "):
-        Ledger(file, columns())
+    with pytest.raises(CommandError, match="Line 2 of "):
+        ResumableTable(file, columns())
 
 
 def test_a_table_that_a_spreadsheet_saved_again_is_gone_on_with(file: Path) -> None:
     text = written(file, outcome("a.png")).read_text()
     file.write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
-    with closing(Ledger(file, columns())) as ledger:
+    with closing(ResumableTable(file, columns())) as ledger:
         assert list(ledger.rows) == ["a.png"]
 
 
 def test_two_runs_never_write_one_table(file: Path) -> None:
-    with closing(Ledger(file, columns())) as first:
+    with closing(ResumableTable(file, columns())) as first:
         first.begin(drop=())
-        with pytest.raises(CannotError, match="Another run"):
-            Ledger(file, columns())
+        with pytest.raises(CommandError, match="Another run"):
+            ResumableTable(file, columns())
     written(file)
 
 
 def test_nor_after_the_first_of_them_has_put_a_new_file_in_place(file: Path) -> None:
     written(file, outcome("a.png", FAILED))
-    with closing(Ledger(file, columns())) as first:
+    with closing(ResumableTable(file, columns())) as first:
         first.begin(drop={"a.png"})
-        with pytest.raises(CannotError, match="Another run"):
-            Ledger(file, columns())
+        with pytest.raises(CommandError, match="Another run"):
+            ResumableTable(file, columns())
 
 
 def test_a_link_to_a_table_stays_a_link(file: Path, tmp_path: Path) -> None:
     link = tmp_path / "link.csv"
     link.symlink_to(written(file, outcome("a.png", FAILED)))
-    with closing(Ledger(link, columns())) as ledger:
+    with closing(ResumableTable(link, columns())) as ledger:
         ledger.begin(drop={"a.png"})
         ledger.append(outcome("a.png"))
     assert link.is_symlink()
@@ -161,12 +161,12 @@ def test_a_link_to_a_table_stays_a_link(file: Path, tmp_path: Path) -> None:
 
 
 def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
-    with pytest.raises(CannotError, match=r"cannot be written: No such file or directory\."):
-        Ledger(tmp_path / "missing/out.csv", columns())
-    with pytest.raises(CannotError, match=r"cannot be written: Is a directory\."):
-        Ledger(tmp_path, columns())
-    with pytest.raises(CannotError, match="not a regular file"):
-        Ledger(Path("/dev/null"), columns())
+    with pytest.raises(CommandError, match=r"Cannot write .*: No such file or directory\."):
+        ResumableTable(tmp_path / "missing/out.csv", columns())
+    with pytest.raises(CommandError, match=r"Cannot write .*: Is a directory\."):
+        ResumableTable(tmp_path, columns())
+    with pytest.raises(CommandError, match="not a regular file"):
+        ResumableTable(Path("/dev/null"), columns())
 
 
 @contextmanager
@@ -181,12 +181,12 @@ def files_up_to(size: int) -> Iterator[None]:
 
 
 def test_a_disk_that_is_full_is_said_and_costs_no_row_that_was_done(file: Path) -> None:
-    ledger = Ledger(file, columns())
+    ledger = ResumableTable(file, columns())
     ledger.begin(drop=())
     ledger.append(outcome("a.png"))
     almost_all = file.stat().st_size + 10
-    with files_up_to(almost_all), pytest.raises(CannotError, match="cannot be written"):
+    with files_up_to(almost_all), pytest.raises(CommandError, match="Cannot write"):
         ledger.append(outcome("b.png"))
     ledger.close()
-    with closing(Ledger(file, columns())) as ledger:
+    with closing(ResumableTable(file, columns())) as ledger:
         assert list(ledger.rows) == ["a.png"]

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 
 import pytest
 
-from service.cli.pool import AHEAD, in_order, stop_on_interrupt
+from service.cli.ordered_map import IN_FLIGHT_PER_THREAD, ordered_map, stop_on_interrupt
 
 
 def test_answers_come_in_the_order_of_the_items() -> None:
@@ -16,13 +16,13 @@ def test_answers_come_in_the_order_of_the_items() -> None:
         time.sleep(0.01 if number % 3 == 0 else 0)
         return number
 
-    answers = in_order(work, range(50), threads=4, stop=threading.Event())
+    answers = ordered_map(work, range(50), threads=4, stop=threading.Event())
     assert list(answers) == list(range(50))
 
 
 def test_items_are_worked_on_at_once() -> None:
     meeting = threading.Barrier(3)
-    answers = in_order(
+    answers = ordered_map(
         lambda _: meeting.wait(timeout=60), range(3), threads=3, stop=threading.Event()
     )
     assert sorted(answers) == [0, 1, 2]
@@ -37,10 +37,10 @@ def test_items_are_taken_only_as_far_ahead_as_needed() -> None:
             taken += 1
             yield number
 
-    answers = in_order(lambda number: number, items(), threads=2, stop=threading.Event())
+    answers = ordered_map(lambda number: number, items(), threads=2, stop=threading.Event())
     for expected in range(10):
         assert next(answers) == expected
-        assert taken <= expected + 2 * AHEAD
+        assert taken <= expected + 2 * IN_FLIGHT_PER_THREAD
     answers.close()
 
 
@@ -54,10 +54,10 @@ def test_after_a_stop_what_was_begun_is_answered_and_nothing_else_begins() -> No
             stop.set()
         return number
 
-    answered = list(in_order(work, range(1000), threads=2, stop=stop))
+    answered = list(ordered_map(work, range(1000), threads=2, stop=stop))
     assert answered == sorted(begun)
     assert answered == list(range(len(answered)))
-    assert 6 <= len(answered) < 6 + 2 * AHEAD
+    assert 6 <= len(answered) < 6 + 2 * IN_FLIGHT_PER_THREAD
 
 
 def test_what_a_thread_took_before_the_last_that_was_begun_is_answered_too(
@@ -79,7 +79,7 @@ def test_what_a_thread_took_before_the_last_that_was_begun_is_answered_too(
         return number
 
     monkeypatch.setattr(Future, "set_running_or_notify_cancel", begin_late)
-    answered = list(in_order(work, range(1000), threads=2, stop=stop))
+    answered = list(ordered_map(work, range(1000), threads=2, stop=stop))
     assert 5 in answered
     assert answered == list(range(len(answered)))
 
@@ -88,7 +88,7 @@ def test_an_error_reaches_the_caller_and_ends_the_work() -> None:
     def work(number: int) -> int:
         return 1 // (3 - number)
 
-    answers = in_order(work, range(1000), threads=2, stop=threading.Event())
+    answers = ordered_map(work, range(1000), threads=2, stop=threading.Event())
     with pytest.raises(ZeroDivisionError):
         list(answers)
 

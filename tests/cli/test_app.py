@@ -1,10 +1,13 @@
+import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from service import __version__
-from service.cli.program import app
+from service.cli.app import app
 from tests.cli.conftest import Cli
 from tests.serving import ROOT
 
@@ -55,3 +58,27 @@ def test_it_runs_as_a_module() -> None:
         check=True,
     )
     assert done.stdout == f"{__version__}\n"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+@pytest.mark.parametrize("options", [[], ["--json"], ["--quiet"]])
+def test_every_name_can_be_printed_in_every_encoding(
+    tmp_path: Path, encoding: str, options: list[str]
+) -> None:
+    file = tmp_path / "niña 肺.png"
+    file.write_bytes(b"no picture")
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.fake_cli", "predict", str(file), *options],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONIOENCODING": encoding},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert b"Traceback" not in done.stderr
+    printed = str(file).encode(encoding, "backslashreplace")
+    assert printed + b": " in done.stderr
+    if options == ["--json"]:
+        assert json.loads(done.stdout.decode(encoding))["path"] == str(file)
+    elif not options:
+        assert printed + b"\tunsupported_format" in done.stdout

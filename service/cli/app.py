@@ -1,0 +1,156 @@
+"""The commands and their options. What a command does is in the module of its name."""
+
+# Each command imports its module when it runs: NumPy, the engine and the web framework take too
+# long to load for `--help`.
+
+import sys
+from enum import StrEnum
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from service import __version__
+from service.cli.errors import exit_on_error
+
+app = typer.Typer(
+    name="pneumonia-xray",
+    help="Estimate the probability of pneumonia in chest radiographs of children. Decision "
+    "support, not a diagnosis.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _print_version(requested: bool) -> None:
+    if requested:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_print_version, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Options of the program itself."""
+
+
+ModelsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--models",
+        metavar="DIR",
+        help="Folder of the model bundle. Default: XRAY_MODELS_DIR, or `models`.",
+    ),
+]
+QuietOption = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", help="Print only errors: no progress bar, table or totals."),
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print JSON to standard output, one object per answer.")
+]
+
+
+class Language(StrEnum):
+    """Languages of the reports."""
+
+    ES = "es"
+    EN = "en"
+
+
+@app.command()
+def serve(
+    host: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Address to listen on. Default: XRAY_HOST."),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            metavar="NUMBER", help="Port to listen on; 0 for any free port. Default: XRAY_PORT."
+        ),
+    ] = None,
+    models: ModelsOption = None,
+) -> None:
+    """Serve over HTTP, like `python -m service`. XRAY_* variables set everything else."""
+    with exit_on_error():
+        from service.cli.serve import serve as run  # noqa: PLC0415
+
+        run({"host": host, "port": port, "models_dir": models})
+
+
+@app.command(
+    epilog="Exit code: 0 if every file was screened, 1 if some failed, 2 if the command could not "
+    "run, 130 if it was interrupted. Run the same command again to resume an interrupted table."
+)
+def predict(
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="PATH...", help="Files, folders (searched recursively), patterns."),
+    ],
+    csv: Annotated[
+        Path | None,
+        typer.Option(
+            "--csv",
+            metavar="FILE",
+            help="Write a CSV table, row by row; resumes the table if FILE exists.",
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report", metavar="DIR", help="Write a PDF report of each radiograph to DIR."
+        ),
+    ] = None,
+    lang: Annotated[
+        Language, typer.Option("--lang", help="Language of the reports.")
+    ] = Language.ES,
+    models: ModelsOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Screen radiographs: single files or whole folders."""
+    with exit_on_error():
+        from service.cli.loading import read_settings  # noqa: PLC0415
+        from service.cli.predict import PredictOptions  # noqa: PLC0415
+        from service.cli.predict import predict as run  # noqa: PLC0415
+
+        options = PredictOptions(
+            csv=csv, json=as_json, report=report, language=lang.value, quiet=quiet
+        )
+        raise typer.Exit(run(paths, read_settings({"models_dir": models}), options))
+
+
+@app.command()
+def model(models: ModelsOption = None, as_json: JsonOption = False) -> None:
+    """Verify the model bundle and describe it."""
+    with exit_on_error():
+        from service.cli.loading import read_settings  # noqa: PLC0415
+        from service.cli.model import model as run  # noqa: PLC0415
+
+        run(read_settings({"models_dir": models}), as_json=as_json)
+
+
+@app.command()
+def check(models: ModelsOption = None) -> None:
+    """Check the installation and measure its speed. Exit code 1 if something is missing."""
+    with exit_on_error():
+        from service.cli.check import check as run  # noqa: PLC0415
+
+        raise typer.Exit(run({"models_dir": models}))
+
+
+def main() -> None:
+    """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # whatever the terminal's encoding
+    app()
