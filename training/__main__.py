@@ -13,11 +13,8 @@ from rich.console import Console
 from service.inference.errors import BundleError
 from training.data import DataError
 from training.options import (
-    EXPERIMENTS,
     MODELS,
-    RECIPES,
     RUNS,
-    STUDY,
     BundleOption,
     DataOption,
     FurtherOption,
@@ -76,41 +73,6 @@ def fit(
 
 
 @app.command()
-def tune(
-    data: DataOption,
-    further: FurtherOption = None,
-    recipe: Annotated[Path, typer.Option("--recipe", help="Where the search begins.")] = RECIPES
-    / "whole_frame.toml",
-    trials: Annotated[int, typer.Option(min=0, help="Trials the study shall have.")] = 12,
-    fold: Annotated[list[int], typer.Option(help="Folds to judge on.")] = [4],  # noqa: B006
-    side: Annotated[int, typer.Option(min=32, help="Side of the input, in pixels.")] = 128,
-    epochs: Annotated[int, typer.Option(min=1, help="Epochs of a trial.")] = 3,
-    images: Annotated[int, typer.Option(min=1, help="Images of an epoch.")] = 2048,
-    seed: Annotated[int, typer.Option(help="Seed of the proposals.")] = 1,
-    runs: RunsOption = RUNS,
-    table: Annotated[Path, typer.Option("--table", help="Folder for the table of trials.")] = STUDY,
-    winner: Annotated[
-        Path | None, typer.Option("--winner", help="Write the best trial's recipe here.")
-    ] = None,
-) -> None:
-    """Search for a better recipe by many short runs, or go on with the search interrupted."""
-    from training import tune as tuning
-    from training.config import Recipe
-    from training.dataset import load_dataset
-    from training.recipe_file import write_recipe
-    from training.trials import write_trials
-
-    protocol = tuning.Protocol(Recipe.read(recipe), tuple(fold), side, epochs, images, seed)
-    dataset = load_dataset(data, runs / "cache", further or ())
-    for study in tuning.tune(dataset, protocol, runs, trials):
-        report = write_trials(study, table)
-    Console().print(f"Trials: {report}")
-    if winner is not None:
-        write_recipe(tuning.best_recipe(study, winner.stem.replace("_", "-")), winner)
-        Console().print(f"Recipe of the best trial: {winner}")
-
-
-@app.command()
 def assemble(
     recipes: RecipesArgument,
     data: DataOption,
@@ -148,40 +110,6 @@ def calibrate(
     findings, manifest = recalibrate(source, bundle)
     calibration.print_choice(manifest, findings.figures["transfer"], Console())
     Console().print(f"Written to {bundle}, which verifies, and to its model card.")
-
-
-@app.command()
-def experiments(
-    runs: RunsOption = RUNS,
-    base: Annotated[
-        str, typer.Option("--base", help="Recipe whose fields the others are compared with.")
-    ] = "whole-frame",
-    pair: Annotated[
-        list[str] | None,
-        typer.Option("--pair", help="A+B: two recipes whose mean is judged as an ensemble."),
-    ] = None,
-    control: Annotated[
-        list[str] | None,
-        typer.Option("--control", help="A recipe or a pair that each pair is compared with."),
-    ] = None,
-    contest: Annotated[
-        list[str] | None,
-        typer.Option("--contest", help="'A>B': two recipes, over all seeds that both have."),
-    ] = None,
-    masks: MasksOption = None,
-    recipes: Annotated[
-        Path, typer.Option("--recipes", help="Folder of the recipes, for their notes.")
-    ] = RECIPES,
-    out: Annotated[Path, typer.Option("--out", help="The page to write.")] = EXPERIMENTS,
-) -> None:
-    """Tabulate what was tried: every recipe with a finished fold, and pairs against their parts."""
-    from training.experiments import Question, write
-
-    question = Question(
-        runs, base, tuple(pair or ()), tuple(control or ()), tuple(contest or ()), masks
-    )
-    write(question, recipes, out)
-    Console().print(f"Written: {out}")
 
 
 @app.command(name="compile")

@@ -26,6 +26,3 @@ VersionOption = Annotated[str, typer.Option("--version", help="Version of the bu
 
 RUNS = Path("runs")
 MODELS = Path("models")
-RECIPES = Path("training/recipes")
-STUDY = Path("training/study")
-EXPERIMENTS = Path("training/EXPERIMENTS.md")

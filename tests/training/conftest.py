@@ -1,12 +1,10 @@
 """A small data set of phantoms, laid out and named as the public download is."""
 
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.phantom import phantom
-from training import metrics
 
 PATIENTS = 10
 """Patients of each stream; the first of each has two images."""
@@ -37,12 +35,3 @@ def write_data_set(folder: Path, side: int = 64) -> Path:
 def data_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder shared by tests that do not change it."""
     return write_data_set(tmp_path_factory.mktemp("data") / "chest_xray")
-
-
-@pytest.fixture
-def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bootstrap with few draws: for tests of what is compared, not of how surely."""
-    for module in ("judged", "alike"):
-        fewer = partial(metrics.bootstrap, replicates=20)
-        monkeypatch.setattr(f"training.{module}.bootstrap", fewer)
-    monkeypatch.setattr("training.results._SUITE_REPLICATES", 40)

@@ -1,10 +1,8 @@
-"""The public data set as a table: who is a patient, what is a duplicate, which fold is whose.
+"""The films of a labelled folder: who is a patient, what is a duplicate.
 
-Names carry the facts: ``personN_bacteria_M``, ``personN_virus_M``, ``IM-N-M`` and
-``NORMAL2-IM-N-M``. N counts separately in each of these four streams, so a patient is (stream, N):
-grouping by N alone would merge strangers. The official splits cut each stream into contiguous
-blocks of N; folds do the same, because a random split would hide the shift in acquisition between
-blocks.
+In the training set, names carry the facts: ``personN_bacteria_M``, ``personN_virus_M``, ``IM-N-M``
+and ``NORMAL2-IM-N-M``. N counts separately in each of these four streams, so a patient is
+(stream, N): grouping by N alone would merge strangers.
 """
 
 import hashlib
@@ -19,15 +17,20 @@ from rich.progress import track
 
 from service.imaging import ImagingError, Radiograph, decode
 
-Aetiology = Literal["normal", "bacterial", "viral"]
+Aetiology = Literal["normal", "bacterial", "viral", "unknown"]
 
 CLASS_FOLDERS: Final = ("NORMAL", "PNEUMONIA")
-FOLDS: Final = 5
+"""Class folders of the training set; the second holds the positives."""
+
+_NEGATIVE: Final = ("NORMAL", "NO_FINDING")
+_POSITIVE: Final = ("PNEUMONIA", "OPACITY", "TB")
+
 MAX_UNREADABLE_SHARE: Final = 0.01
 
 _IMAGE_SUFFIXES: Final = frozenset({".jpeg", ".jpg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 _PNEUMONIA_NAME: Final = re.compile(r"person(?P<number>\d+)_(?P<kind>bacteria|virus)_\d+")
 _NORMAL_NAME: Final = re.compile(r"(?P<stream>IM|NORMAL2-IM)-(?P<number>\d+)-\d+")
+_NIH_NAME: Final = re.compile(r"(?P<number>\d{8})_\d{3}\.")
 _AETIOLOGY: Final[dict[str, Aetiology]] = {"bacteria": "bacterial", "virus": "viral"}
 
 
@@ -37,13 +40,13 @@ class DataError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One image file of the data set.
+    """One image file of a data set.
 
     Attributes:
         path: Where it lies.
         name: ``CLASS/file`` as in the public download; equal for every copy of the data.
-        label: 1 for pneumonia, 0 for normal.
-        aetiology: What the file's name says of the cause.
+        label: 1 for pneumonia (or an opacity, or tuberculosis), 0 for normal.
+        aetiology: The cause, as far as the file's name says it.
         stream: Which of the data set's counters numbered the patient.
         number: The patient's number within the stream.
         sha256: Hexadecimal digest of the file.
@@ -79,7 +82,7 @@ class Scan:
 
 
 def parse_name(name: str, label: int) -> tuple[Aetiology, str, int]:
-    """Read aetiology, stream and patient number off a file's name.
+    """Read aetiology, stream and patient number from a file's name.
 
     A file named otherwise is a patient of its own stream, numbered by a digest of its name, so that
     any labelled folder can be evaluated.
@@ -88,8 +91,11 @@ def parse_name(name: str, label: int) -> tuple[Aetiology, str, int]:
         return _AETIOLOGY[match["kind"]], f"person-{match['kind']}", int(match["number"])
     if not label and (match := _NORMAL_NAME.match(name)):
         return "normal", match["stream"], int(match["number"])
+    aetiology: Aetiology = "unknown" if label else "normal"
+    if match := _NIH_NAME.match(name):
+        return aetiology, "NIH", int(match["number"])
     number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4])
-    return ("bacterial" if label else "normal"), f"other-{label}", number
+    return aetiology, f"other-{label}", number
 
 
 def read_radiograph(path: Path) -> Radiograph:
@@ -97,13 +103,25 @@ def read_radiograph(path: Path) -> Radiograph:
     return decode(path.read_bytes())
 
 
-def scan(folder: Path) -> Scan:
-    """List a labelled folder (``NORMAL/`` and ``PNEUMONIA/``), reading every file once.
+def class_folders(folder: Path) -> tuple[str, ...]:
+    """Names of the class folders that a folder holds, the negative class first.
+
+    ``NORMAL`` or ``NO_FINDING``, and ``PNEUMONIA``, ``OPACITY`` or ``TB``; either may be missing.
+    """
+    return tuple(name for name in (*_NEGATIVE, *_POSITIVE) if (folder / name).is_dir())
+
+
+def scan(folder: Path, classes: Sequence[str] = CLASS_FOLDERS) -> Scan:
+    """List a labelled folder, reading every file once.
+
+    Args:
+        folder: Holds the class folders.
+        classes: Their names, see ``class_folders``.
 
     Raises:
         DataError: A class folder is missing or empty, or over 1 % of the files are unreadable.
     """
-    found = [_files_of(folder, name) for name in CLASS_FOLDERS]
+    found = [_files_of(folder, name, classes) for name in classes]
     paths = [path for files in found for path in files]
     with ThreadPoolExecutor() as pool:
         results = list(
@@ -120,28 +138,6 @@ def scan(folder: Path) -> Scan:
     return Scan(records, unreadable, duplicates)
 
 
-def assign_folds(records: Iterable[Record], folds: int = FOLDS) -> dict[str, int]:
-    """Give each patient a fold: block k of every stream, in the order of patient numbers.
-
-    Returns:
-        Fold, from 0 to ``folds - 1``, by patient key. Fold 0 holds the lowest numbers.
-    """
-    streams: dict[str, set[int]] = {}
-    for record in records:
-        streams.setdefault(record.stream, set()).add(record.number)
-    assigned: dict[str, int] = {}
-    for stream, numbers in streams.items():
-        for rank, number in enumerate(sorted(numbers)):
-            assigned[f"{stream}:{number}"] = rank * folds // len(numbers)
-    return assigned
-
-
-def folds_digest(assigned: dict[str, int]) -> str:
-    """``sha256:...`` over the sorted list of patients and their folds."""
-    lines = "\n".join(f"{patient}\t{fold}" for patient, fold in sorted(assigned.items()))
-    return "sha256:" + hashlib.sha256(lines.encode()).hexdigest()
-
-
 def one_per_patient(records: Iterable[Record]) -> list[Record]:
     """Keep the first image of each patient, by name: evaluation counts no patient twice."""
     first: dict[str, Record] = {}
@@ -150,12 +146,12 @@ def one_per_patient(records: Iterable[Record]) -> list[Record]:
     return list(first.values())
 
 
-def _files_of(folder: Path, class_name: str) -> list[Path]:
+def _files_of(folder: Path, class_name: str, classes: Sequence[str]) -> list[Path]:
     class_folder = folder / class_name
     if not class_folder.is_dir():
         raise DataError(
             f"{folder} has no folder {class_name}/. Give a folder that holds "
-            f"{' and '.join(f'{name}/' for name in CLASS_FOLDERS)}, such as chest_xray/train."
+            f"{' and '.join(f'{name}/' for name in classes)}, such as chest_xray/train."
         )
     files = sorted(p for p in class_folder.iterdir() if p.suffix.lower() in _IMAGE_SUFFIXES)
     if not files:
@@ -169,7 +165,7 @@ def _record(path: Path) -> Record | str:
         radiograph = read_radiograph(path)
     except (ImagingError, OSError):
         return name
-    label = CLASS_FOLDERS.index(path.parent.name)
+    label = int(path.parent.name in _POSITIVE)
     aetiology, stream, number = parse_name(path.name, label)
     return Record(path, name, label, aetiology, stream, number, radiograph.sha256)
 
@@ -186,12 +182,3 @@ def _without_duplicates(records: Iterable[Record]) -> tuple[tuple[Record, ...], 
         kept.extend(group[:1] if agree else ())
         dropped.extend(record.name for record in (group[1:] if agree else group))
     return tuple(kept), tuple(dropped)
-
-
-def split(
-    records: Sequence[Record], assigned: dict[str, int], fold: int | None
-) -> tuple[list[Record], list[Record]]:
-    """Training and held-out records of a fold; with None all train and none is held out."""
-    training = [r for r in records if fold is None or assigned[r.patient] != fold]
-    held_out = [r for r in records if fold is not None and assigned[r.patient] == fold]
-    return training, held_out

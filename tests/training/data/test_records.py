@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.phantom import phantom
 from tests.training.conftest import PATIENTS, write_data_set
 from training.data import (
     DataError,
     Record,
     assign_folds,
+    class_folders,
     folds_digest,
     one_per_patient,
     parse_name,
@@ -38,6 +40,11 @@ def test_the_same_number_in_two_streams_is_two_patients() -> None:
     assert len({parse_name(name, label)[1:] for name, label in names}) == 3
 
 
+def test_an_nih_name_tells_the_patient_in_either_class() -> None:
+    assert parse_name("00001280_004.jpeg", 0) == ("normal", "NIH", 1280)
+    assert parse_name("00001280_005.jpeg", 1) == ("unknown", "NIH", 1280)
+
+
 def test_a_file_named_otherwise_is_a_patient_of_its_own() -> None:
     assert parse_name("scan_a.png", 1) != parse_name("scan_b.png", 1)
 
@@ -48,6 +55,19 @@ def test_every_image_is_listed_with_its_class(data_set: Path) -> None:
     assert sum(record.label for record in found.records) == 2 * PATIENTS + 1
     assert found.unreadable == ()
     assert found.duplicates == ()
+
+
+def test_folders_of_other_hospitals_have_classes_of_their_own_names(tmp_path: Path) -> None:
+    for name in ("NO_FINDING", "OPACITY", "lung_masks"):
+        (tmp_path / name).mkdir()
+    phantom(1).save(tmp_path / "NO_FINDING/00000001_000.png")
+    phantom(2, opacity=1).save(tmp_path / "OPACITY/00000002_000.png")
+    assert class_folders(tmp_path) == ("NO_FINDING", "OPACITY")
+    found = scan(tmp_path, class_folders(tmp_path))
+    assert [(record.patient, record.label) for record in found.records] == [
+        ("NIH:1", 0),
+        ("NIH:2", 1),
+    ]
 
 
 def test_the_digest_follows_the_content(tmp_path: Path, data_set: Path) -> None:
