@@ -1,6 +1,7 @@
 """Bundles of two tiny random networks: made in half a second, and with answers that differ."""
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,23 @@ from service.imaging import InputSpec, Radiograph, prepare
 from service.inference import (
     MANIFEST_FILE,
     Calibration,
+    LungsEntry,
     Manifest,
     MemberEntry,
     Threshold,
     describe_members,
+    file_sha256,
     load_engine,
+    load_segmenter,
     make_golden,
+    make_lungs_golden,
     open_bundle,
 )
+from service.inference.manifest import ViewName
 from tests.phantom import phantom
 
+LUNGS_FILE = "lungs.keras"
+LUNGS_SIDE = 64
 FILES = ("modelo_afinado_tuning.keras", "modelo_2_ensamble.keras")
 CALIBRATION = Calibration(method="platt", slope=1.2, intercept=-0.1, fitted_on="nothing")
 
@@ -31,6 +39,7 @@ def write_tiny_bundle(
     manifest: bool = True,
     size: int | None = None,
     pooled: bool = False,
+    views: Sequence[ViewName] = ("frame", "frame"),
 ) -> Path:
     """Write a models folder of two random networks and, if asked for, their manifest.
 
@@ -42,6 +51,8 @@ def write_tiny_bundle(
         manifest: Without one the folder is a bring-your-own folder.
         size: Side of the input in pixels; 32, or the 256 that a folder without manifest implies.
         pooled: Whether small networks end in global pooling too, and so allow maps.
+        views: What each member sees. If one sees the lungs, the bundle has a network that finds
+            those of phantoms.
 
     Returns:
         ``directory``.
@@ -54,22 +65,61 @@ def write_tiny_bundle(
         save_network(network, directory / file)
     if manifest:
         names = dict(zip(("first", "second"), FILES, strict=True))
-        entries = describe_members(directory, names)
-        bare = tiny_manifest(spec, entries)
+        entries = tuple(
+            entry.model_copy(update={"view": view})
+            for entry, view in zip(describe_members(directory, names), views, strict=True)
+        )
+        bare = tiny_manifest(spec, entries, lungs=_write_lungs(directory, views))
         bare.write(directory / MANIFEST_FILE)
-        engine = load_engine(open_bundle(directory), threads=1).engine
-        golden = make_golden(engine, spec)
-        bare.model_copy(update={"golden": golden}).write(directory / MANIFEST_FILE)
+        bundle = open_bundle(directory)
+        engine = load_engine(bundle, threads=1).engine
+        added: dict[str, Any] = {"golden": make_golden(engine, spec, views=len(bare.views))}
+        lungs = load_segmenter(bundle, threads=1)
+        if lungs and bare.lungs:
+            golden = make_lungs_golden(lungs.segmenter, bare.lungs.side)
+            added["lungs"] = bare.lungs.model_copy(update={"golden": golden})
+        bare.model_copy(update=added).write(directory / MANIFEST_FILE)
     return directory
 
 
-def tiny_manifest(spec: InputSpec, members: tuple[MemberEntry, ...]) -> Manifest:
+def _write_lungs(directory: Path, views: Sequence[ViewName]) -> LungsEntry | None:
+    if set(views) == {"frame"}:
+        return None
+    path = directory / LUNGS_FILE
+    save_network(dark_finder(LUNGS_SIDE), path)
+    return LungsEntry(file=LUNGS_FILE, sha256=file_sha256(path), side=LUNGS_SIDE, margin=0.1)
+
+
+def dark_finder(side: int) -> Any:
+    """A segmentation network that finds a phantom's lungs: darker than the body, not black."""
+    import keras  # noqa: PLC0415
+
+    layers = keras.layers
+    image = keras.Input((side, side, 1))
+    bounds = layers.Conv2D(2, 3, padding="same", activation="sigmoid")
+    both = layers.Conv2D(1, 1, activation="sigmoid")
+    # A phantom's corners hold the same greys; no lung reaches the rim.
+    inner = layers.Cropping2D(side // 8)(both(bounds(image)))
+    model = keras.Model(image, layers.ZeroPadding2D(side // 8)(inner))
+    steep = 120.0
+    signs = np.array([1, -1], np.float32)
+    bounds.set_weights(
+        [np.broadcast_to(signs * steep / 9, (3, 3, 1, 2)), -signs * steep * [0.19, 0.41]]
+    )
+    both.set_weights([np.full((1, 1, 2, 1), 12.0), np.array([-18.0])])
+    return model
+
+
+def tiny_manifest(
+    spec: InputSpec, members: tuple[MemberEntry, ...], *, lungs: LungsEntry | None = None
+) -> Manifest:
     """Describe two tiny networks, with a calibration and a threshold that are not the defaults."""
     return Manifest(
         name="tiny",
         version="1.0",
         input=spec,
         members=members,
+        lungs=lungs,
         combine="mean",
         calibration=CALIBRATION,
         threshold=Threshold(value=0.45, rule="chosen for tests"),

@@ -7,7 +7,9 @@ from service.inference.engines import (
     LoadedEngine,
     Precision,
     PrecisionChoice,
+    Segmenter,
     load_engine,
+    load_segmenter,
 )
 from service.inference.ensemble import (
     Ensemble,
@@ -17,7 +19,7 @@ from service.inference.ensemble import (
     load_ensemble,
 )
 from service.inference.errors import BundleError, NotExplainableError
-from service.inference.golden import golden_inputs, make_golden
+from service.inference.golden import golden_inputs, make_golden, make_lungs_golden
 from service.inference.manifest import (
     MANIFEST_FILE,
     Agreement,
@@ -25,6 +27,7 @@ from service.inference.manifest import (
     Compiled,
     Golden,
     Labels,
+    LungsEntry,
     Manifest,
     MemberEntry,
     Metrics,
@@ -48,6 +51,7 @@ __all__ = [
     "Golden",
     "Labels",
     "LoadedEngine",
+    "LungsEntry",
     "Manifest",
     "MemberEntry",
     "MemberScore",
@@ -56,6 +60,7 @@ __all__ = [
     "Precision",
     "PrecisionChoice",
     "Quantised",
+    "Segmenter",
     "Threshold",
     "TrainingData",
     "describe_members",
@@ -63,6 +68,8 @@ __all__ = [
     "golden_inputs",
     "load_engine",
     "load_ensemble",
+    "load_segmenter",
     "make_golden",
+    "make_lungs_golden",
     "open_bundle",
 ]

@@ -91,9 +91,12 @@ def describe_members(directory: Path, files: Mapping[str, str]) -> tuple[MemberE
 def _open_described(directory: Path) -> Bundle:
     text, digest = _read(directory, MANIFEST_FILE, limit=_MAX_MANIFEST_BYTES)
     manifest = Manifest.from_json(text)
+    lungs = manifest.lungs
     expected = {member.file: member.sha256 for member in manifest.members}
+    expected |= {lungs.file: lungs.sha256} if lungs else {}
     # A bundle may travel without its compiled graphs; one that is there must be the right one.
-    graphs = manifest.compiled.digests if manifest.compiled else {}
+    graphs = dict(manifest.compiled.digests) if manifest.compiled else {}
+    graphs |= lungs.compiled.digests if lungs and lungs.compiled else {}
     expected |= {file: sha for file, sha in graphs.items() if os.path.lexists(directory / file)}
     contents = {}
     for file, sha256 in expected.items():

@@ -13,10 +13,12 @@ from service.inference.engines import (
     EngineChoice,
     Precision,
     PrecisionChoice,
+    Segmenter,
     load_engine,
+    load_segmenter,
 )
 from service.inference.errors import BundleError
-from service.inference.golden import golden_inputs
+from service.inference.golden import golden_inputs, lungs_answers
 from service.inference.manifest import Manifest
 from service.inference.probability import calibrated, combined
 
@@ -59,13 +61,13 @@ class EnsembleScore:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Explained:
-    """A score, and where on the frame it comes from.
+    """A score, and where in the members' views it comes from.
 
     Attributes:
         score: The same as ``Ensemble.score`` gives.
-        maps: Class activation maps, shape (members, h, w), on one grid that covers the whole
-            prepared frame. A value is what its cell adds to the member's logit: above 0 it speaks
-            for the positive label. All values of a map add up to the member's logit before
+        maps: Class activation maps, shape (members, h, w), on one grid that covers the whole of
+            what the members see. A value is what its cell adds to the member's logit: above 0 it
+            speaks for the positive label. All values of a map add up to the member's logit before
             calibration.
     """
 
@@ -76,9 +78,17 @@ class Explained:
 class Ensemble:
     """A verified bundle and the engine that computes it. Safe to use from several threads."""
 
-    def __init__(self, bundle: Bundle, engine: Engine, *, warning: str = "") -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        engine: Engine,
+        *,
+        segmenter: Segmenter | None = None,
+        warning: str = "",
+    ) -> None:
         self._bundle = bundle
         self._engine = engine
+        self._segmenter = segmenter
         self._warning = warning
 
     @property
@@ -101,11 +111,33 @@ class Ensemble:
         """What the operator should know of that choice; empty when there is nothing."""
         return self._warning
 
+    @property
+    def finds_lungs(self) -> bool:
+        """Whether the bundle has a segmentation network."""
+        return self._segmenter is not None
+
+    def segment(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Find lung tissue, with a bundle that ``finds_lungs``.
+
+        Args:
+            batch: Shape (N, side, side, 1), float32 from 0 to 1: whole frames, squashed to the
+                side that the manifest's ``lungs`` entry names.
+
+        Returns:
+            Shape (N, side, side), the probability of lung for each pixel.
+
+        Raises:
+            BundleError: There is no such network, or it gave something that is no probability.
+        """
+        if self._segmenter is None:
+            raise BundleError("The bundle has no network that finds the lungs.")
+        return _sound_maps(self._segmenter.probabilities(batch), batch.shape[:3])
+
     def score(self, batch: NDArray[np.float32]) -> list[EnsembleScore]:
         """Score prepared radiographs.
 
         Args:
-            batch: Shape (N, height, width, channels), each image as ``prepare`` gives it.
+            batch: Shape (N, *manifest.shape): one channel for each of the manifest's ``views``.
 
         Returns:
             One score for each image, in order.
@@ -170,7 +202,17 @@ def load_ensemble(
     bundle = open_bundle(directory)
     loaded = load_engine(bundle, threads=threads, choice=engine, precision=precision)
     _check_golden(loaded.engine, bundle.manifest)
-    return Ensemble(bundle.without_contents(), loaded.engine, warning=loaded.warning)
+    warnings = [loaded.warning]
+    lungs = load_segmenter(bundle, threads=threads, choice=engine, precision=precision)
+    if lungs:
+        _check_lungs(lungs.segmenter, bundle.manifest)
+        warnings.append(lungs.warning)
+    return Ensemble(
+        bundle.without_contents(),
+        loaded.engine,
+        segmenter=lungs.segmenter if lungs else None,
+        warning=" ".join(filter(None, warnings)),
+    )
 
 
 def _sound(scores: NDArray[np.float32], images: int, manifest: Manifest) -> list[list[float]]:
@@ -188,7 +230,7 @@ def _sound(scores: NDArray[np.float32], images: int, manifest: Manifest) -> list
 
 
 def _check_golden(engine: Engine, manifest: Manifest) -> None:
-    inputs = golden_inputs(manifest.input)
+    inputs = golden_inputs(manifest.input, len(manifest.views))
     answers = _sound(engine.scores(np.stack(list(inputs.values()))), len(inputs), manifest)
     by_kind = dict(zip(inputs, answers, strict=True))
     quantised = manifest.compiled.int8 if manifest.compiled else None
@@ -202,4 +244,26 @@ def _check_golden(engine: Engine, manifest: Manifest) -> None:
                 f"The network {manifest.members[worst].file} answers the test image "
                 f"{golden.kind!r} with {by_kind[golden.kind][worst]:.4f} where the manifest "
                 f"expects {expected[worst]:.4f}."
+            )
+
+
+def _sound_maps(maps: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    if maps.shape != shape or not ((maps >= 0) & (maps <= 1)).all():  # which refuses NaN as well
+        raise BundleError("The network that finds the lungs gave no probability for each pixel.")
+    return maps
+
+
+def _check_lungs(segmenter: Segmenter, manifest: Manifest) -> None:
+    entry = manifest.lungs
+    if entry is None:
+        return
+    quantised = entry.compiled.int8 if entry.compiled else None
+    own = quantised.golden if quantised and segmenter.precision == "int8" else entry.golden
+    answers = lungs_answers(segmenter, entry.side)
+    for golden in own:
+        apart = np.abs(answers[golden.kind] - np.asarray(golden.probabilities))
+        if not (apart <= golden.tolerance).all():
+            raise BundleError(
+                f"The network {entry.file} finds other lungs in the test image {golden.kind!r} "
+                "than the manifest expects."
             )

@@ -2,25 +2,55 @@
 
 import dataclasses
 import json
+from math import isclose
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    JsonValue,
-    StringConstraints,
-    ValidationError,
-    model_validator,
-)
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from service.files import atomic_write
 from service.imaging import InputSpec
+from service.inference.entries import (
+    Agreement,
+    Calibration,
+    Compiled,
+    Golden,
+    GoldenKind,
+    Labels,
+    LungsEntry,
+    MemberEntry,
+    Metrics,
+    Name,
+    Part,
+    Quantised,
+    Threshold,
+    TrainingData,
+    ViewName,
+    sentence,
+)
 from service.inference.errors import BundleError
+
+__all__ = [
+    "MANIFEST_FILE",
+    "SCHEMA_FILE",
+    "Agreement",
+    "Calibration",
+    "Compiled",
+    "Golden",
+    "GoldenKind",
+    "Labels",
+    "LungsEntry",
+    "Manifest",
+    "MemberEntry",
+    "Metrics",
+    "Quantised",
+    "Threshold",
+    "TrainingData",
+    "ViewName",
+    "json_schema",
+    "write_schema",
+]
 
 MANIFEST_FILE: Final = "ensemble.json"
 SCHEMA_FILE: Final = "ensemble.schema.json"
@@ -29,137 +59,6 @@ MIN_SIDE: Final = 16
 MAX_SIDE: Final = 2048
 """Side of the tensor in pixels. Above 2048 one image would cost minutes on a processor."""
 
-# No slash, no leading dot: a name can only mean a plain file of the bundle's own folder.
-FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Name = Annotated[str, StringConstraints(pattern=r"^\S(.{0,126}\S)?$")]
-Probability = Annotated[float, Field(ge=0, le=1)]
-GoldenKind = Literal["ramp", "checker", "chest"]
-
-
-class _Part(BaseModel):
-    # Built when first used: to serve, only the manifest itself is, and the others as parts of it.
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
-
-
-class MemberEntry(_Part):
-    """One network of the ensemble."""
-
-    name: Name
-    file: FileName
-    sha256: Sha256
-    architecture: str = ""
-    view: str = ""
-    metrics: dict[str, JsonValue] = {}
-
-
-class Calibration(_Part):
-    """Correction of the combined probability p: ``sigmoid(slope * logit(p) + intercept)``.
-
-    The slope is positive, so that calibration never changes which of two radiographs ranks higher.
-    ``platt`` fits both numbers (Platt 1999); ``temperature`` fits the slope alone (Guo 2017).
-    """
-
-    method: Literal["none", "platt", "temperature"] = "none"
-    slope: float = Field(default=1.0, gt=0)
-    intercept: float = 0.0
-    fitted_on: str = ""
-
-    @model_validator(mode="after")
-    def _method_matches_its_numbers(self) -> Self:
-        if self.method == "none" and (self.slope, self.intercept) != (1.0, 0.0):
-            raise _sentence("says that nothing is calibrated, yet holds a slope or an intercept")
-        if self.method == "temperature" and self.intercept != 0.0:
-            raise _sentence("is a temperature, which has no intercept")
-        return self
-
-
-class Threshold(_Part):
-    """A calibrated probability above ``value`` gives the positive label."""
-
-    value: float = Field(gt=0, lt=1)
-    rule: str
-
-
-class Labels(_Part):
-    """Names of the two classes."""
-
-    negative: Name = "NORMAL"
-    positive: Name = "PNEUMONIA"
-
-    @model_validator(mode="after")
-    def _labels_differ(self) -> Self:
-        if self.negative == self.positive:
-            raise _sentence("gives both classes the same name")
-        return self
-
-
-class Golden(_Part):
-    """A synthetic radiograph and the probability that each member must give it."""
-
-    kind: GoldenKind
-    probabilities: tuple[Probability, ...]
-    tolerance: float = Field(default=1e-3, gt=0, le=0.1)
-
-
-class Agreement(_Part):
-    """How a graph compared with what it was made from, on radiographs: the figures of its gate."""
-
-    images: int = Field(ge=0)
-    largest_difference: float = Field(ge=0, description="Between two probabilities of one member.")
-    largest_map_difference: float | None = Field(
-        default=None, ge=0, description="Between two values of one map; null without maps."
-    )
-    verdicts_changed: int = Field(ge=0, description="Images that the two call differently.")
-    auc_loss: float | None = Field(
-        default=None, description="By how much the ensemble's AUC fell; null if not measured."
-    )
-
-
-class Quantised(_Part):
-    """The compiled graph in 8-bit integers. Its answers differ slightly, so it has its own."""
-
-    file: FileName
-    sha256: Sha256
-    agreement: Agreement
-    golden: tuple[Golden, ...]
-
-
-class Compiled(_Part):
-    """One graph compiled from all members, and the digests of the files it was compiled from."""
-
-    file: FileName
-    sha256: Sha256
-    sources: dict[FileName, Sha256]
-    agreement: Agreement | None = None
-    int8: Quantised | None = None
-
-    @property
-    def digests(self) -> dict[str, str]:
-        """Digest of each graph, by its file."""
-        quantised = {self.int8.file: self.int8.sha256} if self.int8 else {}
-        return {self.file: self.sha256} | quantised
-
-
-class TrainingData(_Part):
-    """The images the members were trained on."""
-
-    digest: str
-    description: str
-    images: int = Field(ge=0)
-    patients: int = Field(ge=0)
-
-
-class Metrics(_Part):
-    """Figures of the whole ensemble and the protocol that gave them."""
-
-    protocol: str
-    figures: dict[str, JsonValue]
-
-
-def _sentence(ending: str) -> PydanticCustomError:
-    return PydanticCustomError("sentence", "{ending}", {"ending": ending})
-
 
 def _known_input_keys(value: object) -> object:
     # Pydantic ignores unknown keys of a plain dataclass; a typing error must not pass in silence.
@@ -167,19 +66,19 @@ def _known_input_keys(value: object) -> object:
         known = {field.name for field in dataclasses.fields(InputSpec)}
         unknown = sorted(str(key) for key in value if key not in known)
         if unknown:
-            raise _sentence(f"holds the unknown key {unknown[0]!r}")
+            raise sentence(f"holds the unknown key {unknown[0]!r}")
     return value
 
 
 def _input_in_range(spec: InputSpec) -> InputSpec:
     if not all(MIN_SIDE <= side <= MAX_SIDE for side in (spec.height, spec.width)):
-        raise _sentence(f"needs a height and a width from {MIN_SIDE} to {MAX_SIDE} pixels")
+        raise sentence(f"needs a height and a width from {MIN_SIDE} to {MAX_SIDE} pixels")
     if not 0 < spec.scale <= 1:
-        raise _sentence("needs a scale above 0 and not above 1")
+        raise sentence("needs a scale above 0 and not above 1")
     return spec
 
 
-class Manifest(_Part):
+class Manifest(Part):
     """What a bundle holds, where its numbers come from, and how its members make one answer."""
 
     schema_version: Literal[1] = 1
@@ -192,25 +91,65 @@ class Manifest(_Part):
     threshold: Threshold
     labels: Labels = Labels()
     compiled: Compiled | None = None
+    lungs: LungsEntry | None = None
     training_data: TrainingData | None = None
     metrics: Metrics | None = None
     golden: tuple[Golden, ...] = ()
 
+    @property
+    def views(self) -> tuple[ViewName, ...]:
+        """The members' distinct views, in the order of their first use: the input's channels."""
+        return tuple(dict.fromkeys(member.view for member in self.members))
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of the input that the engine takes: height, width, channels. Each view is a channel."""
+        count = len(self.views)
+        return self.input.height, self.input.width, count if count > 1 else self.input.channels
+
+    @property
+    def channels(self) -> tuple[slice, ...]:
+        """Which channels of the input each member takes."""
+        places = [self.views.index(member.view) for member in self.members]
+        if len(self.views) == 1:
+            return (slice(0, self.input.channels),) * len(places)
+        return tuple(slice(place, place + 1) for place in places)
+
     @model_validator(mode="after")
-    def _parts_agree(self) -> Self:
+    def _names_differ(self) -> Self:
         for field in ("name", "file"):
             values = [getattr(member, field) for member in self.members]
             if len(set(values)) < len(values):
-                raise _sentence(f"has two members with the same {field}")
-        graphs = list(self.compiled.digests) if self.compiled else []
-        if set(graphs) & {member.file for member in self.members}:
-            raise _sentence("names one file both as a member and as the compiled graph")
+                raise sentence(f"has two members with the same {field}")
+        files = [member.file for member in self.members]
+        compiled = [self.compiled]
+        if self.lungs:
+            files.append(self.lungs.file)
+            compiled.append(self.lungs.compiled)
+        for entry in filter(None, compiled):
+            files.append(entry.file)
+            files += [entry.int8.file] if entry.int8 else []
+        if len(set(files)) < len(files):
+            raise sentence("names one file for two networks or graphs")
+        return self
+
+    @model_validator(mode="after")
+    def _golden_fits(self) -> Self:
         quantised = self.compiled.int8 if self.compiled else None
-        if quantised and len(graphs) < 2:
-            raise _sentence("names one file for both compiled graphs")
         for golden in (*self.golden, *(quantised.golden if quantised else ())):
             if len(golden.probabilities) != len(self.members):
-                raise _sentence("has a golden entry without one probability for each member")
+                raise sentence("has a golden entry without one probability for each member")
+        return self
+
+    @model_validator(mode="after")
+    def _views_can_be_made(self) -> Self:
+        if self.views == ("frame",):
+            return self
+        if self.lungs is None:
+            raise sentence("has a member that sees the lungs, and no network that finds them")
+        spec = self.input
+        if spec.height != spec.width or spec.channels != 1 or not isclose(spec.scale, 1 / 255):
+            raise sentence("needs a square input of one channel from 0 to 1 to show the lungs")
         return self
 
     @classmethod

@@ -4,11 +4,21 @@ from dataclasses import dataclass
 from typing import Literal
 
 from service.inference.bundle import Bundle
-from service.inference.engines.contract import Engine, Precision
+from service.inference.engines.contract import Engine, Precision, Segmenter
 from service.inference.engines.processor import favours_int8
 from service.inference.errors import BundleError
 
-__all__ = ["Engine", "EngineChoice", "LoadedEngine", "Precision", "PrecisionChoice", "load_engine"]
+__all__ = [
+    "Engine",
+    "EngineChoice",
+    "LoadedEngine",
+    "LoadedSegmenter",
+    "Precision",
+    "PrecisionChoice",
+    "Segmenter",
+    "load_engine",
+    "load_segmenter",
+]
 
 EngineChoice = Literal["auto", "onnx", "tensorflow"]
 PrecisionChoice = Literal["auto", "fp32", "int8"]
@@ -24,6 +34,14 @@ class LoadedEngine:
     """
 
     engine: Engine
+    warning: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedSegmenter:
+    """A segmenter, and what its operator should know; see ``LoadedEngine``."""
+
+    segmenter: Segmenter
     warning: str = ""
 
 
@@ -65,3 +83,41 @@ def load_engine(
     stale = choice == "auto" and bundle.manifest.compiled is not None
     warning = f"{reason} TensorFlow answers instead." if stale else ""
     return LoadedEngine(TensorFlowEngine(bundle, threads=threads), warning)
+
+
+def load_segmenter(
+    bundle: Bundle,
+    *,
+    threads: int,
+    choice: EngineChoice = "auto",
+    precision: PrecisionChoice = "auto",
+) -> LoadedSegmenter | None:
+    """Load the network that finds the lungs, if a freshly opened bundle has one.
+
+    Args:
+        bundle: As for ``load_engine``; so are ``threads`` and ``choice``.
+        threads: See there.
+        choice: See there.
+        precision: As for ``load_engine``, but ``int8`` takes the 32-bit graph where there is no
+            8-bit one: whether 8 bits suffice was judged for each graph by itself.
+
+    Raises:
+        BundleError: As ``load_engine``.
+    """
+    entry = bundle.manifest.lungs
+    if entry is None:
+        return None
+    from service.inference.engines.onnx import OnnxSegmenter, why_not_lungs  # noqa: PLC0415
+
+    reason = why_not_lungs(bundle)
+    if choice == "onnx" or (choice == "auto" and reason is None):
+        wanted = precision == "int8" or (precision == "auto" and favours_int8())
+        narrow = wanted and why_not_lungs(bundle, "int8") is None
+        taken: Precision = "int8" if narrow else "fp32"
+        return LoadedSegmenter(OnnxSegmenter(bundle, threads=threads, precision=taken))
+
+    from service.inference.engines.tensorflow import TensorFlowSegmenter  # noqa: PLC0415
+
+    stale = choice == "auto" and entry.compiled is not None
+    warning = f"{reason} TensorFlow finds the lungs instead." if stale else ""
+    return LoadedSegmenter(TensorFlowSegmenter(bundle, threads=threads), warning)

@@ -23,7 +23,8 @@ class Engine(Protocol):
         """Score a batch.
 
         Args:
-            batch: Shape (N, height, width, channels), as ``prepare`` gives each image.
+            batch: Shape (N, *manifest.shape). Its channels are those that ``prepare`` gives or,
+                where the members take several views, one for each of ``manifest.views``.
 
         Returns:
             Shape (N, members), probabilities in the order of the manifest's members.
@@ -32,17 +33,39 @@ class Engine(Protocol):
     def explain(
         self, batch: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Score a batch and split each score over the frame.
+        """Score a batch and split each score over the picture.
 
         Args:
             batch: As for ``scores``.
 
         Returns:
-            The scores, and maps of shape (N, members, h, w) on a grid that covers the whole frame:
-            what each cell adds to the network's logit.
+            The scores, and maps of shape (N, members, h, w) on a grid that covers the whole of
+            what the members see: what each cell adds to the network's logit.
 
         Raises:
             NotExplainableError: Not all networks allow a map.
+        """
+
+
+class Segmenter(Protocol):
+    """The network that finds the lungs, loaded and warm. Safe to call from several threads."""
+
+    @property
+    def name(self) -> str:
+        """Short name of the engine that computes it."""
+
+    @property
+    def precision(self) -> Precision:
+        """The arithmetic of the network's convolutions."""
+
+    def probabilities(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Find lung tissue.
+
+        Args:
+            batch: Shape (N, side, side, 1), from 0 to 1: whole frames, each squashed to a square.
+
+        Returns:
+            Shape (N, side, side), the probability of lung for each pixel.
         """
 
 

@@ -71,7 +71,12 @@ class _Explainable:
     columns: _Span
 
 
-def fuse(models: Sequence[Any], spec: InputSpec) -> Fused:
+def fuse(
+    models: Sequence[Any],
+    spec: InputSpec,
+    *,
+    channels: Sequence[slice] | None = None,
+) -> Fused:
     """Join networks that each take one image and give one probability.
 
     A map's values are in logits: summed over its grid they are the network's own logit, before any
@@ -81,11 +86,17 @@ def fuse(models: Sequence[Any], spec: InputSpec) -> Fused:
 
     Args:
         models: Keras models, in the order of the members.
-        spec: What they take.
+        spec: What each of them takes.
+        channels: Which channels of the joint input each takes, as ``Manifest.channels`` gives them;
+            without it, all take the whole of it.
     """
     import keras  # noqa: PLC0415
 
-    image = keras.Input((spec.height, spec.width, spec.channels), name=IMAGE)
+    whole = slice(0, spec.channels)
+    places = channels or [whole] * len(models)
+    count = max(place.stop for place in places)
+    image = keras.Input((spec.height, spec.width, count), name=IMAGE)
+    seen = [image if place == slice(0, count) else image[..., place] for place in places]
     try:
         ends = [_explainable(model, spec) for model in models]
         grid = (
@@ -94,11 +105,12 @@ def fuse(models: Sequence[Any], spec: InputSpec) -> Fused:
         )
     except NotExplainableError as error:
         parts = [_part(model, model.outputs[0], number) for number, model in enumerate(models)]
-        joined = _join([part(image) for part in parts], PROBABILITIES)
+        answers = [part(view) for part, view in zip(parts, seen, strict=True)]
+        joined = _join(answers, PROBABILITIES)
         return Fused(keras.Model(image, joined), str(error))
     probabilities, maps = [], []
     for number, (model, end) in enumerate(zip(models, ends, strict=True)):
-        answer, features = _part(model, [model.outputs[0], end.features], number)(image)
+        answer, features = _part(model, [model.outputs[0], end.features], number)(seen[number])
         probabilities.append(answer)
         maps.append(_map(features, end, grid))
     outputs = [_join(probabilities, PROBABILITIES), _join(maps, MAPS)]

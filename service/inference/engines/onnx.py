@@ -19,6 +19,7 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 INPUT_NAME: Final = "radiograph"
 OUTPUT_NAME: Final = "probabilities"
 MAPS_NAME: Final = "activation_maps"
+LUNGS_NAME: Final = "lungs"
 
 
 class OnnxEngine:
@@ -43,7 +44,7 @@ class OnnxEngine:
             raise BundleError(graph)
         manifest = bundle.manifest
         self.precision = precision
-        self._shape = (manifest.input.height, manifest.input.width, manifest.input.channels)
+        self._shape = manifest.shape
         self._session = _start(bundle.contents[graph.file], graph.file, threads)
         self._has_maps = _check_signature(
             self._session, graph.file, self._shape, len(manifest.members)
@@ -67,23 +68,86 @@ class OnnxEngine:
         return scores, maps
 
 
+class OnnxSegmenter:
+    """A bundle's segmentation network as a compiled graph, warm. Safe for several threads."""
+
+    name: Final = "onnx"
+
+    def __init__(self, bundle: Bundle, *, threads: int, precision: Precision = "fp32") -> None:
+        """Load the graph of a freshly opened bundle that has a segmentation network.
+
+        Args:
+            bundle: As ``open_bundle`` gave it, with the contents of its files.
+            threads: Processor threads that one call may use.
+            precision: Which of its graphs.
+
+        Raises:
+            BundleError: As ``OnnxEngine``.
+        """
+        graph = _lungs_graph(bundle, precision)
+        if isinstance(graph, str):
+            raise BundleError(graph)
+        side = bundle.manifest.lungs.side if bundle.manifest.lungs else 0
+        self.precision = precision
+        self._shape = (side, side, 1)
+        self._session = _start(bundle.contents[graph.file], graph.file, threads)
+        inputs, outputs = _signature(self._session)
+        if inputs != {INPUT_NAME: self._shape} or outputs != {LUNGS_NAME: self._shape}:
+            raise BundleError(
+                f"The compiled graph {graph.file} does not take a picture of {side} x {side} "
+                "pixels and give one probability of lung for each."
+            )
+        self.probabilities(np.zeros((1, *self._shape), dtype=np.float32))
+
+    def probabilities(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Find lung tissue; see ``Segmenter.probabilities``."""
+        check_batch(batch, self._shape)
+        result: NDArray[np.float32] = self._session.run([LUNGS_NAME], {INPUT_NAME: batch})[0]
+        return result[..., 0]
+
+
 def why_not(bundle: Bundle, precision: Precision = "fp32") -> str | None:
     """Say in a sentence why a compiled graph cannot answer for its bundle, or None if it can."""
     graph = _graph(bundle, precision)
     return graph if isinstance(graph, str) else None
 
 
+def why_not_lungs(bundle: Bundle, precision: Precision = "fp32") -> str | None:
+    """The same of the graph that finds the lungs."""
+    graph = _lungs_graph(bundle, precision)
+    return graph if isinstance(graph, str) else None
+
+
 def _graph(bundle: Bundle, precision: Precision) -> Compiled | Quantised | str:
     """The manifest's entry of a graph, or why it cannot answer for the bundle."""
-    compiled = bundle.manifest.compiled
+    manifest = bundle.manifest
+    sources = {member.file: member.sha256 for member in manifest.members}
+    return _usable(bundle, manifest.compiled, sources, precision, "graph")
+
+
+def _lungs_graph(bundle: Bundle, precision: Precision) -> Compiled | Quantised | str:
+    lungs = bundle.manifest.lungs
+    if lungs is None:
+        return "The bundle has no network that finds the lungs."
+    sources = {lungs.file: lungs.sha256}
+    return _usable(bundle, lungs.compiled, sources, precision, f"graph of {lungs.file}")
+
+
+def _usable(
+    bundle: Bundle,
+    compiled: Compiled | None,
+    sources: dict[str, str],
+    precision: Precision,
+    graph_name: str,
+) -> Compiled | Quantised | str:
     if compiled is None:
-        return "The bundle holds no compiled graph."
+        return f"The bundle holds no compiled {graph_name}."
     graph = compiled.int8 if precision == "int8" else compiled
     if graph is None:
-        return "The bundle holds no 8-bit graph."
+        return f"The bundle holds no 8-bit {graph_name}."
     if graph.file not in bundle.contents:
         return f"The bundle lacks its compiled graph {graph.file}."
-    if compiled.sources != {member.file: member.sha256 for member in bundle.manifest.members}:
+    if compiled.sources != sources:
         return (
             f"The compiled graph {graph.file} was made from other networks than the bundle "
             "holds now. Compile the bundle again."
@@ -113,8 +177,7 @@ def _start(graph: bytes, file: str, threads: int) -> Any:
 
 def _check_signature(session: Any, file: str, shape: tuple[int, int, int], members: int) -> bool:
     """Refuse a graph that does not fit the manifest; tell whether it gives maps."""
-    inputs = {part.name: tuple(part.shape[1:]) for part in session.get_inputs()}
-    outputs = {part.name: tuple(part.shape[1:]) for part in session.get_outputs()}
+    inputs, outputs = _signature(session)
     maps = outputs.get(MAPS_NAME)
     if (
         inputs != {INPUT_NAME: shape}
@@ -126,3 +189,10 @@ def _check_signature(session: Any, file: str, shape: tuple[int, int, int], membe
             "probability for each of its networks."
         )
     return maps is not None
+
+
+def _signature(session: Any) -> tuple[dict[str, tuple[Any, ...]], dict[str, tuple[Any, ...]]]:
+    """Shapes of a graph's inputs and outputs by their names, without the number of images."""
+    inputs = {part.name: tuple(part.shape[1:]) for part in session.get_inputs()}
+    outputs = {part.name: tuple(part.shape[1:]) for part in session.get_outputs()}
+    return inputs, outputs

@@ -61,12 +61,12 @@ class TensorFlowEngine:
         tf = _start_tensorflow(threads)
         spec = bundle.manifest.input
         models = [
-            _load_member(bundle.contents[member.file], file=member.file, spec=spec)
+            _probability_of(_load(bundle.contents[member.file], member.file), member.file, spec)
             for member in bundle.manifest.members
         ]
-        self._shape = (spec.height, spec.width, spec.channels)
+        self._shape = bundle.manifest.shape
         try:
-            fused = fuse(models, spec)
+            fused = fuse(models, spec, channels=bundle.manifest.channels)
             self._without_maps = fused.without_maps
             self._run = _trace(tf, fused.model, self._shape)
             self.scores(np.zeros((1, *self._shape), dtype=np.float32))
@@ -94,6 +94,52 @@ class TensorFlowEngine:
         return scores, maps
 
 
+class TensorFlowSegmenter:
+    """A bundle's segmentation network as a ``tf.function``, warm. Safe for several threads."""
+
+    name: Final = "tensorflow"
+    precision: Final = "fp32"
+
+    def __init__(self, bundle: Bundle, *, threads: int) -> None:
+        """Load the network of a freshly opened bundle that has one.
+
+        Args:
+            bundle: As ``open_bundle`` gave it, with the contents of its files.
+            threads: Processor threads that one call may use.
+
+        Raises:
+            BundleError: As ``TensorFlowEngine``.
+        """
+        if find_spec("tensorflow") is None:
+            raise BundleError(_NO_TENSORFLOW)
+        entry = bundle.manifest.lungs
+        if entry is None:
+            raise BundleError("The bundle has no network that finds the lungs.")
+        inspect_archive(bundle.contents[entry.file], file=entry.file)
+        tf = _start_tensorflow(threads)
+        self._shape = (entry.side, entry.side, 1)
+        model = _taking(_load(bundle.contents[entry.file], entry.file), entry.file, self._shape)
+        outputs, wanted = _shapes(model, "outputs"), (None, *self._shape)
+        if len(outputs) != 1 or not _fits(outputs[0], wanted):
+            raise BundleError(
+                f"The network {entry.file} gives {_in_words(outputs)} numbers for an image; "
+                f"it must give {_in_words([wanted])}, one for each pixel."
+            )
+        try:
+            self._run = _trace(tf, model, self._shape)
+            self.probabilities(np.zeros((1, *self._shape), dtype=np.float32))
+        except BundleError:
+            raise
+        except Exception as error:
+            raise BundleError(f"The network {entry.file} cannot be computed here.") from error
+
+    def probabilities(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Find lung tissue; see ``Segmenter.probabilities``."""
+        check_batch(batch, self._shape)
+        result: NDArray[np.float32] = self._run(batch)[0].numpy()
+        return result[..., 0]
+
+
 def _start_tensorflow(threads: int) -> Any:
     """Import TensorFlow and Keras with their settings, which count only before the first use."""
     if os.environ.setdefault("KERAS_BACKEND", "tensorflow") != "tensorflow":
@@ -114,7 +160,7 @@ def _start_tensorflow(threads: int) -> Any:
     return tf
 
 
-def _load_member(data: bytes, *, file: str, spec: InputSpec) -> Any:
+def _load(data: bytes, file: str) -> Any:
     # Keras' public loader takes a path only, and a path can change its content between the check
     # and the load. The function that it ends in takes the verified bytes themselves, and works on
     # a machine without any writable folder.
@@ -122,10 +168,9 @@ def _load_member(data: bytes, *, file: str, spec: InputSpec) -> Any:
 
     _check_parameters(data, file)
     try:
-        model = saving_lib.load_model(BytesIO(data), compile=False, safe_mode=True)
+        return saving_lib.load_model(BytesIO(data), compile=False, safe_mode=True)
     except Exception as error:
         raise BundleError(f"The network {file} cannot be loaded by Keras.") from error
-    return _checked(model, file, spec)
 
 
 def _check_parameters(data: bytes, file: str) -> None:
@@ -167,21 +212,27 @@ def _parameter_bytes(config: dict[str, Any]) -> int:
     )
 
 
-def _checked(model: Any, file: str, spec: InputSpec) -> Any:
+def _probability_of(model: Any, file: str, spec: InputSpec) -> Any:
     """Refuse a network that does not take one image and give one number."""
-    import keras  # noqa: PLC0415
-
-    inputs, outputs = _shapes(model, "inputs"), _shapes(model, "outputs")
-    wanted = (None, spec.height, spec.width, spec.channels)
-    if len(inputs) != 1 or not _fits(inputs[0], wanted):
-        raise BundleError(
-            f"The network {file} takes {_in_words(inputs)} where the bundle's images are "
-            f"{_in_words([wanted])} (height x width x channels)."
-        )
+    checked = _taking(model, file, (spec.height, spec.width, spec.channels))
+    outputs = _shapes(model, "outputs")
     if outputs != [(None, 1)]:
         raise BundleError(
             f"The network {file} gives {_in_words(outputs)} numbers for an image; "
             "it must give 1, the probability."
+        )
+    return checked
+
+
+def _taking(model: Any, file: str, image: tuple[int, int, int]) -> Any:
+    """Refuse a network that does not take one image of this shape."""
+    import keras  # noqa: PLC0415
+
+    inputs, wanted = _shapes(model, "inputs"), (None, *image)
+    if len(inputs) != 1 or not _fits(inputs[0], wanted):
+        raise BundleError(
+            f"The network {file} takes {_in_words(inputs)} where the bundle's images are "
+            f"{_in_words([wanted])} (height x width x channels)."
         )
     # A network saved with its one input in a list would warn at each call. A new model around the
     # same layers takes the bare image, however the file nests it.

@@ -1,0 +1,199 @@
+"""The entries of a manifest: networks, graphs, calibration, threshold, and what was measured."""
+
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+# No slash, no leading dot: a name can only mean a plain file of the bundle's own folder.
+FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Name = Annotated[str, StringConstraints(pattern=r"^\S(.{0,126}\S)?$")]
+Probability = Annotated[float, Field(ge=0, le=1)]
+GoldenKind = Literal["ramp", "checker", "chest"]
+
+_WHOLE_FRAME: Final = frozenset({"", "whole frame", "whole-frame", "local-contrast"})
+"""What networks 1.x, which all take the whole frame, say of their view."""
+
+
+def _today(view: object) -> object:
+    return "frame" if isinstance(view, str) and view in _WHOLE_FRAME else view
+
+
+ViewName = Annotated[
+    Literal["frame", "lung_field", "lungs_only"],
+    BeforeValidator(_today),
+]
+"""What a member sees: the whole frame, the lungs' box, or that with all but the lungs hidden."""
+
+
+class Part(BaseModel):
+    """What all entries have in common."""
+
+    # Built when first used: to serve, only the manifest itself is, and the others as parts of it.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
+
+
+class MemberEntry(Part):
+    """One network of the ensemble."""
+
+    name: Name
+    file: FileName
+    sha256: Sha256
+    architecture: str = ""
+    view: ViewName = "frame"
+    metrics: dict[str, JsonValue] = {}
+
+
+class Calibration(Part):
+    """Correction of the combined probability p: ``sigmoid(slope * logit(p) + intercept)``.
+
+    The slope is positive, so that calibration never changes which of two radiographs ranks higher.
+    ``platt`` fits both numbers (Platt 1999); ``temperature`` fits the slope alone (Guo 2017).
+    """
+
+    method: Literal["none", "platt", "temperature"] = "none"
+    slope: float = Field(default=1.0, gt=0)
+    intercept: float = 0.0
+    fitted_on: str = ""
+
+    @model_validator(mode="after")
+    def _method_matches_its_numbers(self) -> Self:
+        if self.method == "none" and (self.slope, self.intercept) != (1.0, 0.0):
+            raise sentence("says that nothing is calibrated, yet holds a slope or an intercept")
+        if self.method == "temperature" and self.intercept != 0.0:
+            raise sentence("is a temperature, which has no intercept")
+        return self
+
+
+class Threshold(Part):
+    """A calibrated probability above ``value`` gives the positive label."""
+
+    value: float = Field(gt=0, lt=1)
+    rule: str
+
+
+class Labels(Part):
+    """Names of the two classes."""
+
+    negative: Name = "NORMAL"
+    positive: Name = "PNEUMONIA"
+
+    @model_validator(mode="after")
+    def _labels_differ(self) -> Self:
+        if self.negative == self.positive:
+            raise sentence("gives both classes the same name")
+        return self
+
+
+class Golden(Part):
+    """A synthetic radiograph and the probability that each member must give it."""
+
+    kind: GoldenKind
+    probabilities: tuple[Probability, ...]
+    tolerance: float = Field(default=1e-3, gt=0, le=0.1)
+
+
+class Agreement(Part):
+    """How a graph compared with what it was made from, on radiographs: the figures of its gate."""
+
+    images: int = Field(ge=0)
+    largest_difference: float = Field(ge=0, description="Between two probabilities of one member.")
+    largest_map_difference: float | None = Field(
+        default=None, ge=0, description="Between two values of one map; null without maps."
+    )
+    verdicts_changed: int = Field(ge=0, description="Images that the two call differently.")
+    auc_loss: float | None = Field(
+        default=None, description="By how much the ensemble's AUC fell; null if not measured."
+    )
+    dice: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Mean Dice coefficient between the two graphs' masks; for lungs only.",
+    )
+
+
+class Quantised(Part):
+    """The compiled graph in 8-bit integers. Its answers differ slightly, so it has its own."""
+
+    file: FileName
+    sha256: Sha256
+    agreement: Agreement
+    golden: tuple[Golden, ...]
+
+
+class Compiled(Part):
+    """One graph compiled from all members, and the digests of the files it was compiled from."""
+
+    file: FileName
+    sha256: Sha256
+    sources: dict[FileName, Sha256]
+    agreement: Agreement | None = None
+    int8: Quantised | None = None
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """Digest of each graph, by its file."""
+        quantised = {self.int8.file: self.int8.sha256} if self.int8 else {}
+        return {self.file: self.sha256} | quantised
+
+
+class LungsEntry(Part):
+    """The segmentation network that finds the lungs, and how the lung field is cut out."""
+
+    file: FileName
+    sha256: Sha256
+    architecture: str = ""
+    side: int = Field(default=192, ge=32, le=1024, description="Of its square input, in pixels.")
+    threshold: float = Field(
+        default=0.5, gt=0, lt=1, description="Probability above which a pixel is lung."
+    )
+    margin: float = Field(
+        default=0.06,
+        ge=0,
+        le=0.5,
+        description="Added to the lungs' box on each side, as a share of its width or height.",
+    )
+    metrics: dict[str, JsonValue] = Field(default={}, description="Measured, such as Dice.")
+    compiled: Compiled | None = None
+    golden: tuple[Golden, ...] = Field(
+        default=(), description="Mean probability of lung in the four quarters of the frame."
+    )
+
+    @model_validator(mode="after")
+    def _golden_has_quarters(self) -> Self:
+        quantised = self.compiled.int8 if self.compiled else None
+        for golden in (*self.golden, *(quantised.golden if quantised else ())):
+            if len(golden.probabilities) != 4:
+                raise sentence("has a golden entry without one probability for each quarter")
+        return self
+
+
+class TrainingData(Part):
+    """The images the members were trained on."""
+
+    digest: str
+    description: str
+    images: int = Field(ge=0)
+    patients: int = Field(ge=0)
+
+
+class Metrics(Part):
+    """Figures of the whole ensemble and the protocol that gave them."""
+
+    protocol: str
+    figures: dict[str, JsonValue]
+
+
+def sentence(ending: str) -> PydanticCustomError:
+    """A validation error that says of a field what is wrong with it."""
+    return PydanticCustomError("sentence", "{ending}", {"ending": ending})
