@@ -83,7 +83,7 @@ def fake_bundle() -> Bundle:
             file=f"{name}.keras",
             sha256=digit * 64,
             architecture="a checksum" if name == "checksum" else "a mean",
-            view="whole frame",
+            view="frame",
             metrics={"auc": 0.5},
         )
         for name, digit in (("checksum", "a"), ("mean", "b"))

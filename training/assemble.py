@@ -226,7 +226,6 @@ def _described(entry: MemberEntry, recipe: Recipe, findings: Findings) -> Member
         update={
             "architecture": f"residual CNN, widths {list(shape.widths)}, depths "
             f"{list(shape.depths)}{', squeeze-and-excitation' if shape.squeeze else ''}",
-            "view": shape.view,
             "metrics": findings.figures[recipe.name],
         }
     )

@@ -198,7 +198,9 @@ class ModelMember(Answer):
         examples=["depthwise-separable CNN, 0.4 M parameters"],
     )
     view: str = Field(
-        description="What it sees of the radiograph; empty if not told.", examples=["whole frame"]
+        description="What it sees: `frame`, the whole radiograph; `lung_field`, the box of the lungs; "
+        "`lungs_only`, that box with all but the lungs hidden.",
+        examples=["lung_field"],
     )
     metrics: dict[str, JsonValue] = Field(
         description="Figures measured for it alone.", examples=[{"auc": 0.97}]
