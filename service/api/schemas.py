@@ -2,17 +2,17 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
 from service.api.problems import Problem
 from service.i18n import Language
-from service.inference import Bundle, Ensemble
+from service.inference import Bundle
 from service.screening.verdict import Verdict
 from service.screening.wording import summarise
 
-_DIGEST = "sha256:9b1c3f0e5d7a42688f1e0c2b4a6d8e9f1a3c5e7092b4d6f80a1c2e3f40516273"
-_SHA256 = "3f786850e387550fdab836ed7e6dc881de23001b3f786850e387550fdab836ed"
+DIGEST = "sha256:9b1c3f0e5d7a42688f1e0c2b4a6d8e9f1a3c5e7092b4d6f80a1c2e3f40516273"
+SHA256 = "3f786850e387550fdab836ed7e6dc881de23001b3f786850e387550fdab836ed"
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 RequestId = Annotated[
@@ -47,7 +47,7 @@ class ModelIdentity(Answer):
     version: str = Field(description="Its version.", examples=["1.0.0"])
     digest: str = Field(
         description="Identifies the manifest and every network file of the model.",
-        examples=[_DIGEST],
+        examples=[DIGEST],
     )
 
 
@@ -63,7 +63,7 @@ class ImageIdentity(Answer):
     sha256: str = Field(
         pattern="^[0-9a-f]{64}$",
         description="SHA-256 digest of the file as it was received.",
-        examples=[_SHA256],
+        examples=[SHA256],
     )
 
 
@@ -91,11 +91,11 @@ class Screened(Answer):
     )
     model: ModelIdentity = Field(
         description="Which model gave the answer.",
-        examples=[{"name": "paediatric-pneumonia", "version": "1.0.0", "digest": _DIGEST}],
+        examples=[{"name": "paediatric-pneumonia", "version": "1.0.0", "digest": DIGEST}],
     )
     image: ImageIdentity = Field(
         description="Which image the answer is about.",
-        examples=[{"format": "JPEG", "width": 1858, "height": 1317, "sha256": _SHA256}],
+        examples=[{"format": "JPEG", "width": 1858, "height": 1317, "sha256": SHA256}],
     )
     request_id: RequestId
     summary: str = Field(
@@ -177,140 +177,12 @@ class Health(Answer):
     version: str = Field(description="Version of the service.", examples=["0.1.0"])
     model: ModelIdentity = Field(
         description="Which model answers.",
-        examples=[{"name": "paediatric-pneumonia", "version": "1.0.0", "digest": _DIGEST}],
+        examples=[{"name": "paediatric-pneumonia", "version": "1.0.0", "digest": DIGEST}],
     )
     threads: int = Field(ge=1, description="Radiographs that are read at once.", examples=[2])
     running: int = Field(ge=0, description="Radiographs being read now.", examples=[1])
     waiting: int = Field(ge=0, description="Radiographs waiting in the queue now.", examples=[0])
     places: int = Field(ge=0, description="Most radiographs that may wait.", examples=[16])
-
-
-class ModelMember(Answer):
-    """One network of the model."""
-
-    name: str = Field(description="Name of the network.", examples=["tuned"])
-    file: str = Field(
-        description="Its file in the bundle.", examples=["modelo_afinado_tuning.keras"]
-    )
-    sha256: str = Field(description="SHA-256 digest of that file.", examples=[_SHA256])
-    architecture: str = Field(
-        description="What kind of network it is; empty if not told.",
-        examples=["depthwise-separable CNN, 0.4 M parameters"],
-    )
-    view: str = Field(
-        description="What it sees: `frame`, the whole radiograph; `lung_field`, the box of the lungs; "
-        "`lungs_only`, that box with all but the lungs hidden.",
-        examples=["lung_field"],
-    )
-    metrics: dict[str, JsonValue] = Field(
-        description="Figures measured for it alone.", examples=[{"auc": 0.97}]
-    )
-
-
-class ModelInput(Answer):
-    """What the networks take as input."""
-
-    height: int = Field(ge=1, description="Rows, in pixels.", examples=[256])
-    width: int = Field(ge=1, description="Columns, in pixels.", examples=[256])
-    channels: int = Field(ge=1, description="1 for greyscale.", examples=[1])
-    scale: float = Field(
-        gt=0, description="Factor from grey level (0 to 255) to input value.", examples=[1 / 255]
-    )
-    resampling: str = Field(description="Filter of the resize.", examples=["bicubic"])
-
-
-class ModelCalibration(Answer):
-    """How the combined probability p is corrected: sigmoid(slope * logit(p) + intercept)."""
-
-    method: str = Field(description="none, platt or temperature.", examples=["platt"])
-    slope: float = Field(description="Factor on the logit.", examples=[1.12])
-    intercept: float = Field(description="Added to the logit.", examples=[-0.08])
-    fitted_on: str = Field(
-        description="What it was fitted on; empty if not told.",
-        examples=["out-of-fold predictions"],
-    )
-
-
-class ModelThreshold(Answer):
-    """The operating point."""
-
-    value: Probability = Field(description="Probabilities above it are positive.", examples=[0.5])
-    rule: str = Field(
-        description="How it was chosen.", examples=["highest with a sensitivity of at least 0.95"]
-    )
-
-
-class ModelLabels(Answer):
-    """What the two classes are called."""
-
-    negative: str = Field(description="At or below the threshold.", examples=["NORMAL"])
-    positive: str = Field(description="Above the threshold.", examples=["PNEUMONIA"])
-
-
-class ModelTrainingData(Answer):
-    """What the networks were trained on."""
-
-    digest: str = Field(description="Identifies the data.", examples=[_DIGEST])
-    description: str = Field(
-        description="What the data are.", examples=["Chest radiographs of children, 1 to 5 years"]
-    )
-    images: int = Field(ge=0, description="Number of images.", examples=[2400])
-    patients: int = Field(ge=0, description="Number of patients.", examples=[1300])
-
-
-class ModelMetrics(Answer):
-    """What was measured of the whole ensemble, and how."""
-
-    protocol: str = Field(
-        description="How it was measured.", examples=["out-of-fold, 5 folds by patient"]
-    )
-    figures: dict[str, JsonValue] = Field(description="The figures.", examples=[{"auc": 0.975}])
-
-
-class Model(ModelIdentity):
-    """The model that answers, as its manifest describes it."""
-
-    provenance: Literal["manifest", "bring-your-own"] = Field(
-        description="`manifest`: every file was checked against a manifest. `bring-your-own`: two "
-        "network files without one, answered as the original script did.",
-        examples=["manifest"],
-    )
-    engine: str = Field(description="What computes the networks.", examples=["onnx"])
-    precision: Literal["fp32", "int8"] = Field(
-        description="Arithmetic of their convolutions.", examples=["fp32"]
-    )
-    warning: str = Field(
-        description="What the operator should know of that engine; empty if there is nothing.",
-        examples=[""],
-    )
-    members: list[ModelMember] = Field(description="The networks, in the order of their scores.")
-    input: ModelInput = Field(description="What the networks take as input.")
-    combine: Literal["mean", "mean_logit"] = Field(
-        description="How the networks' probabilities become one: their mean, or the sigmoid of "
-        "their mean logit.",
-        examples=["mean_logit"],
-    )
-    calibration: ModelCalibration = Field(description="How that probability is corrected.")
-    threshold: ModelThreshold = Field(description="The operating point.")
-    labels: ModelLabels = Field(description="What the two classes are called.")
-    metrics: ModelMetrics | None = Field(description="What was measured; null if not told.")
-    training_data: ModelTrainingData | None = Field(
-        description="What the networks were trained on; null if not told."
-    )
-
-    @classmethod
-    def from_ensemble(cls, ensemble: Ensemble) -> Self:
-        """Describe a loaded ensemble."""
-        manifest = ensemble.bundle.manifest
-        told = manifest.model_dump(include=set(cls.model_fields), mode="json")
-        return cls(
-            **told,
-            digest=ensemble.bundle.digest,
-            provenance=ensemble.bundle.provenance,
-            engine=ensemble.engine_name,
-            precision=ensemble.precision,
-            warning=ensemble.warning,
-        )
 
 
 def identity_of(bundle: Bundle) -> ModelIdentity:

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from service.api.schemas import Model
+from service.api.model_schema import Model
 from service.errors import ModelNotReadyError, ModelUnavailableError
 from service.inference import BundleError, Ensemble
 from service.screening.loading import ModelLoader

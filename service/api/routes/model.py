@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from service import errors as refusals
 from service.api.routes.deps import ScreeningDep
 from service.api.routes.documentation import SUCCESS, problems
-from service.api.schemas import Model
+from service.api.model_schema import Model
 
 router = APIRouter(tags=["model"])
 

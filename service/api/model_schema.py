@@ -1,0 +1,162 @@
+"""The wire contract of ``/model``: the bundle that answers, as its manifest describes it."""
+
+from typing import Any, Literal, Self
+
+from pydantic import Field, JsonValue
+
+from service.api.schemas import DIGEST, SHA256, Answer, ModelIdentity, Probability
+from service.inference import Ensemble
+
+
+class ModelMember(Answer):
+    """One network of the model."""
+
+    name: str = Field(description="Name of the network.", examples=["tuned"])
+    file: str = Field(
+        description="Its file in the bundle.", examples=["modelo_afinado_tuning.keras"]
+    )
+    sha256: str = Field(description="SHA-256 digest of that file.", examples=[SHA256])
+    architecture: str = Field(
+        description="What kind of network it is; empty if not told.",
+        examples=["depthwise-separable CNN, 0.4 M parameters"],
+    )
+    view: str = Field(
+        description="What it sees: `frame`, the whole radiograph; `lung_field`, the lungs' box; "
+        "`lungs_only`, that box with all but the lungs hidden.",
+        examples=["lung_field"],
+    )
+    metrics: dict[str, JsonValue] = Field(
+        description="Figures measured for it alone.", examples=[{"auc": 0.97}]
+    )
+
+
+class ModelLungs(Answer):
+    """The network that finds the lungs, and how the lung field is cut out."""
+
+    file: str = Field(description="Its file in the bundle.", examples=["lungs.keras"])
+    sha256: str = Field(description="SHA-256 digest of that file.", examples=[SHA256])
+    architecture: str = Field(
+        description="What kind of network it is; empty if not told.", examples=["U-Net"]
+    )
+    side: int = Field(ge=1, description="Side of its square input, in pixels.", examples=[192])
+    threshold: Probability = Field(
+        description="Probability above which a pixel is lung.", examples=[0.5]
+    )
+    margin: float = Field(
+        ge=0,
+        description="Added to the lungs' box on each side, as a share of its width or height.",
+        examples=[0.06],
+    )
+    metrics: dict[str, JsonValue] = Field(
+        description="Figures measured for it.", examples=[{"dice": 0.96}]
+    )
+
+
+class ModelInput(Answer):
+    """What the networks take as input."""
+
+    height: int = Field(ge=1, description="Rows, in pixels.", examples=[256])
+    width: int = Field(ge=1, description="Columns, in pixels.", examples=[256])
+    channels: int = Field(ge=1, description="1 for greyscale.", examples=[1])
+    scale: float = Field(
+        gt=0, description="Factor from grey level (0 to 255) to input value.", examples=[1 / 255]
+    )
+    resampling: str = Field(description="Filter of the resize.", examples=["bicubic"])
+
+
+class ModelCalibration(Answer):
+    """How the combined probability p is corrected: sigmoid(slope * logit(p) + intercept)."""
+
+    method: str = Field(description="none, platt or temperature.", examples=["platt"])
+    slope: float = Field(description="Factor on the logit.", examples=[1.12])
+    intercept: float = Field(description="Added to the logit.", examples=[-0.08])
+    fitted_on: str = Field(
+        description="What it was fitted on; empty if not told.",
+        examples=["out-of-fold predictions"],
+    )
+
+
+class ModelThreshold(Answer):
+    """The operating point."""
+
+    value: Probability = Field(description="Probabilities above it are positive.", examples=[0.5])
+    rule: str = Field(
+        description="How it was chosen.", examples=["highest with a sensitivity of at least 0.95"]
+    )
+
+
+class ModelLabels(Answer):
+    """What the two classes are called."""
+
+    negative: str = Field(description="At or below the threshold.", examples=["NORMAL"])
+    positive: str = Field(description="Above the threshold.", examples=["PNEUMONIA"])
+
+
+class ModelTrainingData(Answer):
+    """What the networks were trained on."""
+
+    digest: str = Field(description="Identifies the data.", examples=[DIGEST])
+    description: str = Field(
+        description="What the data are.", examples=["Chest radiographs of children, 1 to 5 years"]
+    )
+    images: int = Field(ge=0, description="Number of images.", examples=[2400])
+    patients: int = Field(ge=0, description="Number of patients.", examples=[1300])
+
+
+class ModelMetrics(Answer):
+    """What was measured of the whole ensemble, and how."""
+
+    protocol: str = Field(
+        description="How it was measured.", examples=["out-of-fold, 5 folds by patient"]
+    )
+    figures: dict[str, JsonValue] = Field(description="The figures.", examples=[{"auc": 0.975}])
+
+
+class Model(ModelIdentity):
+    """The model that answers, as its manifest describes it."""
+
+    provenance: Literal["manifest", "bring-your-own"] = Field(
+        description="`manifest`: every file was checked against a manifest. `bring-your-own`: two "
+        "network files without one, answered as the original script did.",
+        examples=["manifest"],
+    )
+    engine: str = Field(description="What computes the networks.", examples=["onnx"])
+    precision: Literal["fp32", "int8"] = Field(
+        description="Arithmetic of their convolutions.", examples=["fp32"]
+    )
+    warning: str = Field(
+        description="What the operator should know of that engine; empty if there is nothing.",
+        examples=[""],
+    )
+    members: list[ModelMember] = Field(description="The networks, in the order of their scores.")
+    lungs: ModelLungs | None = Field(
+        description="What finds the lungs; null for networks that see the whole frame only."
+    )
+    input: ModelInput = Field(description="What the networks take as input.")
+    combine: Literal["mean", "mean_logit"] = Field(
+        description="How the networks' probabilities become one: their mean, or the sigmoid of "
+        "their mean logit.",
+        examples=["mean_logit"],
+    )
+    calibration: ModelCalibration = Field(description="How that probability is corrected.")
+    threshold: ModelThreshold = Field(description="The operating point.")
+    labels: ModelLabels = Field(description="What the two classes are called.")
+    metrics: ModelMetrics | None = Field(description="What was measured; null if not told.")
+    training_data: ModelTrainingData | None = Field(
+        description="What the networks were trained on; null if not told."
+    )
+
+    @classmethod
+    def from_ensemble(cls, ensemble: Ensemble) -> Self:
+        """Describe a loaded ensemble."""
+        manifest = ensemble.bundle.manifest
+        fields: dict[str, Any] = dict.fromkeys(cls.model_fields, True)
+        fields["lungs"] = set(ModelLungs.model_fields)
+        return cls(
+            **manifest.model_dump(include=fields, mode="json"),
+            digest=ensemble.bundle.digest,
+            provenance=ensemble.bundle.provenance,
+            engine=ensemble.engine_name,
+            precision=ensemble.precision,
+            warning=ensemble.warning,
+        )
