@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageChops
+from PIL import Image
 
 from service.imaging.containers import READERS
 from service.imaging.errors import (
@@ -21,6 +21,13 @@ from service.imaging.errors import (
     UnusableRadiographError,
 )
 from service.imaging.formats import FORMATS, sniff_format
+from service.imaging.greyscale import (
+    DEEP_MODES,
+    EIGHT_BIT_MODES,
+    from_deep_picture,
+    from_picture,
+    from_samples,
+)
 from service.imaging.layout import Layout, unsupported_pixels
 from service.imaging.orientation import turn_upright
 from service.imaging.quiet import silence_libtiff
@@ -57,17 +64,8 @@ Image.MAX_IMAGE_PIXELS = None
 warnings.filterwarnings("error", module=r"PIL\.")
 silence_libtiff()
 
-_SIXTEEN_BIT_MODES: Final = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
-_ALPHA_MODES: Final = frozenset({"LA", "La", "RGBA", "RGBa", "PA"})
-_EIGHT_BIT_MODES: Final = frozenset({"L", "RGB", "1", "P", "CMYK", "YCbCr"}) | _ALPHA_MODES
-_BAND: Final = 256
-"""Rows that are converted at a time."""
-
 _NEAREST: Final = Image.Resampling.NEAREST
 _SQUARES: Final = tuple(level**2 for level in range(256))
-
-_TIFF_PHOTOMETRIC: Final = 262
-_TIFF_WHITE_IS_ZERO: Final = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -185,72 +183,28 @@ def _check_layout(layout: Layout, file_bytes: int, max_pixels: int) -> None:
 
 
 def _grey_levels(layout: Layout, declared: str, near: int | None) -> Image.Image:
-    with Image.open(BytesIO(layout.essence()), formats=(declared,)) as image:
+    if layout.read_samples is not None:
+        return from_samples(layout.read_samples())
+    pictures = (_by_pillow(file, layout, declared, near) for file in layout.variants())
+    picture = next(pictures)
+    if any(other.tobytes() != picture.tobytes() for other in pictures):
+        raise _corrupt()
+    return picture
+
+
+def _by_pillow(file: bytes, layout: Layout, declared: str, near: int | None) -> Image.Image:
+    with Image.open(BytesIO(file), formats=(declared,)) as image:
         if image.size != (layout.width, layout.height):
             raise _corrupt()
-        if image.mode not in _SIXTEEN_BIT_MODES | _EIGHT_BIT_MODES:
-            raise unsupported_pixels()
+        if image.mode not in DEEP_MODES | EIGHT_BIT_MODES:
+            raise unsupported_pixels(f"in a rare pixel type ({image.mode})")
         if declared == "JPEG":
             # Luminance is one of the colour components that a JPEG stores: the others stay closed.
             # Turned, a reduced picture would have its half-filled edge on another side.
             least = 2 * near if near is not None and layout.orientation == 1 else None
             image.draft("L", None if least is None else (least, least))
         image.load()
-        if image.mode in _SIXTEEN_BIT_MODES:
-            return _from_sixteen_bits(image)
-        return _from_eight_bits(image)
-
-
-def _from_eight_bits(image: Image.Image) -> Image.Image:
-    if image.mode == "L" and "transparency" not in image.info:
-        levels = image.copy()
-        levels.info = {}  # all that a copy takes along of what the file said
-        return levels
-    levels = Image.new("L", image.size)
-    # Conversions hold several copies of what they convert, of four bytes a pixel: a band at a time,
-    # so that the picture itself is the largest thing in memory.
-    for top in range(0, image.height, _BAND):
-        levels.paste(_flatten(_band(image, top)), (0, top))
-    return levels
-
-
-def _band(image: Image.Image, top: int) -> Image.Image:
-    return image.crop((0, top, image.width, min(top + _BAND, image.height)))
-
-
-def _flatten(band: Image.Image) -> Image.Image:
-    """Convert a piece of a picture that is not just grey to mode L, transparency over black."""
-    if band.mode == "P":
-        band = band.convert("RGBA" if "transparency" in band.info else "RGB")
-    if band.mode in _ALPHA_MODES or "transparency" in band.info:
-        rgba = band.convert("RGBA")
-        return ImageChops.multiply(rgba.convert("L"), rgba.getchannel("A"))
-    return band.convert("L")
-
-
-def _from_sixteen_bits(image: Image.Image) -> Image.Image:
-    """Scale samples of 8, 12 or 16 used bits to 8 bits.
-
-    Detectors deliver 12 bits in a 16-bit file and no header says so. The depth is therefore the
-    smallest of 8, 12 and 16 bits that holds the brightest sample.
-    """
-    tops = range(0, image.height, _BAND)
-    brightest = max(int(np.asarray(_band(image, top)).max()) for top in tops)
-    full_scale = next(top for top in (0xFF, 0xFFF, 0xFFFF) if brightest <= top)
-    # A table of all values needs no temporary array of floats as large as the picture.
-    ramp = np.minimum(np.arange(0x10000), full_scale) * (255 / full_scale)
-    table = np.rint(255 - ramp if _is_white_zero(image) else ramp).astype(np.uint8)
-    levels = np.empty((image.height, image.width), dtype=np.uint8)
-    for top in tops:
-        samples = np.asarray(_band(image, top)).astype(np.uint16, copy=False)
-        levels[top : top + _BAND] = table[samples]
-    return Image.fromarray(levels)
-
-
-def _is_white_zero(image: Image.Image) -> bool:
-    """Tell whether a 16-bit TIFF counts from white; Pillow inverts only samples of 8 bits."""
-    directory = getattr(image, "tag_v2", None)
-    return directory is not None and directory.get(_TIFF_PHOTOMETRIC) == _TIFF_WHITE_IS_ZERO
+        return from_deep_picture(image) if image.mode in DEEP_MODES else from_picture(image)
 
 
 def _is_blank(picture: Image.Image) -> bool:

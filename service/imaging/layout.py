@@ -1,9 +1,31 @@
 """What the headers of an image file say, and the file again without anything else."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from service.imaging.errors import UnsupportedFormatError
+
+Levels: TypeAlias = NDArray[np.unsignedinteger[Any]]
+"""uint8 or uint16."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Samples:
+    """Grey levels as a file stores them.
+
+    Attributes:
+        levels: Shape (rows, columns). uint8: from 0 to 255. uint16: the depth is not known yet.
+        opacity: Same shape; 0 is transparent, whatever the depth. None: all is opaque.
+        white_is_zero: Whether 0 is white.
+    """
+
+    levels: Levels
+    opacity: Levels | None = None
+    white_is_zero: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +41,10 @@ class Layout:
         several: Whether the file holds more than this picture.
         complete: Whether the file has as many bytes as so many pixels need at the least.
         most_pixels: Limit on width x height for this way of storing them, where it has its own.
+        probes: Pieces of files that all decode to the same picture if this one is whole, where only
+            decoding can tell.
+        read_samples: Reads the grey levels where Pillow's own reading would lose or confuse them;
+            None where Pillow reads ``pieces`` right.
     """
 
     width: int
@@ -29,6 +55,8 @@ class Layout:
     several: bool = False
     complete: bool = True
     most_pixels: int | None = None
+    probes: Sequence[Sequence[bytes | memoryview]] = ()
+    read_samples: Callable[[], Samples] | None = None
 
     @property
     def upright_size(self) -> tuple[int, int]:
@@ -41,14 +69,18 @@ class Layout:
         """The whole file, holding nothing but what its pixels need."""
         return b"".join(self.pieces)
 
+    def variants(self) -> Iterator[bytes]:
+        """The essence, or in its place one file for each probe."""
+        return (b"".join(pieces) for pieces in (self.probes or [self.pieces]))
+
 
 class DamagedError(Exception):
     """A header contradicts itself or the file's length; for programmers, never for clients."""
 
 
-def unsupported_pixels() -> UnsupportedFormatError:
-    """The answer to pixels that are stored in a way that is not read here."""
+def unsupported_pixels(what: str) -> UnsupportedFormatError:
+    """The answer to pixels that are stored in a way that is not read here: ``what`` names it."""
     return UnsupportedFormatError(
-        "The image stores its pixels in a way that is not read here. "
+        f"The image stores its pixels in a way that is not read here: {what}. "
         "Export the radiograph as 8-bit or 16-bit greyscale."
     )

@@ -6,7 +6,9 @@ from typing import Final
 from PIL import Image
 
 _ORIENTATION_TAG: Final = 274
-_SHORT: Final = 3
+_INTEGERS: Final = {1: "B", 3: "H", 4: "I"}
+"""Types that writers use for it: the standard asks for the short one."""
+
 _BYTE_ORDERS: Final = {b"II": "<", b"MM": ">"}
 
 _TURNS: Final = {
@@ -34,10 +36,12 @@ def exif_orientation(block: bytes) -> int:
         [entries] = struct.unpack_from(f"{order}H", block, start)
         for number in range(entries):
             at = start + 2 + 12 * number
-            tag, kind, count, value = struct.unpack_from(f"{order}HHIH", block, at)
+            tag, kind, count = struct.unpack_from(f"{order}HHI", block, at)
             if tag == _ORIENTATION_TAG:
-                known = (kind, count) == (_SHORT, 1) and 1 <= value <= 8
-                return int(value) if known else 1
+                if kind not in _INTEGERS or count != 1:
+                    return 1
+                [value] = struct.unpack_from(f"{order}{_INTEGERS[kind]}", block, at + 8)
+                return int(value) if 1 <= value <= 8 else 1
     except struct.error:
         pass  # it breaks off
     return 1

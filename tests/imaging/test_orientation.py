@@ -11,15 +11,17 @@ from service.imaging.orientation import exif_orientation, turn_upright
 
 def block(value: int, order: str = "<", kind: int = 3, count: int = 1, entries: int = 1) -> bytes:
     mark = b"II*\x00" if order == "<" else b"MM\x00*"
-    entry = struct.pack(f"{order}HHIHH", 274, kind, count, value, 0)
+    number = struct.pack(f"{order}{ {1: 'B', 4: 'I'}.get(kind, 'H') }", value).ljust(4, b"\x00")
+    entry = struct.pack(f"{order}HHI", 274, kind, count) + number
     return mark + struct.pack(f"{order}IH", 8, entries) + entry
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("kind", [1, 3, 4], ids=["byte", "short", "long"])
 @pytest.mark.parametrize("value", range(1, 9))
-def test_it_is_read_in_both_byte_orders(order: str, value: int) -> None:
-    assert exif_orientation(block(value, order)) == value
-    assert exif_orientation(b"Exif\x00\x00" + block(value, order)) == value
+def test_it_is_read_in_both_byte_orders(order: str, kind: int, value: int) -> None:
+    assert exif_orientation(block(value, order, kind)) == value
+    assert exif_orientation(b"Exif\x00\x00" + block(value, order, kind)) == value
 
 
 @pytest.mark.parametrize(
@@ -30,7 +32,7 @@ def test_it_is_read_in_both_byte_orders(order: str, value: int) -> None:
         b"XX*\x00\x08\x00\x00\x00",
         block(9),
         block(0),
-        block(6, kind=4),
+        block(6, kind=5),
         block(6, count=2),
         block(6)[:-8],
         b"II*\x00\xff\xff\xff\xff",

@@ -28,7 +28,7 @@ def read_layout(data: bytes) -> Layout:
     if compression in _RUN_LENGTH:
         return _run_length(data, width, height, offset)
     if compression not in _UNCOMPRESSED:
-        raise unsupported_pixels()
+        raise unsupported_pixels("as a bitmap with a compression of its own")
     row_bytes = (width * depth + 31) // 32 * 4
     return Layout(
         width,

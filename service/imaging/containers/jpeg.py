@@ -14,16 +14,30 @@ each pass costs time for the whole picture even when it holds no data."""
 
 MAX_SEGMENTS: Final = 10_000
 
-_MARKER = re.compile(rb"\xff+([^\x00\xff])", re.DOTALL)
+_MARKER = re.compile(rb"\xff([^\x00\xff])", re.DOTALL)
 _END_OF_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]", re.DOTALL)
+
+_STAND_ALONE: Final = frozenset({0x01, *range(0xD0, 0xD9)})
+"""Markers without a segment, which mean nothing between segments."""
 
 _EOI: Final = 0xD9
 _SOS: Final = 0xDA
 _READ_FRAMES: Final = frozenset({0xC0, 0xC1, 0xC2})  # baseline, extended, progressive; Huffman
 _PROGRESSIVE: Final = 0xC2
 _TABLES: Final = frozenset({0xC4, 0xDB, 0xDD})  # Huffman, quantisation, restart interval
-_OTHER_FRAMES: Final = frozenset(range(0xC0, 0xD0)) - _READ_FRAMES - _TABLES - {0xC8}
+_OTHER_FRAMES: Final = {
+    0xC3: "as lossless JPEG",
+    **dict.fromkeys((0xC5, 0xC6, 0xC7), "as hierarchical JPEG"),
+    **dict.fromkeys((0xC9, 0xCA, 0xCB), "as JPEG with arithmetic coding"),
+    **dict.fromkeys((0xCD, 0xCE, 0xCF), "as hierarchical JPEG"),
+    0xF7: "as JPEG-LS",
+}
 _APP0, _APP1, _APP14 = 0xE0, 0xE1, 0xEE
+_END: Final = b"\xff\xd9"
+_PROBES: Final = (b"\x00" * 256, b"\xaa\x5a" * 128)
+"""Bytes to follow a scan that has no end. A decoder passes them over when it has all of the picture
+and makes different pictures of them when it lacks some."""
+
 _BLOCK_BYTES: Final = 128  # coefficients of one 8 x 8 block, two bytes each
 
 
@@ -61,18 +75,23 @@ class _Walk:
 def read_layout(data: bytes) -> Layout:
     """Walk all segments and scans. Of the metadata only the orientation is kept.
 
-    What follows the end of the first picture (a preview, a gain map) is not looked at.
+    What follows the end of the first picture (a preview, a gain map) is not looked at, nor are
+    stray bytes between segments. A file that ends without its end marker may be whole but for that
+    or broken off: its layout has probes.
     """
     view = memoryview(data)
     walk = _Walk()
     at = 2
     for _ in range(MAX_SEGMENTS):
-        marker = _MARKER.match(data, at)
+        marker = _MARKER.search(data, at)
         if marker is None:
-            raise DamagedError("no marker where one must stand")
+            break
         kind, start = marker[1][0], marker.end()
         if kind == _EOI:
-            return _layout(walk)
+            return _layout(walk, whole=True)
+        if kind in _STAND_ALONE:
+            at = start
+            continue
         [length] = struct.unpack_from(">H", data, start)
         at = start + length
         if length < 2 or at > len(data):
@@ -82,16 +101,20 @@ def read_layout(data: bytes) -> Layout:
         if kind == _SOS:
             end = _END_OF_SCAN.search(data, at)
             if end is None:
-                raise DamagedError("a scan has no end")
+                # Half an end marker would be the start of another one.
+                walk.pieces.append(data[at:].rstrip(b"\xff"))
+                break
             walk.pieces.append(view[at : end.start()])
             at = end.start()
-    raise DamagedError("too many segments")
+    else:
+        raise DamagedError("too many segments")
+    return _layout(walk, whole=False)
 
 
 def _is_needed(kind: int, body: bytes, walk: _Walk) -> bool:
     """Take notice of a segment; tell whether decoding the pixels needs it."""
     if kind in _OTHER_FRAMES:
-        raise unsupported_pixels()
+        raise unsupported_pixels(_OTHER_FRAMES[kind])
     if kind in _READ_FRAMES:
         if walk.frame is not None:
             raise DamagedError("a second frame")
@@ -110,8 +133,10 @@ def _is_needed(kind: int, body: bytes, walk: _Walk) -> bool:
 
 def _read_frame(kind: int, body: bytes) -> _Frame:
     depth, height, width, components = struct.unpack_from(">BHHB", body)
-    if depth != 8 or components not in {1, 3, 4}:
-        raise unsupported_pixels()
+    if depth != 8:
+        raise unsupported_pixels(f"as JPEG of {depth} bits")
+    if components not in {1, 3, 4}:
+        raise unsupported_pixels(f"as JPEG of {components} channels")
     factors = [body[7 + 3 * number] for number in range(components)]
     sampling = [(factor >> 4, factor & 15) for factor in factors]
     if not all(1 <= h <= 4 and 1 <= v <= 4 for h, v in sampling):
@@ -128,7 +153,7 @@ def _count_scan(body: bytes, walk: _Walk) -> None:
         raise DamagedError("too many scans")
 
 
-def _layout(walk: _Walk) -> Layout:
+def _layout(walk: _Walk, *, whole: bool) -> Layout:
     frame = walk.frame
     if frame is None or not walk.scans:
         raise DamagedError("no picture")
@@ -139,6 +164,7 @@ def _layout(walk: _Walk) -> Layout:
         width=frame.width,
         height=frame.height,
         working_bytes=decoded + (0 if one_pass else frame.coefficient_bytes()),
-        pieces=[*walk.pieces, b"\xff\xd9"],
+        pieces=[*walk.pieces, _END],
         orientation=walk.orientation,
+        probes=() if whole else tuple([*walk.pieces, more, _END] for more in _PROBES),
     )

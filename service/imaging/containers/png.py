@@ -6,6 +6,7 @@ from typing import Final
 
 from service.imaging.layout import DamagedError, Layout
 from service.imaging.orientation import exif_orientation
+from service.imaging.wide_colour import read_wide_colour
 
 MAX_CHUNKS: Final = 100_000
 """Most chunks; encoders write 8 KiB of pixels into each, or more."""
@@ -16,6 +17,9 @@ _NEEDED: Final = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT"})
 _MAX_PALETTE_BYTES: Final = 768
 _SAMPLES: Final = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 """Samples of a pixel, by colour type."""
+
+_WIDE_COLOURS: Final = frozenset({2, 4, 6})
+_WITH_OPACITY: Final = frozenset({4, 6})
 
 _MAX_DEFLATE_RATIO: Final = 1032
 """Most bytes that one byte of deflated data can become (zlib's technical notes)."""
@@ -41,6 +45,8 @@ def read_layout(data: bytes) -> Layout:
         if at > len(data):
             whole = False
             break
+        if kind == b"tRNS" and (depth, colour) == (16, 2):
+            continue  # a colour that is transparent, which Pillow looks for in 8 bits
         if kind in _NEEDED:
             if kind != b"IDAT" and length > _MAX_PALETTE_BYTES:
                 raise DamagedError("a palette of too many colours")
@@ -52,15 +58,18 @@ def read_layout(data: bytes) -> Layout:
             several = several or struct.unpack_from(">I", data, start + 8)[0] > 1
     else:
         raise DamagedError("too many chunks")
+    pieces.append(_END)
+    wide = depth == 16 and colour in _WIDE_COLOURS
     row_bytes = 1 + (width * _SAMPLES[colour] * depth + 7) // 8
     return Layout(
         width=width,
         height=height,
         working_bytes=width * height * _decoded_pixel_bytes(depth, colour) + 4 * row_bytes,
-        pieces=[*pieces, _END],
+        pieces=pieces,
         orientation=orientation,
         several=several,
         complete=whole and pixel_bytes * _MAX_DEFLATE_RATIO >= row_bytes * height,
+        read_samples=(lambda: read_wide_colour(b"".join(pieces))) if wide else None,
     )
 
 
@@ -75,5 +84,7 @@ def _header(data: bytes) -> tuple[int, int, int, int]:
 
 def _decoded_pixel_bytes(depth: int, colour: int) -> int:
     if _SAMPLES[colour] > 1:
+        if depth == 16:
+            return 4 + 2 + (colour in _WITH_OPACITY)
         return 4
     return 2 if depth == 16 else 1

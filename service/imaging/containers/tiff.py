@@ -1,227 +1,208 @@
-"""TIFF: the first directory of a classic or a BigTIFF file (TIFF 6.0)."""
+"""TIFF 6.0: what the picture's directory says, and the ways of storing pixels that are read.
+
+Pillow knows a list of combinations of tags; what is near one of them but not in it (16-bit planes,
+signed bytes, a predictor's second channel) it may read as something else, without an error. So it
+is only used to decompress. The samples are put together from their bytes in ``tiff_samples``, and
+each combination that is not read is refused by its name.
+"""
 
 import struct
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal
 
-from service.imaging.layout import DamagedError, Layout, unsupported_pixels
-
-MAX_ENTRIES: Final = 4_096
-MAX_CHUNKS: Final = 65_536
-"""Most strips or tiles; Pillow makes a decoder for each of an uncompressed file."""
+from service.imaging.containers import tiff_directory as tags
+from service.imaging.containers.tiff_chunks import Chunks, mini_tiff
+from service.imaging.containers.tiff_directory import Directory, main_directory
+from service.imaging.containers.tiff_samples import Pixels
+from service.imaging.layout import Layout, unsupported_pixels
 
 MAX_SAMPLES: Final = 8
-MIN_TILE: Final = 16
 
-_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 256, 257, 258, 259, 262
-_ORIENTATION, _SAMPLES, _ROWS_PER_STRIP, _PLANAR = 274, 277, 278, 284
-_STRIP_OFFSETS, _STRIP_BYTES = 273, 279
-_TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES = 322, 323, 324, 325
-_SINGLE: Final = frozenset(
-    {_WIDTH, _HEIGHT, _COMPRESSION, _PHOTOMETRIC, 266, _SAMPLES, _ROWS_PER_STRIP, _PLANAR}
-    | {292, 293, 317, _TILE_WIDTH, _TILE_HEIGHT, 531}
-)
-"""Tags of one number: what the pixels are, fill order, fax options, predictor, chroma position."""
-
-_NEEDED: Final = _SINGLE | {
-    *(_BITS, _STRIP_OFFSETS, _STRIP_BYTES, _TILE_OFFSETS, _TILE_BYTES),
-    *(320, 338, 339, 347, 529, 530, 532),  # palette, extra samples, sample format, JPEG, YCbCr
+_NONE, _LZW, _JPEG, _DEFLATE, _PACK_BITS, _OLD_DEFLATE = 1, 5, 7, 8, 32773, 32946
+_FAX: Final = frozenset({2, 3, 4})
+_BYTEWISE: Final = frozenset({_NONE, _LZW, _DEFLATE, _PACK_BITS, _OLD_DEFLATE})
+_PREDICTED: Final = frozenset({_LZW, _DEFLATE, _OLD_DEFLATE})
+_COMPRESSIONS: Final = {
+    6: "the old form of JPEG in TIFF",
+    34712: "JPEG 2000 in TIFF",
+    34887: "LERC compression",
+    34925: "LZMA compression",
+    50000: "Zstandard compression",
+    50001: "WebP in TIFF",
 }
 
-_NONE, _JPEG = 1, 7
-_READ_COMPRESSIONS: Final = frozenset({_NONE, 2, 3, 4, 5, _JPEG, 8, 32773, 32946})
-"""None, fax, LZW, JPEG, deflate, PackBits. The others' decoders are rarely used or bounded."""
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _CMYK, _YCBCR = 0, 1, 2, 3, 5, 6
+_COLOUR_NAMES: Final[Mapping[int, Literal["grey", "rgb", "cmyk", "palette"]]] = {
+    _WHITE_IS_ZERO: "grey",
+    _BLACK_IS_ZERO: "grey",
+    _RGB: "rgb",
+    _PALETTE: "palette",
+    _CMYK: "cmyk",
+}
+_COLOURS: Final = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _PALETTE: 1, _CMYK: 4}
+"""Samples of a pixel without the extra ones."""
 
-_TYPE_BYTES: Final = dict(zip(range(1, 14), (1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4), strict=True))
-_TYPE_BYTES_BIG: Final = _TYPE_BYTES | {16: 8, 17: 8, 18: 8}
-_INTEGERS: Final = {1: "B", 3: "H", 4: "I", 16: "Q"}
-_CLASSIC, _BIG = 42, 43
-
-
-@dataclass(frozen=True, slots=True)
-class _Dialect:
-    """How numbers and directories are written."""
-
-    order: str
-    big: bool
-
-    @property
-    def offset(self) -> str:
-        """Code of an offset, which is as wide as an entry's value."""
-        return "Q" if self.big else "I"
-
-    @property
-    def offset_bytes(self) -> int:
-        """Bytes of an offset."""
-        return 8 if self.big else 4
-
-    @property
-    def count(self) -> str:
-        """Code of the number of entries."""
-        return "Q" if self.big else "H"
-
-    @property
-    def entry_bytes(self) -> int:
-        """Bytes of an entry."""
-        return 20 if self.big else 12
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """One tag, its numbers where they are integers, and the bytes that say so."""
-
-    numbers: tuple[int, ...]
-    raw: bytes
+_OTHER_COLOURS: Final = {
+    4: "as a mask",
+    _YCBCR: "as YCbCr without JPEG compression",
+    8: "as CIE L*a*b*",
+    9: "as ICC L*a*b*",
+    10: "as ITU L*a*b*",
+    32803: "as a camera's raw mosaic",
+    32844: "as logarithms",
+    32845: "as logarithms",
+    34892: "as a camera's raw data",
+}
+_UNSIGNED, _SIGNED, _FLOAT, _UNDEFINED = 1, 2, 3, 4
 
 
 def read_layout(data: bytes) -> Layout:
-    """Check the first directory, and write it anew behind the pixels with what these need.
+    """Find the picture among the directories and check it.
 
-    A directory may be 65,535 entries long, each may point at the whole file, and the next one may
-    be itself; none of that is followed.
+    Raises:
+        UnsupportedFormatError: A way of storing pixels that is not read.
+        DamagedError: Directories, strips or tiles that cannot make up a picture.
     """
-    dialect = _dialect(data)
-    entries, following = _directory(data, dialect)
-    geometry = _Geometry(entries)
-    end = len(data)
-    at = end + end % 2
-    kept = [entries[tag].raw for tag in sorted(entries) if tag != _ORIENTATION]
-    order = dialect.order
-    [orientation] = _numbers(entries, _ORIENTATION, (1,))[:1] or (1,)
-    head = struct.pack(f"{order}HH", 8, 0) if dialect.big else b""
-    start = 4 + len(head)
+    directory, several = main_directory(data)
+    width, height = directory.size
+    if several or not width * height:
+        return Layout(width, height, working_bytes=0, pieces=(), several=several)
+    compression = directory.one(tags.COMPRESSION, _NONE)
+    samples, bits = _samples_and_bits(directory)
+    chunks = Chunks(directory, samples=samples, bits=bits, uncompressed=compression == _NONE)
+    orientation = directory.one(tags.ORIENTATION, 1)
+    turned = orientation if 1 <= orientation <= 8 else 1
+    complete = chunks.fit(len(data))
+    if compression in _BYTEWISE:
+        pixels = _pixels(directory, chunks, compression)
+        return Layout(
+            width,
+            height,
+            working_bytes=pixels.working_bytes(),
+            pieces=(),
+            orientation=turned,
+            complete=complete,
+            read_samples=lambda: pixels.read(data),
+        )
     return Layout(
-        width=geometry.width,
-        height=geometry.height,
-        working_bytes=geometry.working_bytes(),
-        pieces=[
-            data[:4] + head + struct.pack(f"{order}{dialect.offset}", at),
-            memoryview(data)[start + dialect.offset_bytes :],
-            bytes(at - end) + struct.pack(f"{order}{dialect.count}", len(kept)),
-            *kept,
-            bytes(dialect.offset_bytes),
-        ],
-        orientation=orientation if 1 <= orientation <= 8 else 1,
-        several=following != 0,
-        complete=geometry.fits(len(data)),
+        width,
+        height,
+        working_bytes=width * height * (1 if samples == 1 else 4) + chunks.largest_bytes(),
+        pieces=[_for_pillow(directory, chunks, data)] if complete else (),
+        orientation=turned,
+        complete=complete,
     )
 
 
-def _dialect(data: bytes) -> _Dialect:
-    order = "<" if data[:2] == b"II" else ">"
-    [version] = struct.unpack_from(f"{order}H", data, 2)
-    if version == _BIG and struct.unpack_from(f"{order}HH", data, 4) != (8, 0):
-        raise DamagedError("offsets of an unknown width")
-    return _Dialect(order, big=version == _BIG)
+def _samples_and_bits(directory: Directory) -> tuple[int, int]:
+    """Samples of a pixel and bits of a sample, of whole numbers without a sign."""
+    samples = directory.one(tags.SAMPLES, 1)
+    if not 1 <= samples <= MAX_SAMPLES:
+        raise unsupported_pixels(f"{samples} samples a pixel")
+    formats = set(directory.tags.get(tags.SAMPLE_FORMAT, ())) - {_UNDEFINED} or {_UNSIGNED}
+    if _FLOAT in formats:
+        raise unsupported_pixels(
+            "as floating-point numbers, of which no tag says what is black and what is white"
+        )
+    if _SIGNED in formats:
+        raise unsupported_pixels("as numbers with a sign, whose black and white no tag gives")
+    if formats != {_UNSIGNED}:
+        raise unsupported_pixels("as numbers of an unknown kind")
+    depths = set((directory.tags.get(tags.BITS) or (1,))[:samples])
+    [bits] = depths if len(depths) == 1 else (0,)
+    if not 1 <= bits <= 16:
+        raise unsupported_pixels(
+            f"{bits} bits a sample" if bits else "with samples of different depths"
+        )
+    return samples, bits
 
 
-def _directory(data: bytes, dialect: _Dialect) -> tuple[dict[int, _Entry], int]:
-    """The needed entries of the first directory, and where the next one is said to be."""
-    order, offset = dialect.order, dialect.offset
-    [at] = struct.unpack_from(f"{order}{offset}", data, 8 if dialect.big else 4)
-    [number] = struct.unpack_from(f"{order}{dialect.count}", data, at)
-    at += struct.calcsize(f"{order}{dialect.count}")
-    if number > MAX_ENTRIES:
-        raise DamagedError("too many entries")
-    entries: dict[int, _Entry] = {}
-    for _ in range(number):
-        [tag] = struct.unpack_from(f"{order}H", data, at)
-        if tag in _NEEDED or tag == _ORIENTATION:
-            if tag in entries:
-                raise DamagedError("a tag stands twice")
-            entries[tag] = _entry(data, at, dialect)
-        at += dialect.entry_bytes
-    [following] = struct.unpack_from(f"{order}{offset}", data, at)
-    return entries, following
+def _pixels(directory: Directory, chunks: Chunks, compression: int) -> Pixels:
+    """What the samples mean, of a picture whose decompressed bytes are its samples."""
+    photometric = _photometric(directory)
+    if photometric not in _COLOURS:
+        raise unsupported_pixels(_OTHER_COLOURS.get(photometric, "in an unknown colour space"))
+    extras = _extra_samples(directory, chunks.samples - _COLOURS[photometric])
+    if photometric == _CMYK and directory.one(tags.INK_SET, 1) != 1:
+        raise unsupported_pixels("as inks other than CMYK")
+    if photometric == _PALETTE and (chunks.bits > 8 or tags.PALETTE not in directory.tags):
+        raise unsupported_pixels("as a palette that is missing or too large")
+    if photometric <= _BLACK_IS_ZERO and len(extras) > 1:
+        raise unsupported_pixels("as grey with several channels more")
+    predictor = directory.one(tags.PREDICTOR, 1)
+    if predictor not in {1, 2} or (
+        predictor == 2 and (chunks.bits not in {8, 16} or compression not in _PREDICTED)
+    ):
+        raise unsupported_pixels("with a predictor that does not suit its samples")
+    return Pixels(
+        chunks,
+        compression=compression,
+        order=directory.order,
+        fill_order=directory.one(tags.FILL_ORDER, 1),
+        predicted=predictor == 2,
+        colour=_COLOUR_NAMES[photometric],
+        white_is_zero=photometric == _WHITE_IS_ZERO,
+        palette=directory.tags.get(tags.PALETTE, ()),
+        # Colours that were multiplied by the opacity already stand over black.
+        opacity_at=_COLOURS[photometric] if extras[:1] == (2,) else None,
+    )
 
 
-def _entry(data: bytes, at: int, dialect: _Dialect) -> _Entry:
-    order, offset = dialect.order, dialect.offset
-    tag, kind, count = struct.unpack_from(f"{order}HH{offset}", data, at)
-    sizes = _TYPE_BYTES_BIG if dialect.big else _TYPE_BYTES
-    if kind not in sizes or (tag in _SINGLE and (count != 1 or kind not in _INTEGERS)):
-        raise DamagedError("a number of an unknown kind")
-    place = at + 4 + dialect.offset_bytes
-    if sizes[kind] * count > dialect.offset_bytes:
-        [place] = struct.unpack_from(f"{order}{offset}", data, place)
-    if place + sizes[kind] * count > len(data):
-        raise DamagedError("a value lies outside the file")
-    numbers: tuple[int, ...] = ()
-    if kind in _INTEGERS and count <= MAX_CHUNKS:
-        numbers = struct.unpack_from(f"{order}{count}{_INTEGERS[kind]}", data, place)
-    return _Entry(numbers, data[at : at + dialect.entry_bytes])
+def _photometric(directory: Directory) -> int:
+    photometric = directory.one(tags.PHOTOMETRIC, -1)
+    if photometric < 0:
+        raise unsupported_pixels("without saying whether 0 is black or white")
+    return photometric
 
 
-def _numbers(
-    entries: Mapping[int, _Entry], tag: int, default: tuple[int, ...] = ()
-) -> tuple[int, ...]:
-    return entries[tag].numbers if tag in entries else default
+def _extra_samples(directory: Directory, number: int) -> tuple[int, ...]:
+    """What each sample beyond the colours is: 0 unknown, 1 or 2 opacity; without a tag, opacity."""
+    if number < 0:
+        raise unsupported_pixels("with fewer samples than its colours have")
+    extras = directory.tags.get(tags.EXTRA_SAMPLES, ())
+    return (*extras, *(() if extras else (2,)), *[0] * number)[:number]
 
 
-class _Geometry:
-    """How the pixels are cut into strips or tiles, and what each takes.
+def _for_pillow(directory: Directory, chunks: Chunks, data: bytes) -> bytes:
+    """A classic TIFF of this picture alone, of a kind whose decoding is left to Pillow.
 
     Raises:
-        UnsupportedFormatError: A compression that is not read.
-        DamagedError: Strips or tiles that cannot make up this picture.
+        UnsupportedFormatError: Another kind.
     """
-
-    def __init__(self, entries: Mapping[int, _Entry]) -> None:
-        def one(tag: int, default: int) -> int:
-            return _numbers(entries, tag, (default,))[0]
-
-        self.width, self.height = one(_WIDTH, 0), one(_HEIGHT, 0)
-        self.compression = one(_COMPRESSION, _NONE)
-        if self.compression not in _READ_COMPRESSIONS:
-            raise unsupported_pixels()
-        self.samples = one(_SAMPLES, 1)
-        depths = _numbers(entries, _BITS, (1,))
-        if not 1 <= self.samples <= MAX_SAMPLES or not depths or max(depths) > 64:
-            raise unsupported_pixels()
-        self.depth = max(depths)
-        if _TILE_OFFSETS in entries:
-            self.chunk_width, self.chunk_height = one(_TILE_WIDTH, 0), one(_TILE_HEIGHT, 0)
-            least = MIN_TILE
-            tags = _TILE_OFFSETS, _TILE_BYTES
-        else:
-            self.chunk_width = self.width
-            self.chunk_height = min(one(_ROWS_PER_STRIP, self.height), self.height)
-            least = 1
-            tags = _STRIP_OFFSETS, _STRIP_BYTES
-        if min(self.chunk_width, self.chunk_height) < least:
-            raise DamagedError("strips or tiles without pixels")
-        self.offsets, self.sizes = (_numbers(entries, tag) for tag in tags)
-        self._planes = self.samples if one(_PLANAR, 1) == 2 else 1
-
-    def fits(self, file_bytes: int) -> bool:
-        """Tell whether the strips or tiles make up the picture and lie within the file."""
-        across = -(-self.width // self.chunk_width)
-        down = -(-self.height // self.chunk_height)
-        if len(self.offsets) != across * down * self._planes:
-            return False
-        if self.compression == _NONE:
-            # Each row of the picture is whole in the file, whatever the sizes say.
-            row_bytes = (self.chunk_width * self._chunk_depth() + 7) // 8
-            needed = len(self.offsets) // down * row_bytes * self.height
-            return needed <= file_bytes and max(self.offsets) < file_bytes
-        # Overlapping pieces would make a small file as much work as a large one.
-        covered = across * self.chunk_width * down * self.chunk_height
-        return (
-            len(self.sizes) == len(self.offsets)
-            and sum(self.sizes) <= file_bytes
-            and all(
-                offset + size <= file_bytes
-                for offset, size in zip(self.offsets, self.sizes, strict=True)
-            )
-            and covered <= 2 * self.width * self.height + 2**24
+    compression = directory.one(tags.COMPRESSION, _NONE)
+    photometric = _photometric(directory)
+    kept: dict[int, Sequence[int]] = {
+        tag: directory.tags[tag]
+        for tag in (tags.FILL_ORDER, tags.T4_OPTIONS, tags.T6_OPTIONS, tags.SUBSAMPLING)
+        if tag in directory.tags
+    }
+    if compression == _JPEG:
+        _check_jpeg(photometric, chunks)
+    elif compression in _FAX:
+        if (chunks.samples, chunks.bits) != (1, 1) or photometric > _BLACK_IS_ZERO:
+            raise unsupported_pixels("fax compression of more than black and white")
+    else:
+        raise unsupported_pixels(
+            _COMPRESSIONS.get(compression, f"a rare compression (TIFF code {compression})")
         )
+    own: Mapping[int, Sequence[int]] = {
+        tags.WIDTH: [directory.size[0]],
+        tags.HEIGHT: [directory.size[1]],
+        tags.BITS: [chunks.bits] * chunks.samples,
+        tags.COMPRESSION: [compression],
+        tags.PHOTOMETRIC: [photometric],
+        tags.SAMPLES: [chunks.samples],
+    }
+    tables = struct.pack(
+        f"{len(directory.tags.get(tags.JPEG_TABLES, ()))}B",
+        *directory.tags.get(tags.JPEG_TABLES, ()),
+    )
+    return mini_tiff({**kept, **own}, chunks, range(len(chunks.offsets)), data, tables)
 
-    def working_bytes(self) -> int:
-        """Memory for Pillow's picture and for the strip or tile that is being decompressed."""
-        chunk = self.chunk_width * self.chunk_height * self._chunk_depth() // 8
-        pixel = 4 if self.samples > 1 else max(1, self.depth // 8)
-        return self.width * self.height * pixel + (0 if self.compression == _NONE else chunk)
 
-    def _chunk_depth(self) -> int:
-        return self.depth * (1 if self._planes > 1 else self.samples)
+def _check_jpeg(photometric: int, chunks: Chunks) -> None:
+    known = {(1, _WHITE_IS_ZERO), (1, _BLACK_IS_ZERO), (3, _RGB), (3, _YCBCR)}
+    if (chunks.samples, photometric) not in known or chunks.bits != 8:
+        raise unsupported_pixels("JPEG in TIFF of more than 8 bits or other colours than RGB")
+    if chunks.planes > 1:
+        raise unsupported_pixels("JPEG in TIFF with a plane for each colour")

@@ -13,7 +13,6 @@ _PIXEL_BYTES: Final = 16
 """Memory for each pixel, measured: Pillow decodes every WebP as an animation, which takes two
 canvases, a copy of the frame and its own picture, of four bytes each."""
 
-_ANIMATED: Final = 0x02
 _ALPHA: Final = 0x10
 
 
@@ -26,16 +25,20 @@ class _Found:
     picture: memoryview | None = None
     size: tuple[int, int] = (0, 0)
     orientation: int = 1
-    animated: bool = False
+    frames: int = 0
 
 
 def read_layout(data: bytes) -> Layout:
-    """Walk the chunks and keep the picture and its transparency."""
+    """Walk the chunks and keep the picture and its transparency.
+
+    An animation of one frame is read as that frame.
+    """
     found = _walk(data)
-    if found.animated and found.canvas:
+    if found.frames > 1:
         # Not to be read anyway: its size is all that is of interest.
-        return Layout(*found.canvas, working_bytes=0, pieces=(), several=True)
-    if found.picture is None or found.canvas not in {None, found.size}:
+        size = found.canvas or found.size
+        return Layout(*size, working_bytes=0, pieces=(), several=True)
+    if found.picture is None or (not found.frames and found.canvas not in {None, found.size}):
         raise DamagedError("no picture of the announced size")
     chunks: list[bytes | memoryview] = [found.picture]
     if found.alpha is not None:
@@ -66,20 +69,24 @@ def _walk(data: bytes) -> _Found:
         start, at = at, at + 8 + length + length % 2
         if start + 8 + length > end:
             raise DamagedError("a chunk is longer than the file")
-        _take(kind, view[start : min(at, end)], found)
-        if found.animated:
-            return found
+        if kind == b"ANMF":
+            # A frame is 16 bytes about its place and time, and chunks like those of a still.
+            found.frames += 1
+            at = start + 24
+            if found.frames > 1:
+                return found
+        else:
+            _take(kind, view[start : min(at, end)], found)
     raise DamagedError("too many chunks")
 
 
 def _take(kind: bytes, chunk: memoryview, found: _Found) -> None:
     if kind == b"VP8X" and found.canvas is None:
-        flags, sides = chunk[8], bytes(chunk[12:18])
+        sides = bytes(chunk[12:18])
         found.canvas = (
             int.from_bytes(sides[:3], "little") + 1,
             int.from_bytes(sides[3:6], "little") + 1,
         )
-        found.animated = bool(flags & _ANIMATED)
     elif kind == b"ALPH" and found.picture is None:
         found.alpha = chunk
     elif kind in {b"VP8 ", b"VP8L"} and found.picture is None:
