@@ -102,7 +102,7 @@ class Screened(Answer):
         description="The verdict in one sentence for people, in the language that Accept-Language "
         "asks for: English or Spanish.",
         examples=[
-            "Signs of pneumonia: probability 0.6359, above the threshold 0.5000. "
+            "Above the model's threshold for pneumonia: probability 0.6359, threshold 0.5000. "
             "Decision support, not a diagnosis."
         ],
     )

@@ -1,4 +1,4 @@
-"""Every sentence for people, in one catalogue per language; programs read codes instead."""
+"""The texts that users read, in one catalogue per language."""
 
 from service.i18n.catalogue import LANGUAGES, Catalogue, Language, Texts, texts
 from service.i18n.negotiation import negotiated

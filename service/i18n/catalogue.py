@@ -1,4 +1,4 @@
-"""The catalogue of a language: one TOML file for each part of the service that speaks."""
+"""The catalogue of a language: one TOML file per part of the service that has texts."""
 
 import functools
 import tomllib
@@ -10,21 +10,21 @@ from typing import Any, Final, Literal
 Language = Literal["en", "es"]
 
 LANGUAGES: Final[tuple[Language, ...]] = ("en", "es")
-"""English first: it is what is spoken where nobody asked for another."""
+"""English first: the default."""
 
 Texts = Mapping[str, str]
-"""Texts by dotted key (``table.key``); some hold placeholders for ``str.format``."""
+"""Texts by dotted key (``table.key``); some contain placeholders for ``str.format``."""
 
 _FOLDER: Final = Path(__file__).parent
 
 
 class Catalogue(Mapping[str, Texts]):
-    """The texts of one language, by the part that speaks them: ``texts("es")["report"]["title"]``.
+    """The texts of one language, by part: ``texts("es")["report"]["head.title"]``.
 
-    A file is read when its part is first asked for, once.
+    The file of a part is read when it is first used.
 
     Args:
-        language: Its code; the name of its folder.
+        language: Language code, which is also the name of the folder.
     """
 
     def __init__(self, language: Language) -> None:
@@ -36,7 +36,7 @@ class Catalogue(Mapping[str, Texts]):
         """The texts of one part.
 
         Raises:
-            KeyError: No part of that name has texts.
+            KeyError: There is no part of that name.
         """
         if part not in self._read:
             if part not in set(self):
@@ -50,7 +50,7 @@ class Catalogue(Mapping[str, Texts]):
         return iter(sorted(path.stem for path in self._folder.glob("*.toml")))
 
     def __len__(self) -> int:
-        """How many parts have texts."""
+        """The number of parts."""
         return sum(1 for _ in self)
 
 

@@ -1,4 +1,4 @@
-"""Which of our languages a reader prefers, by the Accept-Language header."""
+"""Chooses the language of a response by the Accept-Language header."""
 
 import re
 from typing import Final
@@ -10,30 +10,29 @@ _RANGE: Final = re.compile(
     r"\s*([A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*|\*)"
     r"\s*(?:;\s*[Qq]=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?))?\s*"
 )
-_LONGEST: Final = 1000
-"""Characters that are looked at; no browser sends more."""
+_MAX_LENGTH: Final = 1000
+"""Characters of the header that are read; no browser sends more."""
 
 
 def negotiated(accept_language: str | None, default: Language = "en") -> Language:
-    """The language with the greatest weight; among equals, the one that is named first.
+    """The language with the greatest weight; of equal ones, the first.
 
-    Regions are ignored (``es-AR`` is ``es``) and so is what is malformed. ``*`` stands for the
-    default.
+    Regions are ignored (``es-AR`` is ``es``), and so are malformed entries. ``*`` is the default.
 
     Args:
-        accept_language: The header's value, or None if it was not sent.
-        default: Taken when the header names none of our languages.
+        accept_language: Value of the header; None if it was not sent.
+        default: Used if the header names no language that we have.
     """
-    best, greatest = default, 0.0
-    for entry in (accept_language or "")[:_LONGEST].split(","):
+    best, best_weight = default, 0.0
+    for entry in (accept_language or "")[:_MAX_LENGTH].split(","):
         match = _RANGE.fullmatch(entry)
         if match is None:
             continue
         primary = match[1].split("-")[0].lower()
         named = default if primary == "*" else _known(primary)
         weight = float(match[2] or 1)
-        if named is not None and weight > greatest:
-            best, greatest = named, weight
+        if named is not None and weight > best_weight:
+            best, best_weight = named, weight
     return best
 
 

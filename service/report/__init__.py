@@ -1,4 +1,4 @@
-"""One page to file: a verdict, its radiograph and what is known of the model, as PDF."""
+"""The PDF report: a verdict, its radiograph, and what is known about the model, on one page."""
 
 from datetime import datetime
 from typing import Final
@@ -8,10 +8,10 @@ from service.inference import Bundle
 from service.screening.explanation import Explanation, Unexplained
 
 MAX_REFERENCE: Final = 80
-"""Most characters of the reference that a user may type."""
+"""Maximum length of the user's reference, in characters."""
 
 MAX_NOTE: Final = 500
-"""Most characters of the note that a user may type."""
+"""Maximum length of the user's note, in characters."""
 
 
 def make_report(
@@ -24,22 +24,22 @@ def make_report(
     reference: str = "",
     note: str = "",
 ) -> bytes:
-    """Make the report on one radiograph. Equal arguments give equal bytes.
+    """Create the report on one radiograph. Equal arguments give equal bytes.
 
     Args:
-        result: What ``Screening.explain_if_possible`` gave.
-        bundle: The bundle that answered; its figures and limits are printed, and none are added.
+        result: Result of ``Screening.explain_if_possible``.
+        bundle: The bundle that was used; only figures from its manifest are printed.
         lang: Language of the report.
-        request_id: Name of the request.
-        made_at: Date and time that are printed, with time zone.
-        reference: Typed by the user, at most ``MAX_REFERENCE`` characters.
-        note: Typed by the user, at most ``MAX_NOTE`` characters.
+        request_id: ID of the request.
+        made_at: Date and time to print, with time zone.
+        reference: Entered by the user, at most ``MAX_REFERENCE`` characters.
+        note: Entered by the user, at most ``MAX_NOTE`` characters.
 
     Returns:
         A PDF of one A4 page.
 
     Raises:
-        ValueError: A text is too long, or the time has no zone.
+        ValueError: A text is too long, or the time has no time zone.
     """
     if len(reference) > MAX_REFERENCE or len(note) > MAX_NOTE:
         raise ValueError(
@@ -48,7 +48,7 @@ def make_report(
         )
     if made_at.tzinfo is None:
         raise ValueError("Expected a time with a time zone. Received: one without")
-    # ReportLab takes a while to import, which only a service that makes reports should pay.
+    # ReportLab is slow to import; only a service that creates reports should pay for that.
     from service.report.content import Content  # noqa: PLC0415
     from service.report.page import draw_page  # noqa: PLC0415
 

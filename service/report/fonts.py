@@ -1,4 +1,4 @@
-"""The report's own letters: the PDF standard fonts hold no more than Western European ones."""
+"""The fonts of the report: the standard PDF fonts cover Western European characters only."""
 
 import functools
 import re
@@ -13,7 +13,7 @@ REGULAR: Final = "NotoSans"
 BOLD: Final = "NotoSans-Bold"
 
 REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
-"""Stands for every character that the fonts lack."""
+"""Printed in place of characters that the fonts lack."""
 
 _SPACE: Final = re.compile(r"[^\S\N{NO-BREAK SPACE}]+")
 _FOLDER: Final = Path(__file__).parent / "fonts"
@@ -21,10 +21,10 @@ _FOLDER: Final = Path(__file__).parent / "fonts"
 
 @functools.cache
 def register() -> frozenset[int]:
-    """Make the fonts known to ReportLab.
+    """Register the fonts with ReportLab.
 
     Returns:
-        The code points that both hold.
+        The code points that both fonts contain.
     """
     regular: Any = TTFont(REGULAR, _FOLDER / "NotoSans-Regular.ttf")
     bold: Any = TTFont(BOLD, _FOLDER / "NotoSans-Bold.ttf")
@@ -37,11 +37,11 @@ def register() -> frozenset[int]:
 
 
 def printable(text: str) -> str:
-    """One line of text with nothing in it that the fonts lack.
+    """Turn a text into one line of printable characters.
 
-    Letters with accents are composed, white space becomes one space, and what cannot be
-    printed becomes ``REPLACEMENT``.
+    Combining accents are composed, whitespace becomes one space, and characters that the fonts
+    lack become ``REPLACEMENT``.
     """
-    known = register()
+    available = register()
     line = _SPACE.sub(" ", unicodedata.normalize("NFC", text)).strip()
-    return "".join(letter if ord(letter) in known else REPLACEMENT for letter in line)
+    return "".join(character if ord(character) in available else REPLACEMENT for character in line)

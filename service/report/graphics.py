@@ -1,4 +1,4 @@
-"""The drawings of the report: the probability on its scale, and the colours of the map."""
+"""The drawings of the report: the probability bar and the colour scale of the map."""
 
 from typing import Any, Final
 
@@ -18,19 +18,19 @@ _MARK: Final = "#b45309"
 _FONT_SIZE: Final = 7
 _BAR_HEIGHT: Final = 8.0
 _EDGE: Final = 0.2
-"""Nearer than this to an end of the scale, a label grows inwards instead of around its mark."""
+"""Closer than this to an end of the scale, a label is aligned inwards instead of centred."""
 
 
 def probability_bar(
     width: float, probability: float, threshold: float, *, labels: tuple[str, str]
 ) -> Any:
-    """Draw a probability as a filled bar from 0 to 1, with the threshold as a line across it.
+    """Draw a probability as a filled bar from 0 to 1, with a line at the threshold.
 
     Args:
-        width: Of the drawing, in points.
+        width: Width of the drawing, in points.
         probability: From 0 to 1.
         threshold: From 0 to 1.
-        labels: Of the probability, above the bar, and of the threshold, below it.
+        labels: Label of the probability, above the bar, and of the threshold, below it.
     """
     bottom = _FONT_SIZE + 6.0
     top = bottom + _BAR_HEIGHT
@@ -52,11 +52,11 @@ def probability_bar(
 
 
 def colour_scale(width: float, *, labels: tuple[str, str]) -> Any:
-    """Draw the colours of the map, with the names of both ends.
+    """Draw the colours of the map, with a label at each end.
 
     Args:
-        width: Of the drawing, in points.
-        labels: Of weak and of strong evidence.
+        width: Width of the drawing, in points.
+        labels: Labels of the weak and the strong end.
     """
     ramp = colour_ramp()[::4]
     height = 5.0
@@ -64,7 +64,7 @@ def colour_scale(width: float, *, labels: tuple[str, str]) -> Any:
     step = width / len(ramp)
     for place, (red, green, blue) in enumerate(ramp / 255):
         colour = Color(float(red), float(green), float(blue))
-        # A little wider than its share: viewers would show seams between exact neighbours.
+        # A little wider than its share: otherwise viewers show gaps between the cells.
         cell = Rect(place * step, _FONT_SIZE + 4, step + 0.3, height)
         cell.fillColor, cell.strokeColor = colour, None
         drawing.add(cell)

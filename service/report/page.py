@@ -1,4 +1,4 @@
-"""How the report looks: one A4 page, drawn with ReportLab."""
+"""The layout of the report: one A4 page, drawn with ReportLab."""
 
 import io
 import threading
@@ -25,7 +25,7 @@ from service.report.graphics import ACCENT, INK, MUTED, TINT, colour_scale, prob
 from service.screening.explanation import Explanation, Unexplained
 from service.screening.overlay import frame, overlay
 
-# Pictures as they are and not as ASCII: a fifth smaller, and made in half the time.
+# Binary instead of ASCII pictures: a fifth smaller, and in half the time.
 rl_config.useA85 = 0
 
 _MARGIN: Final = 15 * mm
@@ -36,10 +36,10 @@ _LEFT: Final = _WIDTH * 0.53
 _PICTURE_HEIGHT: Final = 82 * mm
 _PICTURE_PIXELS: Final = 900
 _PICTURE_BYTES: Final = 120_000
-"""Most bytes of one picture, so that the file stays small enough for any mailbox."""
+"""Maximum size of one picture, so that the file is small enough to send by mail."""
 
-_ONE_AT_A_TIME: Final = threading.Lock()
-"""ReportLab's fonts keep their place in the font file in an attribute that all threads share."""
+_REPORTLAB_LOCK: Final = threading.Lock()
+"""ReportLab's fonts are not thread-safe: all threads share their position in the font file."""
 
 _BODY: Final = ParagraphStyle(
     "body",
@@ -74,14 +74,14 @@ def draw_page(content: Content, result: Explanation | Unexplained, made_at: date
     """Draw the page.
 
     Args:
-        content: Its texts.
-        result: Its pictures and figures.
+        content: The texts.
+        result: Pictures and probabilities.
         made_at: Date of the document.
 
     Returns:
         The PDF.
     """
-    with _ONE_AT_A_TIME:
+    with _REPORTLAB_LOCK:
         fonts.register()
         buffer = io.BytesIO()
         canvas = Canvas(
@@ -100,7 +100,7 @@ def draw_page(content: Content, result: Explanation | Unexplained, made_at: date
         _, foot_height = foot.wrapOn(canvas, _WIDTH, A4[1])
         foot.drawOn(canvas, _MARGIN, _MARGIN)
         height = A4[1] - 2 * _MARGIN - foot_height - 3 * mm
-        # However much a user or a manifest writes, it stays one page.
+        # Shrink long texts of a user or a manifest: the report stays one page.
         page = KeepInFrame(_WIDTH, height, _story(content, result), mode="shrink")
         _, used = page.wrapOn(canvas, _WIDTH, height)
         page.drawOn(canvas, _MARGIN, A4[1] - _MARGIN - used)
@@ -141,10 +141,10 @@ def _story(content: Content, result: Explanation | Unexplained) -> list[Any]:
 
 
 def _foot(content: Content) -> Any:
-    told = content.footer
+    text = content.footer
     if fonts.REPLACEMENT in fonts.printable(content.reference + content.note):
-        told = f"{told} {content.missing.format(sign=fonts.REPLACEMENT)}"
-    return _text(told, _FAINT)
+        text = f"{text} {content.missing.format(sign=fonts.REPLACEMENT)}"
+    return _text(text, _FAINT)
 
 
 def _head(content: Content) -> Any:
@@ -216,7 +216,7 @@ def _stacked(*parts: Any) -> Any:
 
 
 def _picture(image: Image.Image) -> Any:
-    """A picture in its own proportions, as a JPEG no larger than it may be."""
+    """A picture with its aspect ratio, as a JPEG within the size limit."""
     for quality in (90, 75, 55, 35, 15, 5):
         buffer = io.BytesIO()
         image.save(buffer, "JPEG", quality=quality, optimize=True)
@@ -227,7 +227,7 @@ def _picture(image: Image.Image) -> Any:
 
 
 def _fact(label: str, value: str) -> Any:
-    """A label and, below it, its value: a digest on one line, so that it can be searched for."""
+    """A label with its value below it; a digest is on one line, so that it can be searched for."""
     value = fonts.printable(value)
     size = _SMALL.fontSize
     if " " not in value:

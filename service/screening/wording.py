@@ -1,4 +1,4 @@
-"""A verdict in words and figures, the same wherever it is told."""
+"""The wording of a verdict, the same in the API, on the page and in reports."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ _DECIMAL_COMMA: Final[frozenset[Language]] = frozenset({"es"})
 
 
 def summarise(verdict: Verdict, language: Language) -> str:
-    """Say a verdict in one or two sentences for people."""
+    """Summarise a verdict in a few sentences."""
     key = "summary.positive" if verdict.probability > verdict.threshold else "summary.negative"
     return texts(language)["verdict"][key].format(
         probability=figure(verdict.probability, language),
@@ -19,23 +19,23 @@ def summarise(verdict: Verdict, language: Language) -> str:
 
 
 def describe_map(explanation: Explanation, language: Language) -> str:
-    """Say what the map of an explanation is and is not."""
-    told = texts(language)["verdict"]
+    """Explain what a map shows and what it does not."""
+    catalogue = texts(language)["verdict"]
     rows, columns = explanation.heat.shape
-    note = told["map.note"].format(rows=rows, columns=columns)
-    return note if explanation.heat.max() > 0 else f"{told['map.empty']} {note}"
+    note = catalogue["map.note"].format(rows=rows, columns=columns)
+    return note if explanation.heat.max() > 0 else f"{catalogue['map.empty']} {note}"
 
 
 def figure(value: float, language: Language, decimals: int = DECIMALS) -> str:
-    """Write a number as a language does.
+    """Write a number with the decimal separator of a language.
 
-    A number with more decimals, such as a threshold may have, is written in full: rounding could
-    make it equal to a probability that lies above it.
+    A number with more decimals, such as a threshold, is written in full: rounding could make it
+    equal to a probability above it.
 
     Args:
         value: Any finite number.
         language: Decides between decimal point and comma.
-        decimals: How many are written at least.
+        decimals: Minimum number of decimals.
     """
     text = f"{value:.{decimals}f}"
     if float(text) != value:

@@ -1,4 +1,4 @@
-"""The page for people: one document for each language, and what it loads."""
+"""The web page: one document per language, and the assets that it loads."""
 
 from service.web.assets import Asset, asset, assets_folder
 from service.web.page import Page, page

@@ -1,6 +1,6 @@
-"""What the page loads: scripts and an icon, from memory, under an address that names their content.
+"""The assets of the page: scripts and an icon, served from memory under a digest of their content.
 
-The address changes when any of them does, so that browsers may keep them for good and a page never
+The URL changes whenever an asset does, so that browsers may cache them forever and a page never
 runs with the scripts of another release.
 """
 
@@ -19,12 +19,12 @@ _MEDIA_TYPES: Final = {".js": "text/javascript; charset=utf-8", ".svg": "image/s
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """One file, as it is and compressed.
+    """One file.
 
     Attributes:
         content: The bytes of the file.
-        compressed: The same by gzip.
-        media_type: For the Content-Type header.
+        compressed: The same, compressed with gzip.
+        media_type: Value of the Content-Type header.
     """
 
     content: bytes
@@ -33,18 +33,18 @@ class Asset:
 
 
 def compressed(content: bytes) -> bytes:
-    """Compress by gzip; equal bytes give equal bytes, for no time is written."""
+    """Compress with gzip, reproducibly: no modification time is written."""
     return gzip.compress(content, mtime=0)
 
 
 def asset(folder: str, name: str) -> Asset | None:
-    """The file of this address, or None if this release has none there."""
+    """The file at a URL, or None if this release has none there."""
     return assets().get(name) if folder == assets_folder() else None
 
 
 @functools.cache
 def assets() -> Mapping[str, Asset]:
-    """Every file by its name, read once."""
+    """All files by name, read once."""
     found = {
         path.name: Asset(content, compressed(content), _MEDIA_TYPES[path.suffix])
         for path in sorted(_FOLDER.iterdir())
@@ -56,7 +56,7 @@ def assets() -> Mapping[str, Asset]:
 
 @functools.cache
 def assets_folder() -> str:
-    """Digest of all names and contents: the folder in which browsers look for them."""
+    """Digest of all names and contents: the folder in the URLs of all assets."""
     digest = hashlib.sha256()
     for name, file in assets().items():
         digest.update(f"{name} {len(file.content)}\n".encode())

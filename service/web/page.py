@@ -1,7 +1,7 @@
-"""The page of a language: rendered once, with its styles inlined and a policy that fits them.
+"""The page in one language: rendered once, with inline styles and a Content-Security-Policy.
 
-Styles travel inside the document, so that the first paint needs one round trip and no script. The
-policy allows them by their hash and nothing else that is inline.
+Styles are inline so that the first paint needs one round trip and no script. The policy allows them
+by their hash, and nothing else that is inline.
 """
 
 import base64
@@ -17,16 +17,16 @@ from service.web.assets import assets, assets_folder, compressed
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _OTHER: Final[dict[Language, Language]] = {"es": "en", "en": "es"}
-_FOR_SCRIPTS: Final = "script."
+_SCRIPT_PREFIX: Final = "script."
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The document of one language.
+    """The document in one language.
 
     Attributes:
         content: HTML, UTF-8.
-        compressed: The same by gzip.
+        compressed: The same, compressed with gzip.
         policy: Its Content-Security-Policy.
     """
 
@@ -37,40 +37,37 @@ class Page:
 
 @functools.cache
 def page(language: Language) -> Page:
-    """Render the page of a language; the same object each time."""
-    from jinja2 import (  # noqa: PLC0415 - the service starts without it
-        Environment,
-        FileSystemLoader,
-        StrictUndefined,
-    )
-    from markupsafe import Markup  # noqa: PLC0415
+    """The page in one language, rendered once."""
+    import jinja2  # noqa: PLC0415 - not needed to start the service
 
     styles = (_TEMPLATES / "page.css").read_text(encoding="utf-8")
-    words = texts(language)["page"]
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined
+    catalogue = texts(language)["page"]
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
     )
     html = environment.get_template("page.html").render(
         language=language,
         other=_OTHER[language],
-        t=words,
-        css=Markup(styles),  # noqa: S704 - our own file
+        t=catalogue,
+        css=styles,
         assets=f"assets/{assets_folder()}",
         modules=[name for name in assets() if name.endswith(".js") and name != "main.js"],
-        script_texts=Markup(_script_texts(words)),  # noqa: S704 - escaped for its place
+        script_texts=_script_texts(catalogue),
     )
     content = html.encode()
     return Page(content, compressed(content), _policy(styles))
 
 
-def _script_texts(words: Texts) -> str:
-    """The texts that scripts speak, as JSON that cannot end the element it stands in."""
-    spoken = {
-        key.removeprefix(_FOR_SCRIPTS): text
-        for key, text in words.items()
-        if key.startswith(_FOR_SCRIPTS)
+def _script_texts(catalogue: Texts) -> str:
+    """The texts for the scripts, as JSON that cannot close its <script> element."""
+    script_texts = {
+        key.removeprefix(_SCRIPT_PREFIX): text
+        for key, text in catalogue.items()
+        if key.startswith(_SCRIPT_PREFIX)
     }
-    return json.dumps(spoken, ensure_ascii=False).replace("<", "\\u003c")
+    return json.dumps(script_texts, ensure_ascii=False).replace("<", "\\u003c")
 
 
 def _policy(styles: str) -> str:

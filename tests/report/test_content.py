@@ -50,14 +50,17 @@ def test_the_time_is_printed_with_its_zone() -> None:
 
 @pytest.mark.parametrize(
     ("probability", "headline"),
-    [(0.51, "Signs of pneumonia"), (0.5, "No signs of pneumonia found")],
+    [
+        (0.51, "Above the model's threshold for pneumonia"),
+        (0.5, "Not above the model's threshold for pneumonia"),
+    ],
 )
 def test_the_headline_follows_the_threshold(probability: float, headline: str) -> None:
     made = explanation()
     verdict = dataclasses.replace(made.verdict, probability=probability)
     told = content(Explanation(verdict, made.radiograph, made.maps))
     assert told.headline == headline
-    assert ("does not rule pneumonia out" in told.sentence) == (probability == 0.5)
+    assert ("does not rule out pneumonia" in told.sentence) == (probability == 0.5)
 
 
 def test_measured_figures_are_told_with_intervals_and_protocol() -> None:
@@ -85,7 +88,7 @@ def test_measured_figures_are_told_with_intervals_and_protocol() -> None:
 )
 def test_without_figures_it_says_that_nothing_was_measured(metrics: Metrics | None) -> None:
     told = content(bundle=bundle_with(metrics=metrics)).trust
-    assert told[0].startswith("Nothing was measured")
+    assert told[0].startswith("This model comes without performance figures")
     assert "guessed" not in " ".join(told)
 
 
@@ -108,7 +111,7 @@ def test_what_it_was_trained_on_is_told_or_said_to_be_untold() -> None:
     data = TrainingData(digest="d", description="Chests.", images=7, patients=5)
     told = content(bundle=bundle_with(training_data=data)).use[-1]
     assert told.startswith("Trained on: Chests (7 images of 5 patients).")
-    assert "not told" in content(bundle=bundle_with(training_data=None)).use[-1]
+    assert "not documented" in content(bundle=bundle_with(training_data=None)).use[-1]
 
 
 def test_image_and_model_are_identified() -> None:
@@ -117,7 +120,7 @@ def test_image_and_model_are_identified() -> None:
     assert facts["SHA-256 of the file"] == made.verdict.image.sha256
     assert facts["Image"] == "PNG, 320 x 256 pixels"
     assert facts["Model"] == "fake 1.2.3"
-    assert facts["Digest of the model"] == made.verdict.model.digest
+    assert facts["Model digest"] == made.verdict.model.digest
     assert facts["Threshold"] == "0.5000: the middle"
 
 
@@ -136,7 +139,7 @@ def test_figures_in_spanish_have_a_decimal_comma() -> None:
 
 
 def test_the_footer_says_who_typed_what() -> None:
-    assert "typed by the user" not in content(note="  ").footer
-    assert "typed by the user" in content(note="Fever.").footer
-    assert "typed by the user" in content(reference="17").footer
-    assert "No person has checked it" in content().footer
+    assert "entered by the user" not in content(note="  ").footer
+    assert "entered by the user" in content(note="Fever.").footer
+    assert "entered by the user" in content(reference="17").footer
+    assert "Not reviewed by a person" in content().footer

@@ -47,7 +47,7 @@ class TestPage:
         verdict = explanation().verdict
         text = text_of(made())
         for sought in (
-            "Signs of pneumonia",
+            "bove the model's threshold for pneumonia",
             "Decision support, not a diagnosis.",
             f"{verdict.probability:.4f}",
             f"{verdict.threshold:.4f}",
@@ -63,7 +63,7 @@ class TestPage:
     def test_its_text_can_be_searched_in_spanish_with_accents(self) -> None:
         text = text_of(made(lang="es", reference="Núñez", note="Fiebre; ¿infiltrado? Żółć"))
         for sought in (
-            "Signos de neumonía",
+            "upera el umbral del modelo para neumonía",
             "Apoyo a la decisión, no un diagnóstico.",
             "Referencia: Núñez",
             "¿infiltrado? Żółć",

@@ -15,26 +15,26 @@ VERDICT = dataclasses.replace(explanation().verdict, threshold=0.5)
         (
             0.98,
             "en",
-            "Signs of pneumonia: probability 0.9800, above the threshold 0.5000. "
+            "Above the model's threshold for pneumonia: probability 0.9800, threshold 0.5000. "
             "Decision support, not a diagnosis.",
         ),
         (
             0.5,
             "en",
-            "No signs of pneumonia found: probability 0.5000, not above the threshold 0.5000. "
-            "This does not rule pneumonia out. Decision support, not a diagnosis.",
+            "Not above the model's threshold for pneumonia: probability 0.5000, threshold 0.5000. "
+            "This does not rule out pneumonia. Decision support, not a diagnosis.",
         ),
         (
             0.98,
             "es",
-            "Signos de neumonía: probabilidad 0,9800, por encima del umbral 0,5000. "
+            "Supera el umbral del modelo para neumonía: probabilidad 0,9800, umbral 0,5000. "
             "Apoyo a la decisión, no un diagnóstico.",
         ),
         (
             0.02,
             "es",
-            "No se encontraron signos de neumonía: probabilidad 0,0200, no supera el umbral "
-            "0,5000. Esto no descarta la neumonía. Apoyo a la decisión, no un diagnóstico.",
+            "No supera el umbral del modelo para neumonía: probabilidad 0,0200, umbral 0,5000. "
+            "Esto no descarta la neumonía. Apoyo a la decisión, no un diagnóstico.",
         ),
     ],
 )
@@ -46,7 +46,9 @@ def test_a_verdict_is_one_sober_sentence(
 
 def test_a_threshold_of_many_decimals_never_contradicts_the_verdict() -> None:
     verdict = dataclasses.replace(VERDICT, probability=0.4988, threshold=0.49876)
-    assert "0.4988, above the threshold 0.49876" in summarise(verdict, "en")
+    summary = summarise(verdict, "en")
+    assert summary.startswith("Above ")
+    assert "probability 0.4988, threshold 0.49876" in summary
 
 
 @pytest.mark.parametrize(
@@ -60,7 +62,7 @@ def test_a_figure_has_at_least_its_decimals(value: float, decimals: int, text: s
 def test_a_map_is_said_to_be_no_finding() -> None:
     told = describe_map(explanation(), "en")
     assert "4 x 4 cells" in told
-    assert "no segmentation" in told
+    assert "not a segmentation" in told
     assert "nothing is coloured" not in told
 
 

@@ -81,7 +81,7 @@ class TestScreens:
         self, browser: Browser, service: LiveService, options: dict[str, Any]
     ) -> None:
         with open_page(browser, service.url, **options) as page:
-            notice = page.get_by_text("Apoya al médico; no lo sustituye.")
+            notice = page.get_by_text("Apoya al médico; no lo reemplaza.")
             expect(notice).to_be_in_viewport(ratio=1)
             upload(page, ("a.png", GOOD))
             wait_for_answers(page)
@@ -168,7 +168,7 @@ class TestScreenReaders:
         upload(page, ("a.png", GOOD), ("roto.png", GOOD[:5000]))
         wait_for_answers(page, 2)
         said = page.locator("#live")
-        expect(said).to_contain_text("2 radiografías añadidas")
+        expect(said).to_contain_text("Se agregaron 2 radiografías")
         figure = page.locator("#detail [data-part=probability]").text_content()
         expect(said).to_contain_text(f"probabilidad {figure}.")
         expect(said).to_contain_text("roto.png: ")

@@ -42,13 +42,13 @@ class TestWaysIn:
         expect(shown.locator("[data-part=probability]")).to_have_text(figure)
         expect(shown.locator("[data-part=threshold]")).to_have_text("umbral 0,5000")
         words = {
-            "PNEUMONIA": "Compatible con neumonía",
-            "NORMAL": "Por debajo del umbral de neumonía",
+            "PNEUMONIA": "Supera el umbral del modelo para neumonía",
+            "NORMAL": "No supera el umbral del modelo para neumonía",
         }[str(verdict["predicted_class"])]
         expect(shown.locator("[data-part=class]")).to_have_text(words)
         expect(shown.locator("[data-part=members] li")).to_have_count(2)
         expect(shown.locator("[data-part=answered]")).to_contain_text("fake 1.2.3")
-        shown.get_by_text("Modelo y datos de la imagen").click()
+        shown.get_by_text("Detalles del modelo y de la imagen").click()
         expect(shown.locator("[data-part=facts]")).to_contain_text(verdict["model"]["digest"])  # type: ignore[index]
 
     def test_dropped_files_are_read(self, page: Page) -> None:
@@ -166,8 +166,8 @@ class TestTrouble:
 
         page.route("**/predict", refuse_twice)
         upload(page, ("a.png", GOOD))
-        expect(page.locator("[data-part=working-words]")).to_have_text(
-            "Servicio ocupado; nuevo intento en 1 s"
+        expect(page.locator("[data-part=working-text]")).to_have_text(
+            "Servicio ocupado; se reintenta en 1 s"
         )
         wait_for_answers(page)
         assert len(tries) == 3
@@ -182,7 +182,7 @@ class TestTrouble:
         wait_for_answers(page)
         expect(page.locator("#detail .problem")).to_contain_text("Detalle model_unavailable.")
         page.unroute("**/predict")
-        page.get_by_role("button", name="Volver a predecir").click()
+        page.get_by_role("button", name="Reintentar").click()
         expect(page.locator("#detail .verdict")).to_be_visible()
 
     def test_no_answer_is_told(self, page: Page) -> None:
@@ -207,11 +207,11 @@ class TestKey:
         ):
             service.wait_until_ready()
             upload(page, ("a.png", GOOD), ("b.png", OTHER))
-            dialog = page.get_by_role("dialog", name="Este servicio pide una clave")
+            dialog = page.get_by_role("dialog", name="Este servicio requiere una clave")
             expect(dialog).to_be_visible()
             page.get_by_label("Clave de acceso").fill("not-the-key-of-the-ward")
             page.keyboard.press("Enter")
-            expect(page.get_by_text("El servicio no aceptó esa clave")).to_be_visible()
+            expect(page.get_by_text("No se aceptó esa clave")).to_be_visible()
             page.get_by_label("Clave de acceso").fill(key)
             page.keyboard.press("Enter")
             wait_for_answers(page, 2)

@@ -73,7 +73,9 @@ class TestHeatMap:
         page.route("**/explain*", refuse)
         upload(page, ("a.png", GOOD), ("b.png", OTHER))
         wait_for_answers(page, 2)
-        words = page.get_by_text("Las redes de este modelo no permiten un mapa de calor.")
+        words = page.get_by_text(
+            "No se puede calcular un mapa de calor para las redes de este modelo."
+        )
         expect(words).to_be_visible()
         expect(page.locator("#detail .verdict")).to_be_visible()
         page.locator(".row-main").nth(1).click()
@@ -95,7 +97,7 @@ class TestReport:
     ) -> None:
         upload(page, ("Ana.png", GOOD))
         wait_for_answers(page)
-        page.get_by_text("Añadir referencia o nota al PDF").click()
+        page.get_by_text("Agregar una referencia o una nota al PDF").click()
         page.get_by_label("Referencia del paciente (opcional)").fill("HC 4711")
         page.get_by_label("Nota (opcional)").fill("Tos desde el martes")
         note_what_is_sent(page)
@@ -124,7 +126,7 @@ class TestReport:
     def test_a_note_of_many_lines_is_taken(self, page: Page) -> None:
         upload(page, ("a.png", GOOD))
         wait_for_answers(page)
-        page.get_by_text("Añadir referencia o nota al PDF").click()
+        page.get_by_text("Agregar una referencia o una nota al PDF").click()
         page.locator("#note").fill("a\n" * (MAX_NOTE // 2))
         with page.expect_download():
             page.get_by_role("button", name="Descargar resultado en PDF").click()
@@ -132,7 +134,7 @@ class TestReport:
     def test_what_was_typed_stays_with_its_radiograph(self, page: Page) -> None:
         upload(page, ("a.png", GOOD), ("b.png", OTHER))
         wait_for_answers(page, 2)
-        page.get_by_text("Añadir referencia o nota al PDF").click()
+        page.get_by_text("Agregar una referencia o una nota al PDF").click()
         page.locator("#reference").fill("HC 4711")
         page.locator(".row-main").nth(1).click()
         expect(page.locator("#reference")).to_have_value("")
@@ -144,7 +146,9 @@ class TestReport:
         upload(page, ("a.png", GOOD))
         wait_for_answers(page)
         page.get_by_role("button", name="Descargar resultado en PDF").click()
-        expect(page.get_by_text("No se pudo hacer el PDF: Detalle internal_error.")).to_be_visible()
+        expect(
+            page.get_by_text("No se pudo generar el PDF: Detalle internal_error.")
+        ).to_be_visible()
 
 
 class TestTable:

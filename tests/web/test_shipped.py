@@ -34,7 +34,7 @@ def test_the_page_shows_what_the_shipped_bundle_says(
         expect(shown.locator("[data-part=members]")).to_contain_text("Local contrast")
         expect(shown.locator("[data-part=answered]")).to_contain_text(verdict["model"]["version"])
         # A map, or the word that there is nothing on it.
-        expect(shown.locator(".map, [data-part=map-words]").filter(visible=True)).to_have_count(1)
+        expect(shown.locator(".map, [data-part=map-text]").filter(visible=True)).to_have_count(1)
         with page.expect_download() as download:
             page.get_by_role("button", name="Download result as PDF").click()
         assert download.value.suggested_filename.endswith(".pdf")

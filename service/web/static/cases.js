@@ -1,30 +1,30 @@
-/** What the page knows: the radiographs of this tab, in the order in which they came. */
+/** The radiographs of this tab, in the order in which they were added. */
 
 /**
- * One radiograph and all that became of it.
+ * One radiograph and its results.
  * @typedef {object} Case
  * @property {number} id
  * @property {File} file
  * @property {string} name
  * @property {"waiting" | "sending" | "reading" | "paused" | "done" | "failed"} state
- * @property {number} sent Share that is uploaded, 0 to 1.
- * @property {number} pause Seconds until the next try.
+ * @property {number} sent Fraction uploaded, 0 to 1.
+ * @property {number} pause Seconds until the next attempt.
  * @property {Verdict | null} verdict
- * @property {string} summary The verdict in a sentence of the service; empty if it gave none.
+ * @property {string} summary The summary of the service; empty if it sent none.
  * @property {string} summaryLang
- * @property {Date | null} at When the answer came.
+ * @property {Date | null} at When the response arrived.
  * @property {import("./http.js").Problem | null} problem
- * @property {string | null} preview Address of a picture that the browser shows.
- * @property {boolean} previewMissing No picture can be had.
- * @property {{ state: "none" | "loading" | "ready" | "empty" | "absent" | "failed", address: string | null,
+ * @property {string | null} preview URL of a picture that the browser can display.
+ * @property {boolean} previewMissing No picture is available.
+ * @property {{ state: "none" | "loading" | "ready" | "empty" | "absent" | "failed", url: string | null,
  *   detail: string }} map
- * @property {string} reference Typed by the user, printed in the report.
+ * @property {string} reference Entered by the user, printed in the report.
  * @property {string} note
- * @property {AbortController} gone
+ * @property {AbortController} removed Aborted when the radiograph is removed.
  */
 
 /**
- * What POST /predict answers.
+ * The response of POST /predict.
  * @typedef {object} Verdict
  * @property {string} predicted_class
  * @property {number} probability
@@ -36,10 +36,10 @@
  * @property {string} [summary]
  */
 
-/** @param {Case} one */
-export const isAbove = (one) => one.verdict.probability > one.verdict.threshold;
+/** @param {Case} item */
+export const isAbove = (item) => item.verdict.probability > item.verdict.threshold;
 
-/** Tells its listeners of "list" (came, went, another shown) and "change" (detail: the case). */
+/** Dispatches "list" (added, removed, another one shown) and "change" (detail: the case). */
 export class Cases extends EventTarget {
   /** @type {Case[]} */
   all = [];
@@ -66,54 +66,54 @@ export class Cases extends EventTarget {
       problem: null,
       preview: null,
       previewMissing: false,
-      map: { state: "none", address: null, detail: "" },
+      map: { state: "none", url: null, detail: "" },
       reference: "",
       note: "",
-      gone: new AbortController(),
+      removed: new AbortController(),
     }));
     this.all.push(...added);
     this.shown ??= added[0];
-    this.#tell("list");
+    this.#dispatch("list");
     return added;
   }
 
   /**
-   * @param {Case} one
-   * @param {Partial<Case>} news
+   * @param {Case} item
+   * @param {Partial<Case>} changes
    */
-  change(one, news) {
-    Object.assign(one, news);
-    if (!one.gone.signal.aborted) this.#tell("change", one);
+  change(item, changes) {
+    Object.assign(item, changes);
+    if (!item.removed.signal.aborted) this.#dispatch("change", item);
   }
 
-  /** @param {Case} one */
-  show(one) {
-    this.shown = one;
-    this.#tell("list");
+  /** @param {Case} item */
+  show(item) {
+    this.shown = item;
+    this.#dispatch("list");
   }
 
-  /** @param {Case} one */
-  remove(one) {
-    const place = this.all.indexOf(one);
-    this.all.splice(place, 1);
-    forget(one);
-    if (this.shown === one) this.shown = this.all[place] ?? this.all[place - 1] ?? null;
-    this.#tell("list");
+  /** @param {Case} item */
+  remove(item) {
+    const index = this.all.indexOf(item);
+    this.all.splice(index, 1);
+    release(item);
+    if (this.shown === item) this.shown = this.all[index] ?? this.all[index - 1] ?? null;
+    this.#dispatch("list");
   }
 
   clear() {
-    this.all.splice(0).forEach(forget);
+    this.all.splice(0).forEach(release);
     this.shown = null;
-    this.#tell("list");
+    this.#dispatch("list");
   }
 
-  #tell(what, detail) {
-    this.dispatchEvent(new CustomEvent(what, { detail }));
+  #dispatch(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
   }
 }
 
-/** @param {Case} one Its request is broken off and its pictures leave the memory. */
-function forget(one) {
-  one.gone.abort();
-  for (const address of [one.preview, one.map.address]) if (address) URL.revokeObjectURL(address);
+/** @param {Case} item Abort its requests and free its pictures. */
+function release(item) {
+  item.removed.abort();
+  for (const url of [item.preview, item.map.url]) if (url) URL.revokeObjectURL(url);
 }

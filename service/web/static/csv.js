@@ -1,9 +1,9 @@
 /** The list as a table for spreadsheets (RFC 4180). */
 
-const BOM = "\ufeff"; // tells spreadsheets that this is UTF-8
+const BOM = "\ufeff"; // makes spreadsheets read UTF-8
 
 /**
- * A cell. Spreadsheets run what begins like a formula, whoever named the file.
+ * Quote a cell. Spreadsheets would run a file name that begins like a formula.
  * @param {unknown} value
  */
 export function cell(value) {
@@ -13,33 +13,33 @@ export function cell(value) {
 }
 
 /**
- * One line for each radiograph that has an answer, good or bad.
+ * One line for each radiograph that has a verdict or a problem.
  * @param {import("./cases.js").Case[]} cases
  */
 export function table(cases) {
   const answered = cases.filter(({ verdict, problem }) => verdict || problem);
   const names = new Set(answered.flatMap(({ verdict }) => verdict?.members ?? []).map((m) => m.name));
   const columns = [
-    ["file", (one) => one.name],
-    ["predicted_class", (one) => one.verdict?.predicted_class],
-    ["probability", (one) => one.verdict?.probability],
-    ["threshold", (one) => one.verdict?.threshold],
+    ["file", (item) => item.name],
+    ["predicted_class", (item) => item.verdict?.predicted_class],
+    ["probability", (item) => item.verdict?.probability],
+    ["threshold", (item) => item.verdict?.threshold],
     ...[...names].map((name) => [
       `probability_${name}`,
-      (one) => one.verdict?.members.find((member) => member.name === name)?.probability,
+      (item) => item.verdict?.members.find((member) => member.name === name)?.probability,
     ]),
-    ["model_name", (one) => one.verdict?.model.name],
-    ["model_version", (one) => one.verdict?.model.version],
-    ["model_digest", (one) => one.verdict?.model.digest],
-    ["format", (one) => one.verdict?.image.format],
-    ["width", (one) => one.verdict?.image.width],
-    ["height", (one) => one.verdict?.image.height],
-    ["sha256", (one) => one.verdict?.image.sha256],
-    ["request_id", (one) => one.verdict?.request_id],
-    ["answered_at", (one) => one.verdict && one.at.toISOString()],
-    ["error", (one) => one.problem?.code],
+    ["model_name", (item) => item.verdict?.model.name],
+    ["model_version", (item) => item.verdict?.model.version],
+    ["model_digest", (item) => item.verdict?.model.digest],
+    ["format", (item) => item.verdict?.image.format],
+    ["width", (item) => item.verdict?.image.width],
+    ["height", (item) => item.verdict?.image.height],
+    ["sha256", (item) => item.verdict?.image.sha256],
+    ["request_id", (item) => item.verdict?.request_id],
+    ["answered_at", (item) => item.verdict && item.at.toISOString()],
+    ["error", (item) => item.problem?.code],
   ];
   const lines = [columns.map(([name]) => cell(name))];
-  for (const one of answered) lines.push(columns.map(([, value]) => cell(value(one))));
+  for (const item of answered) lines.push(columns.map(([, value]) => cell(value(item))));
   return BOM + lines.map((line) => `${line.join(",")}\r\n`).join("");
 }

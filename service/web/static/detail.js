@@ -1,40 +1,40 @@
-/** One radiograph in full: picture and heat map, verdict, networks, provenance. */
+/** The detail view of one radiograph: picture and heat map, verdict, networks, provenance. */
 
 import { isAbove } from "./cases.js";
-import { bindOverlay, updateOverlay, wantMap } from "./heat.js";
-import { copyOf, draw, element, picture, write } from "./parts.js";
-import { classWords, read, sideWords } from "./reading.js";
+import { cloneTemplate, element, setImage, setProperties, setText } from "./dom.js";
+import { bindOverlay, loadMap, updateOverlay } from "./heatmap.js";
+import { classText, predict, thresholdText } from "./predict.js";
 import { bindReport } from "./report.js";
-import { stateWords } from "./rows.js";
-import { figure, language, optional, t } from "./texts.js";
+import { stateText } from "./rows.js";
+import { formatProbability, language, t, textOr } from "./texts.js";
 
 /**
  * @param {import("./cases.js").Cases} cases
- * @param {AbortSignal} until
+ * @param {AbortSignal} signal Removes the listeners.
  */
-export function showDetail(cases, until) {
+export function showDetail(cases, signal) {
   let shown = null;
   let parts = {};
 
   const refresh = () => {
     if (!shown) return;
     update(shown, parts, element("detail"));
-    if (shown.state === "done") wantMap(cases, shown);
+    if (shown.state === "done") loadMap(cases, shown);
   };
   const rebuild = () => {
     if (cases.shown === shown) return;
     shown = cases.shown;
     if (shown) {
-      const copy = copyOf("case-template");
+      const copy = cloneTemplate("case-template");
       parts = copy.parts;
-      write(parts.name, shown.name);
-      const mine = shown;
+      setText(parts.name, shown.name);
+      const current = shown;
       parts.retry.addEventListener("click", () => {
-        read(cases, mine);
-        element("detail").focus({ preventScroll: true }); // the button goes away
+        predict(cases, current);
+        element("detail").focus({ preventScroll: true }); // the button disappears
       });
       bindOverlay(parts);
-      bindReport(mine, parts);
+      bindReport(current, parts);
       element("detail").replaceChildren(copy.nodes);
       refresh();
     } else {
@@ -42,79 +42,83 @@ export function showDetail(cases, until) {
     }
   };
 
-  cases.addEventListener("list", rebuild, { signal: until });
+  cases.addEventListener("list", rebuild, { signal });
   cases.addEventListener("change", ({ detail }) => detail === shown && refresh(), {
-    signal: until,
+    signal,
   });
   rebuild();
 }
 
-/** @param {import("./cases.js").Case} one */
-function update(one, parts, detail) {
-  const done = one.state === "done";
-  const failed = one.state === "failed";
-  detail.classList.toggle("above", done && isAbove(one));
-  detail.classList.toggle("below", done && !isAbove(one));
+/** @param {import("./cases.js").Case} item */
+function update(item, parts, detail) {
+  const done = item.state === "done";
+  const failed = item.state === "failed";
+  detail.classList.toggle("above", done && isAbove(item));
+  detail.classList.toggle("below", done && !isAbove(item));
   parts.working.hidden = done || failed;
   parts.problem.hidden = !failed;
   if (!done && !failed) {
-    write(parts["working-words"], stateWords(one, "class"));
-    // Without a value the bar says "busy".
-    if (one.state === "sending") parts["working-bar"].value = one.sent;
+    setText(parts["working-text"], stateText(item, "class"));
+    // Without a value the progress bar is indeterminate.
+    if (item.state === "sending") parts["working-bar"].value = item.sent;
     else parts["working-bar"].removeAttribute("value");
   }
-  if (failed) writeProblem(one.problem, parts);
-  picture(parts.picture, one.preview, t("picture", { name: one.name }));
-  parts["no-picture"].hidden = !one.previewMissing;
-  write(parts["no-picture"], t("no_picture"));
-  if (done && parts.verdict.hidden) writeVerdict(one, parts);
+  if (failed) showProblem(item.problem, parts);
+  setImage(parts.picture, item.preview, t("picture", { name: item.name }));
+  parts["no-picture"].hidden = !item.previewMissing;
+  setText(parts["no-picture"], t("no_picture"));
+  if (done && parts.verdict.hidden) showVerdict(item, parts);
   parts.verdict.hidden = !done;
-  updateOverlay(one, parts);
+  updateOverlay(item, parts);
 }
 
 /** @param {import("./http.js").Problem} problem */
-function writeProblem(problem, parts) {
-  for (const name of ["title", "detail", "code"]) write(parts[`problem-${name}`], problem[name]);
+function showProblem(problem, parts) {
+  for (const name of ["title", "detail", "code"]) setText(parts[`problem-${name}`], problem[name]);
   parts.problem.lang = problem.lang;
   parts.retry.lang = language();
 }
 
-/** @param {import("./cases.js").Case} one */
-function writeVerdict(one, parts) {
-  const { verdict } = one;
+/** @param {import("./cases.js").Case} item */
+function showVerdict(item, parts) {
+  const { verdict } = item;
   const { probability, threshold, image, model } = verdict;
-  write(parts.class, classWords(one));
-  write(parts.summary, one.summary || sideWords(one));
-  parts.summary.lang = one.summary ? one.summaryLang : language();
-  write(parts.probability, figure(probability));
-  const figures = { probability: figure(probability), threshold: figure(threshold) };
-  parts.gauge.setAttribute("aria-label", t("gauge", figures));
-  write(parts.threshold, t("threshold", figures));
-  draw(parts.gauge, { p: probability, t: threshold });
+  setText(parts.class, classText(item));
+  setText(parts.summary, item.summary || thresholdText(item));
+  parts.summary.lang = item.summary ? item.summaryLang : language();
+  setText(parts.probability, formatProbability(probability));
+  const values = {
+    probability: formatProbability(probability),
+    threshold: formatProbability(threshold),
+  };
+  parts.gauge.setAttribute("aria-label", t("gauge", values));
+  setText(parts.threshold, t("threshold", values));
+  setProperties(parts.gauge, { p: probability, t: threshold });
   parts.members.replaceChildren(...verdict.members.map((member) => memberLine(member, threshold)));
-  draw(parts.frame, { shape: `${image.width} / ${image.height}` });
-  write(parts.caption, `${image.format} · ${image.width} × ${image.height} px`);
-  write(parts.answered, `${model.name} ${model.version} · ${one.at.toLocaleTimeString(language())}`);
-  parts.facts.replaceChildren(...facts(one));
+  setProperties(parts.frame, { shape: `${image.width} / ${image.height}` });
+  setText(parts.caption, `${image.format} · ${image.width} × ${image.height} px`);
+  const time = item.at.toLocaleTimeString(language());
+  setText(parts.answered, `${model.name} ${model.version} · ${time}`);
+  parts.facts.replaceChildren(...facts(item));
 }
 
 function memberLine(member, threshold) {
-  const { nodes, parts } = copyOf("member-template");
-  write(parts.name, optional(`member_${member.name}`, member.name));
+  const { nodes, parts } = cloneTemplate("member-template");
+  setText(parts.name, textOr(`member_${member.name}`, member.name));
   parts.name.title = member.name;
-  write(parts.figure, figure(member.probability));
-  draw(nodes.firstElementChild, { p: member.probability, t: threshold });
+  setText(parts.figure, formatProbability(member.probability));
+  setProperties(nodes.firstElementChild, { p: member.probability, t: threshold });
   return nodes;
 }
 
-/** @param {import("./cases.js").Case} one */
+/** @param {import("./cases.js").Case} item */
 function facts({ verdict, at }) {
   const { model, image, threshold } = verdict;
   const values = {
     model: model.name,
     version: model.version,
     digest: model.digest,
-    threshold: figure(threshold),
+    threshold: formatProbability(threshold),
     class: verdict.predicted_class,
     format: image.format,
     size: `${image.width} × ${image.height} px`,
@@ -125,10 +129,10 @@ function facts({ verdict, at }) {
   return Object.entries(values).map(([name, value]) => {
     const pair = document.createElement("div");
     const term = document.createElement("dt");
-    const given = document.createElement("dd");
+    const description = document.createElement("dd");
     term.textContent = t(`fact_${name}`);
-    given.textContent = value;
-    pair.append(term, given);
+    description.textContent = value;
+    pair.append(term, description);
     return pair;
   });
 }

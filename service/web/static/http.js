@@ -1,14 +1,14 @@
-/** Requests to the service: one file each, with progress, problems in words, patience and the key. */
+/** Requests to the service, one file each: progress, problems, retries and the access key. */
 
-import { askForKey, currentKey } from "./key.js";
+import { currentKey, requestKey } from "./access-key.js";
 import { language, t } from "./texts.js";
 
-const MOST_TRIES = 8;
-const LONGEST_WAIT_S = 30;
-const PATIENCE_S = 180;
+const MAX_TRIES = 8;
+const MAX_WAIT_S = 30;
+const MAX_TOTAL_WAIT_S = 180;
 
 /**
- * Why there is no answer, in words.
+ * Why a request failed, for the user.
  * @typedef {object} Problem
  * @property {string} title
  * @property {string} detail
@@ -19,8 +19,8 @@ const PATIENCE_S = 180;
 export class ProblemError extends Error {
   /**
    * @param {Problem} problem
-   * @param {number} status 0 when nothing was answered.
-   * @param {number} retryAfter Seconds; 0 when trying again would not help.
+   * @param {number} status 0 without a response.
+   * @param {number} retryAfter Seconds; 0 if retrying would not help.
    */
   constructor(problem, status = 0, retryAfter = 0) {
     super(problem.title);
@@ -32,14 +32,14 @@ export class ProblemError extends Error {
 
 /**
  * @typedef {object} Options
- * @property {Record<string, string>} [fields] Sent beside the file.
+ * @property {Record<string, string>} [fields] Form fields besides the file.
  * @property {AbortSignal} [signal]
- * @property {(share: number) => void} [onProgress] Called with the share that is sent, 0 to 1.
- * @property {(seconds: number) => void} [onWait] Called each second until the next try.
+ * @property {(share: number) => void} [onProgress] Called with the fraction sent, 0 to 1.
+ * @property {(seconds: number) => void} [onWait] Called each second until the next attempt.
  */
 
 /**
- * Send a file; wait and try again while the service is busy, and ask for the key when it wants one.
+ * Send a file; retry while the service is busy, and ask the user for the key if one is required.
  * @param {string} path
  * @param {Blob} file
  * @param {Options} [options]
@@ -48,22 +48,22 @@ export class ProblemError extends Error {
  */
 export async function send(path, file, options = {}) {
   let waited = 0;
-  for (let tries = 1; ; tries += 1) {
+  for (let attempt = 1; ; attempt += 1) {
     const key = currentKey();
     try {
       return await sendOnce(path, file, key, options);
     } catch (error) {
       if (!(error instanceof ProblemError)) throw error;
       if (error.status === 401) {
-        if (!(await askForKey(key))) throw ownProblem("key", "unauthorised");
+        if (!(await requestKey(key))) throw pageProblem("key", "unauthorized");
         continue;
       }
       const wait = error.retryAfter;
-      if (!wait || wait > LONGEST_WAIT_S || waited + wait > PATIENCE_S || tries >= MOST_TRIES) {
+      if (!wait || wait > MAX_WAIT_S || waited + wait > MAX_TOTAL_WAIT_S || attempt >= MAX_TRIES) {
         throw error;
       }
       waited += wait;
-      await sitOut(wait, options);
+      await countDown(wait, options);
     }
   }
 }
@@ -72,10 +72,10 @@ export async function send(path, file, options = {}) {
 function sendOnce(path, file, key, { fields = {}, signal, onProgress }) {
   const form = new FormData();
   for (const [name, value] of Object.entries(fields)) form.append(name, value);
-  // Names of files tend to hold names of patients: this one stays here.
+  // File names often contain patient names: this one is not sent.
   form.append("file", file, "radiograph");
   return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest(); // fetch tells nothing of how far an upload is
+    const request = new XMLHttpRequest(); // fetch reports no upload progress
     request.open("POST", path);
     request.responseType = "blob";
     request.setRequestHeader("Accept-Language", language());
@@ -83,10 +83,10 @@ function sendOnce(path, file, key, { fields = {}, signal, onProgress }) {
     request.upload.onprogress = (event) => onProgress?.(event.loaded / event.total);
     request.onload = () => {
       if (request.status === 200) resolve(request.response);
-      else problemOf(request).then(reject);
+      else parseProblem(request).then(reject);
     };
-    request.onerror = () => reject(ownProblem("network", "no_answer"));
-    request.onabort = () => reject(new DOMException("Taken away", "AbortError"));
+    request.onerror = () => reject(pageProblem("network", "no_answer"));
+    request.onabort = () => reject(new DOMException("Removed", "AbortError"));
     if (signal?.aborted) request.onabort();
     else {
       signal?.addEventListener("abort", () => request.abort(), { once: true });
@@ -96,7 +96,7 @@ function sendOnce(path, file, key, { fields = {}, signal, onProgress }) {
 }
 
 /** @param {XMLHttpRequest} request */
-async function problemOf(request) {
+async function parseProblem(request) {
   const { status } = request;
   const retryAfter = status === 503 ? Number(request.getResponseHeader("Retry-After")) || 0 : 0;
   try {
@@ -104,26 +104,26 @@ async function problemOf(request) {
     const lang = request.getResponseHeader("Content-Language") ?? "en";
     if (title && detail) return new ProblemError({ title, detail, code, lang }, status, retryAfter);
   } catch {
-    // A proxy on the way answers pages of its own.
+    // A proxy may respond with its own page.
   }
-  return ownProblem("answer", "unexpected_answer", status, retryAfter);
+  return pageProblem("answer", "unexpected_answer", status, retryAfter);
 }
 
 /**
- * A problem in the page's own words.
+ * A problem that the page itself reports.
  * @param {"network" | "answer" | "key"} kind
  */
-export function ownProblem(kind, code, status = 0, retryAfter = 0) {
+export function pageProblem(kind, code, status = 0, retryAfter = 0) {
   const detail = t(`${kind}_detail`, { status });
   const problem = { title: t(`${kind}_title`), detail, code, lang: language() };
   return new ProblemError(problem, status, retryAfter);
 }
 
-/** Wait, counting down. */
-async function sitOut(seconds, { signal, onWait }) {
-  for (let left = seconds; left > 0; left -= 1) {
+/** Wait and report the remaining seconds. */
+async function countDown(seconds, { signal, onWait }) {
+  for (let remaining = seconds; remaining > 0; remaining -= 1) {
     signal?.throwIfAborted();
-    onWait?.(left);
+    onWait?.(remaining);
     await new Promise((resolve) => setTimeout(resolve, 1000));
   }
   signal?.throwIfAborted();

@@ -1,15 +1,15 @@
-/** The other language without losing the results: nothing is stored that could bring them back. */
+/** Switches the language without reloading, because a reload would lose the results. */
 
-import { element } from "./parts.js";
+import { element } from "./dom.js";
 
 /**
- * @param {() => void} remount Called when the page's words are there in the other language.
+ * @param {() => void} remount Called after the document has been replaced.
  */
 export function bindLanguage(remount) {
   const link = element("language");
   link.addEventListener("click", async (event) => {
     event.preventDefault();
-    const page = await pageAt(link.href);
+    const page = await fetchPage(link.href);
     if (!page) {
       location.assign(link.href);
       return;
@@ -24,7 +24,7 @@ export function bindLanguage(remount) {
 }
 
 /** @returns {Promise<Document | null>} */
-function pageAt(address) {
+function fetchPage(address) {
   return new Promise((resolve) => {
     const request = new XMLHttpRequest();
     request.open("GET", address);

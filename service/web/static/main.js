@@ -1,54 +1,54 @@
-/** Puts the page together. What it knows lives in this tab's memory and ends with it. */
+/** Assembles the page. All data is in the memory of this tab only. */
 
 import { Cases } from "./cases.js";
 import { table } from "./csv.js";
 import { showDetail } from "./detail.js";
-import { listenForFiles, listenToField } from "./intake.js";
+import { announce, element } from "./dom.js";
+import { download } from "./download.js";
+import { onFilesChosen, onFilesDroppedOrPasted } from "./file-input.js";
 import { bindLanguage } from "./language.js";
-import { announce, element } from "./parts.js";
+import { predict } from "./predict.js";
 import { previewByBrowser } from "./preview.js";
-import { read } from "./reading.js";
 import { showRows } from "./rows.js";
-import { save } from "./save.js";
-import { radiographs, readTexts, t } from "./texts.js";
+import { countText, readTexts, t } from "./texts.js";
 
 const cases = new Cases();
-let mounted = new AbortController();
+let listeners = new AbortController();
 
 /** @param {File[]} files */
-function take(files) {
+function addFiles(files) {
   if (files.length === 0 || element("key-dialog").open) return;
   const added = cases.add(files);
-  announce(t("announce_added", { count: radiographs(files.length) }));
-  for (const one of added) {
-    read(cases, one);
-    previewByBrowser(cases, one);
+  announce(t("announce_added", { count: countText(files.length) }));
+  for (const item of added) {
+    predict(cases, item);
+    previewByBrowser(cases, item);
   }
 }
 
-/** Bring the document to life, as it stands now. */
+/** Attach all listeners to the current document. */
 function mount() {
-  mounted.abort();
-  mounted = new AbortController();
+  listeners.abort();
+  listeners = new AbortController();
   readTexts();
-  listenToField(take);
-  showRows(cases, mounted.signal);
-  showDetail(cases, mounted.signal);
+  onFilesChosen(addFiles);
+  showRows(cases, listeners.signal);
+  showDetail(cases, listeners.signal);
   bindLanguage(mount);
   element("csv").addEventListener("click", () => {
-    save(new Blob([table(cases.all)], { type: "text/csv" }), "pneumonia-xray.csv");
+    download(new Blob([table(cases.all)], { type: "text/csv" }), "pneumonia-xray.csv");
   });
   const layout = () => {
-    const busy = cases.all.length > 0;
-    document.body.classList.toggle("busy", busy);
-    element("workspace").hidden = !busy;
+    const hasCases = cases.all.length > 0;
+    document.body.classList.toggle("busy", hasCases);
+    element("workspace").hidden = !hasCases;
   };
-  cases.addEventListener("list", layout, { signal: mounted.signal });
+  cases.addEventListener("list", layout, { signal: listeners.signal });
   layout();
 }
 
 mount();
-listenForFiles(take);
+onFilesDroppedOrPasted(addFiles);
 addEventListener("beforeunload", (event) => {
-  if (cases.all.some((one) => one.verdict)) event.preventDefault();
+  if (cases.all.some((item) => item.verdict)) event.preventDefault();
 });

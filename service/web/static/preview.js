@@ -1,63 +1,63 @@
-/** What a radiograph looks like: by the browser where it can, else by the service. */
+/** The preview of a radiograph: by the browser if it can decode the file, else by the service. */
 
 import { ProblemError, send } from "./http.js";
 
 /**
- * Browsers that open TIFF, or show 16-bit PNG, stretch their grey levels in ways of their own.
+ * Browsers that display TIFF or 16-bit PNG rescale grey levels in different ways.
  * @param {Uint8Array} head The first 32 bytes of a file.
  */
-export function isShownByBrowsers(head) {
+export function isDisplayable(head) {
   const starts = (...bytes) => bytes.every((byte, index) => head[index] === byte);
   if (starts(0x49, 0x49) || starts(0x4d, 0x4d)) return false; // TIFF
   const isPng = starts(0x89, 0x50, 0x4e, 0x47);
-  return !(isPng && head[24] === 16); // IHDR: bits of a sample
+  return !(isPng && head[24] === 16); // IHDR: bit depth
 }
 
 /**
  * @param {import("./cases.js").Cases} cases
- * @param {import("./cases.js").Case} one
+ * @param {import("./cases.js").Case} item
  */
-export async function previewByBrowser(cases, one) {
+export async function previewByBrowser(cases, item) {
   try {
-    const head = new Uint8Array(await one.file.slice(0, 32).arrayBuffer());
-    if (isShownByBrowsers(head)) {
-      await show(cases, one, one.file);
+    const head = new Uint8Array(await item.file.slice(0, 32).arrayBuffer());
+    if (isDisplayable(head)) {
+      await show(cases, item, item.file);
       return;
     }
   } catch {
-    // Not readable, or not a picture: POST /predict says what it is.
+    // Not a readable picture: POST /predict reports the problem.
   }
-  cases.change(one, { previewMissing: true });
-  if (one.state === "done") await previewByService(cases, one);
+  cases.change(item, { previewMissing: true });
+  if (item.state === "done") await previewByService(cases, item);
 }
 
-/** @param {import("./cases.js").Case} one */
-export const wantsService = (one) => one.previewMissing && !one.preview;
+/** @param {import("./cases.js").Case} item */
+export const needsService = (item) => item.previewMissing && !item.preview;
 
 /**
  * @param {import("./cases.js").Cases} cases
- * @param {import("./cases.js").Case} one
+ * @param {import("./cases.js").Case} item
  */
-export async function previewByService(cases, one) {
+export async function previewByService(cases, item) {
   try {
-    const answer = await send("preview", one.file, { signal: one.gone.signal });
-    await show(cases, one, answer);
+    const answer = await send("preview", item.file, { signal: item.removed.signal });
+    await show(cases, item, answer);
   } catch (error) {
-    // The verdict stands without a picture; the page says that there is none.
-    if (error instanceof ProblemError) cases.change(one, { previewMissing: true });
+    // The verdict is shown without a picture.
+    if (error instanceof ProblemError) cases.change(item, { previewMissing: true });
   }
 }
 
-async function show(cases, one, blob) {
-  const address = URL.createObjectURL(blob);
+async function show(cases, item, blob) {
+  const url = URL.createObjectURL(blob);
   const image = new Image();
-  image.src = address;
+  image.src = url;
   try {
     await image.decode();
   } catch (error) {
-    URL.revokeObjectURL(address);
+    URL.revokeObjectURL(url);
     throw error;
   }
-  if (one.gone.signal.aborted) URL.revokeObjectURL(address);
-  else cases.change(one, { preview: address, previewMissing: false });
+  if (item.removed.signal.aborted) URL.revokeObjectURL(url);
+  else cases.change(item, { preview: url, previewMissing: false });
 }

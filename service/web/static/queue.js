@@ -1,24 +1,24 @@
-/** Work in order, a few pieces at a time: the service's own queue is short. */
+/** Runs jobs in order, a few at a time: the queue of the service is short. */
 export class Queue {
   #waiting = [];
   #free;
 
-  /** @param {number} width How many at a time. */
-  constructor(width) {
-    this.#free = width;
+  /** @param {number} concurrency */
+  constructor(concurrency) {
+    this.#free = concurrency;
   }
 
-  /** @param {() => Promise<void>} work Handles its own errors. */
-  add(work) {
-    this.#waiting.push(work);
+  /** @param {() => Promise<void>} job Must handle its own errors. */
+  add(job) {
+    this.#waiting.push(job);
     this.#start();
   }
 
   #start() {
     while (this.#free > 0 && this.#waiting.length > 0) {
       this.#free -= 1;
-      const work = this.#waiting.shift();
-      work().finally(() => {
+      const job = this.#waiting.shift();
+      job().finally(() => {
         this.#free += 1;
         this.#start();
       });

@@ -1,43 +1,43 @@
 /** The list of radiographs. */
 
 import { isAbove } from "./cases.js";
-import { copyOf, draw, element, picture, write } from "./parts.js";
-import { classWords } from "./reading.js";
-import { figure, radiographs, t } from "./texts.js";
+import { cloneTemplate, element, setImage, setProperties, setText } from "./dom.js";
+import { classText } from "./predict.js";
+import { countText, formatProbability, t } from "./texts.js";
 
 /**
  * @param {import("./cases.js").Cases} cases
- * @param {AbortSignal} until
+ * @param {AbortSignal} signal Removes the listeners.
  */
-export function showRows(cases, until) {
+export function showRows(cases, signal) {
   /** @type {Map<import("./cases.js").Case, { row: HTMLElement, parts: Record<string, any> }>} */
   const rows = new Map();
   const list = element("rows");
 
   const rebuild = () => {
-    for (const [one, { row }] of rows) {
-      if (cases.all.includes(one)) continue;
+    for (const [item, { row }] of rows) {
+      if (cases.all.includes(item)) continue;
       row.remove();
-      rows.delete(one);
+      rows.delete(item);
     }
-    for (const one of cases.all) if (!rows.has(one)) rows.set(one, newRow(cases, one, list));
-    for (const [one, { row }] of rows) {
-      const current = one === cases.shown;
+    for (const item of cases.all) if (!rows.has(item)) rows.set(item, createRow(cases, item, list));
+    for (const [item, { row }] of rows) {
+      const current = item === cases.shown;
       row.classList.toggle("current", current);
       row.querySelector(".row-main").setAttribute("aria-current", String(current));
     }
-    write(element("count"), radiographs(cases.all.length));
-    element("csv").disabled = !cases.all.some((one) => one.verdict || one.problem);
+    setText(element("count"), countText(cases.all.length));
+    element("csv").disabled = !cases.all.some((item) => item.verdict || item.problem);
   };
 
-  cases.addEventListener("list", rebuild, { signal: until });
+  cases.addEventListener("list", rebuild, { signal });
   cases.addEventListener(
     "change",
-    ({ detail: one }) => {
-      update(one, rows.get(one));
-      if (one.state === "done" || one.state === "failed") element("csv").disabled = false;
+    ({ detail: item }) => {
+      update(item, rows.get(item));
+      if (item.state === "done" || item.state === "failed") element("csv").disabled = false;
     },
-    { signal: until },
+    { signal },
   );
   element("clear").addEventListener("click", () => {
     cases.clear();
@@ -46,57 +46,57 @@ export function showRows(cases, until) {
   rebuild();
 }
 
-function newRow(cases, one, list) {
-  const { nodes, parts } = copyOf("row-template");
+function createRow(cases, item, list) {
+  const { nodes, parts } = cloneTemplate("row-template");
   const row = nodes.firstElementChild;
-  write(parts.name, one.name);
-  parts.name.title = one.name;
-  parts.remove.setAttribute("aria-label", t("remove", { name: one.name }));
+  setText(parts.name, item.name);
+  parts.name.title = item.name;
+  parts.remove.setAttribute("aria-label", t("remove", { name: item.name }));
   parts.remove.addEventListener("click", () => {
     const next = row.nextElementSibling ?? row.previousElementSibling;
-    cases.remove(one);
+    cases.remove(item);
     (next?.querySelector(".row-main") ?? element("files")).focus();
   });
   row.querySelector(".row-main").addEventListener("click", () => {
-    cases.show(one);
+    cases.show(item);
     const narrow = matchMedia("(max-width: 52rem)").matches;
     if (narrow) element("detail").scrollIntoView({ block: "start" });
   });
   list.append(row);
-  const made = { row, parts };
-  update(one, made);
-  return made;
+  const created = { row, parts };
+  update(item, created);
+  return created;
 }
 
-/** @param {import("./cases.js").Case} one */
-function update(one, { row, parts }) {
-  const done = one.state === "done";
-  row.classList.toggle("above", done && isAbove(one));
-  row.classList.toggle("below", done && !isAbove(one));
-  row.classList.toggle("failed", one.state === "failed");
-  write(parts.state, stateWords(one, "short"));
-  write(parts.figure, done ? figure(one.verdict.probability) : "");
-  parts.progress.hidden = !["sending", "reading", "paused"].includes(one.state);
-  draw(parts.progress, { done: one.sent });
-  picture(parts.thumb, one.preview);
+/** @param {import("./cases.js").Case} item */
+function update(item, { row, parts }) {
+  const done = item.state === "done";
+  row.classList.toggle("above", done && isAbove(item));
+  row.classList.toggle("below", done && !isAbove(item));
+  row.classList.toggle("failed", item.state === "failed");
+  setText(parts.state, stateText(item, "short"));
+  setText(parts.figure, done ? formatProbability(item.verdict.probability) : "");
+  parts.progress.hidden = !["sending", "reading", "paused"].includes(item.state);
+  setProperties(parts.progress, { done: item.sent });
+  setImage(parts.thumb, item.preview);
 }
 
 /**
- * Where a radiograph stands.
- * @param {import("./cases.js").Case} one
+ * The text for the state of a radiograph.
+ * @param {import("./cases.js").Case} item
  * @param {"class" | "short"} length
  */
-export function stateWords(one, length) {
-  switch (one.state) {
+export function stateText(item, length) {
+  switch (item.state) {
     case "done":
-      return classWords(one, length);
+      return classText(item, length);
     case "failed":
-      return length === "short" ? one.problem.title : t("state_failed");
+      return length === "short" ? item.problem.title : t("state_failed");
     case "sending":
-      return t("state_sending", { percent: Math.floor(one.sent * 100) });
+      return t("state_sending", { percent: Math.floor(item.sent * 100) });
     case "paused":
-      return t("state_paused", { seconds: one.pause });
+      return t("state_paused", { seconds: item.pause });
     default:
-      return t(`state_${one.state}`);
+      return t(`state_${item.state}`);
   }
 }

@@ -1,11 +1,11 @@
-/** The words of the page in its language; the page itself brings them along. */
+/** The texts of the page in its language; they are part of the document. */
 
 /** @type {Record<string, string>} */
-let words = {};
+let texts = {};
 
-/** Read the words of the document as it stands now. */
+/** Read the texts of the current document. */
 export function readTexts() {
-  words = JSON.parse(document.getElementById("texts").textContent);
+  texts = JSON.parse(document.getElementById("texts").textContent);
 }
 
 /** @returns {string} "es" or "en" */
@@ -17,23 +17,23 @@ export const language = () => document.documentElement.lang;
  * @param {Record<string, string | number>} [values]
  */
 export function t(key, values = {}) {
-  return words[key].replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
+  return texts[key].replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
 }
 
 /**
- * A text that exists for some names only, such as those of classes and networks.
+ * A text that may be missing, such as that of a class or a network.
  * @param {string} key
  * @param {string} fallback
  */
-export const optional = (key, fallback) => words[key] ?? fallback;
+export const textOr = (key, fallback) => texts[key] ?? fallback;
 
 /** @param {number} count */
-export const radiographs = (count) =>
+export const countText = (count) =>
   count === 1 ? t("count_one") : t("count_many", { count });
 
 /**
- * A probability with all the decimals of the API, written as the language does.
+ * Format a probability with the decimals of the API and the separator of the language.
  * @param {number} value
  */
-export const figure = (value) =>
+export const formatProbability = (value) =>
   value.toLocaleString(language(), { minimumFractionDigits: 4, maximumFractionDigits: 4 });

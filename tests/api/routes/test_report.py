@@ -28,7 +28,7 @@ async def test_the_report_has_the_figures_of_predict(client: httpx.AsyncClient) 
         verdict = (await client.post("/predict", files={"file": data})).json()
         assert f"class {verdict['predicted_class']}." in text
         assert f"Probability of pneumonia {verdict['probability']:.4f}" in text
-        assert f"the threshold {verdict['threshold']:.4f}" in text
+        assert f"the threshold of {verdict['threshold']:.4f}" in text
         for member in verdict["members"]:
             assert f"Network {member['name']}: {member['probability']:.4f}" in text
         assert verdict["image"]["sha256"] in text

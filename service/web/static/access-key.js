@@ -1,29 +1,28 @@
-/** The access key, where the service wants one: asked for once, held in memory, never stored. */
+/** The access key, if the service requires one: asked for once, kept in memory only. */
 
-import { element } from "./parts.js";
+import { element } from "./dom.js";
 
 let key = "";
 /** @type {Promise<boolean> | null} */
-let asking = null;
+let pendingRequest = null;
 
 export const currentKey = () => key;
 
 /**
- * Ask for a key in place of one that was refused. Requests that are refused together share one
- * question.
- * @param {string} refused The key that did not do; empty if there was none.
+ * Ask for a key to replace a rejected one. Concurrent requests share one dialog.
+ * @param {string} rejected The rejected key; empty if there was none.
  * @returns {Promise<boolean>} Whether there is a new key to try.
  */
-export function askForKey(refused) {
-  if (refused !== key) return Promise.resolve(true); // another request has asked meanwhile
-  asking ??= question(refused !== "").finally(() => {
-    asking = null;
+export function requestKey(rejected) {
+  if (rejected !== key) return Promise.resolve(true); // another request has got a new key
+  pendingRequest ??= showDialog(rejected !== "").finally(() => {
+    pendingRequest = null;
   });
-  return asking;
+  return pendingRequest;
 }
 
 /** @param {boolean} again */
-function question(again) {
+function showDialog(again) {
   const dialog = element("key-dialog");
   const input = element("key");
   element("key-wrong").hidden = !again;

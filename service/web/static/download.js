@@ -1,9 +1,9 @@
 /**
- * Hand a file to the user; nothing of it stays.
+ * Let the user save a file.
  * @param {Blob} blob
  * @param {string} name
  */
-export function save(blob, name) {
+export function download(blob, name) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
   link.download = name;

@@ -1,0 +1,76 @@
+/** Sends files and receives their verdicts. */
+
+import { isAbove } from "./cases.js";
+import { announce } from "./dom.js";
+import { pageProblem, ProblemError, send } from "./http.js";
+import { needsService, previewByService } from "./preview.js";
+import { Queue } from "./queue.js";
+import { formatProbability, language, t, textOr } from "./texts.js";
+
+const MAX_CONCURRENT = 2;
+const verdicts = new Queue(MAX_CONCURRENT);
+const pictures = new Queue(1);
+
+/**
+ * @param {import("./cases.js").Cases} cases
+ * @param {import("./cases.js").Case} item
+ */
+export function predict(cases, item) {
+  cases.change(item, { state: "waiting", sent: 0, problem: null });
+  verdicts.add(async () => {
+    if (item.removed.signal.aborted) return;
+    try {
+      await requestVerdict(cases, item);
+    } catch (error) {
+      fail(cases, item, error);
+    }
+  });
+}
+
+async function requestVerdict(cases, item) {
+  cases.change(item, { state: "sending", sent: 0 });
+  const answer = await send("predict", item.file, {
+    signal: item.removed.signal,
+    onProgress: (sent) => cases.change(item, { state: sent < 1 ? "sending" : "reading", sent }),
+    onWait: (pause) => cases.change(item, { state: "paused", pause }),
+  });
+  const verdict = await parseVerdict(answer);
+  const { summary = "" } = verdict;
+  const at = new Date();
+  cases.change(item, { state: "done", verdict, summary, summaryLang: language(), at });
+  const probability = formatProbability(verdict.probability);
+  announce(t("announce_done", { name: item.name, class: classText(item), probability }));
+  if (needsService(item)) pictures.add(() => previewByService(cases, item));
+}
+
+/** @param {Blob} answer */
+async function parseVerdict(answer) {
+  try {
+    const verdict = JSON.parse(await answer.text());
+    if (typeof verdict.probability === "number") return verdict;
+  } catch {
+    // Reported below.
+  }
+  throw pageProblem("answer", "unexpected_answer", 200);
+}
+
+function fail(cases, item, error) {
+  if (error.name === "AbortError") return;
+  if (!(error instanceof ProblemError)) throw error;
+  cases.change(item, { state: "failed", problem: error.problem });
+  const { title, detail } = error.problem;
+  announce(t("announce_failed", { name: item.name, title, detail }));
+}
+
+/**
+ * The text for a class; a model with other classes keeps their names.
+ * @param {import("./cases.js").Case} item
+ * @param {"class" | "short"} length
+ */
+export function classText(item, length = "class") {
+  const name = item.verdict.predicted_class;
+  return textOr(`${length}_${name}`, name);
+}
+
+/** @param {import("./cases.js").Case} item */
+export const thresholdText = (item) => t(isAbove(item) ? "side_above" : "side_below");
