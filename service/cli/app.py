@@ -82,7 +82,7 @@ def serve(
 ) -> None:
     """Serve over HTTP, like `python -m service`. XRAY_* variables set everything else."""
     with exit_on_error():
-        from service.cli.serve import serve as run  # noqa: PLC0415
+        from service.cli.serve import serve as run
 
         run({"host": host, "port": port, "models_dir": models})
 
@@ -119,9 +119,9 @@ def predict(
 ) -> None:
     """Screen radiographs: single files or whole folders."""
     with exit_on_error():
-        from service.cli.loading import read_settings  # noqa: PLC0415
-        from service.cli.predict import PredictOptions  # noqa: PLC0415
-        from service.cli.predict import predict as run  # noqa: PLC0415
+        from service.cli.loading import read_settings
+        from service.cli.predict import PredictOptions
+        from service.cli.predict import predict as run
 
         options = PredictOptions(
             csv=csv, json=as_json, report=report, language=lang.value, quiet=quiet
@@ -133,8 +133,8 @@ def predict(
 def model(models: ModelsOption = None, as_json: JsonOption = False) -> None:
     """Verify the model bundle and describe it."""
     with exit_on_error():
-        from service.cli.loading import read_settings  # noqa: PLC0415
-        from service.cli.model import model as run  # noqa: PLC0415
+        from service.cli.loading import read_settings
+        from service.cli.model import model as run
 
         run(read_settings({"models_dir": models}), as_json=as_json)
 
@@ -143,7 +143,7 @@ def model(models: ModelsOption = None, as_json: JsonOption = False) -> None:
 def check(models: ModelsOption = None) -> None:
     """Check the installation and measure its speed. Exit code 1 if something is missing."""
     with exit_on_error():
-        from service.cli.check import check as run  # noqa: PLC0415
+        from service.cli.check import check as run
 
         raise typer.Exit(run({"models_dir": models}))
 

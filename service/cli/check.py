@@ -80,7 +80,7 @@ def _findings(options: Mapping[str, Any]) -> Iterator[Finding]:
     yield libraries
     yield _engines()
     if libraries.level != "fail":
-        from service.cli.self_test import self_test  # noqa: PLC0415 - needs the libraries
+        from service.cli.self_test import self_test
 
         yield from self_test(options)
 

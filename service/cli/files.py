@@ -182,7 +182,7 @@ def _expand(argument: str) -> Iterator[Path]:
         yield Path(argument)
         return
     # Shells expand patterns, unless they are quoted or match too many files.
-    matches = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 - may be absolute
+    matches = sorted(glob.glob(argument, recursive=True))
     if not matches:
         name = printable_path(Path(argument))
         if glob.has_magic(argument):
@@ -197,12 +197,14 @@ def _open(path: Path) -> BinaryIO:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise UnreadableFileError("This is not a regular file.")
-    return open(descriptor, "rb")  # noqa: PTH123 - a descriptor has no Path
+    return os.fdopen(descriptor, "rb")
 
 
 def _is_folder(path: Path) -> bool:
-    # Path.is_dir() raises if a link leads into a folder without permission.
-    return os.path.isdir(path)  # noqa: PTH112
+    try:
+        return path.is_dir()
+    except OSError:  # a link into a folder without permission
+        return False
 
 
 def _has_picture_content(path: Path) -> bool:

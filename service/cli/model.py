@@ -31,7 +31,7 @@ def model(settings: Settings, *, as_json: bool) -> None:
     ensemble = load_model(settings)
     if as_json:
         # The schemas import the web framework, which the tables do not need.
-        from service.api.model_schema import Model  # noqa: PLC0415
+        from service.api.model_schema import Model
 
         answer = Model.from_ensemble(ensemble).model_dump_json()
         print_line(to_json(json.loads(answer), indent=2))

@@ -54,7 +54,7 @@ def inspect_archive(data: bytes, *, file: str) -> None:
         raise BundleError(f"The file {file} is not a sound .keras archive.") from error
     _check_config(_parse(parts[CONFIG_FILE], file), file)
     # It takes h5py, which comes with TensorFlow: who serves compiled graphs may have neither.
-    from service.inference.weights import inspect_weights  # noqa: PLC0415
+    from service.inference.weights import inspect_weights
 
     inspect_weights(parts[WEIGHTS_FILE], file=file)
 

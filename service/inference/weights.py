@@ -3,7 +3,7 @@
 from io import BytesIO
 from typing import Any, Final
 
-import h5py  # type: ignore[import-untyped]
+import h5py
 
 from service.inference.errors import BundleError
 

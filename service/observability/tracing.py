@@ -36,7 +36,7 @@ def make_tracer(environment: Mapping[str, str], version: str) -> Tracer | None:
     if disabled or not any(environment.get(name) for name in _ENDPOINTS):
         return None
     try:
-        from service.observability.otel import OtelTracer  # noqa: PLC0415 - an optional extra
+        from service.observability.otel import OtelTracer
     except ImportError:
         log.warning(
             "A trace collector is configured, but OpenTelemetry is not installed: no traces are "

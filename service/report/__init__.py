@@ -49,8 +49,8 @@ def make_report(
     if made_at.tzinfo is None:
         raise ValueError("Expected a time with a time zone. Received: one without")
     # ReportLab is slow to import; only a service that creates reports should pay for that.
-    from service.report.content import Content  # noqa: PLC0415
-    from service.report.page import draw_page  # noqa: PLC0415
+    from service.report.content import Content
+    from service.report.page import draw_page
 
     content = Content.of(
         result,

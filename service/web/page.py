@@ -38,7 +38,7 @@ class Page:
 @functools.cache
 def page(language: Language) -> Page:
     """The page in one language, rendered once."""
-    import jinja2  # noqa: PLC0415 - not needed to start the service
+    import jinja2
 
     styles = (_TEMPLATES / "page.css").read_text(encoding="utf-8")
     catalogue = texts(language)["page"]

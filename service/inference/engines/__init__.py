@@ -68,7 +68,7 @@ def load_engine(
     """
     # Each engine imports its library, TensorFlow for seconds and hundreds of megabytes: only who
     # needs one pays for it.
-    from service.inference.engines.onnx import OnnxEngine, why_not  # noqa: PLC0415
+    from service.inference.engines.onnx import OnnxEngine, why_not
 
     reason = why_not(bundle)
     if choice == "onnx" or (choice == "auto" and reason is None):
@@ -78,7 +78,7 @@ def load_engine(
     if precision == "int8":
         raise BundleError(f"{reason or ''} TensorFlow cannot compute in 8 bits.".lstrip())
 
-    from service.inference.engines.tensorflow import TensorFlowEngine  # noqa: PLC0415
+    from service.inference.engines.tensorflow import TensorFlowEngine
 
     stale = choice == "auto" and bundle.manifest.compiled is not None
     warning = f"{reason} TensorFlow answers instead." if stale else ""
@@ -107,7 +107,7 @@ def load_segmenter(
     entry = bundle.manifest.lungs
     if entry is None:
         return None
-    from service.inference.engines.onnx import OnnxSegmenter, why_not_lungs  # noqa: PLC0415
+    from service.inference.engines.onnx import OnnxSegmenter, why_not_lungs
 
     reason = why_not_lungs(bundle)
     if choice == "onnx" or (choice == "auto" and reason is None):
@@ -116,7 +116,7 @@ def load_segmenter(
         taken: Precision = "int8" if narrow else "fp32"
         return LoadedSegmenter(OnnxSegmenter(bundle, threads=threads, precision=taken))
 
-    from service.inference.engines.tensorflow import TensorFlowSegmenter  # noqa: PLC0415
+    from service.inference.engines.tensorflow import TensorFlowSegmenter
 
     stale = choice == "auto" and entry.compiled is not None
     warning = f"{reason} TensorFlow finds the lungs instead." if stale else ""

@@ -90,7 +90,7 @@ def fuse(
         channels: Which channels of the joint input each takes, as ``Manifest.channels`` gives them;
             without it, all take the whole of it.
     """
-    import keras  # noqa: PLC0415
+    import keras
 
     whole = slice(0, spec.channels)
     places = channels or [whole] * len(models)
@@ -118,14 +118,14 @@ def fuse(
 
 
 def _part(model: Any, outputs: Any, number: int) -> Any:
-    import keras  # noqa: PLC0415
+    import keras
 
     # Two networks of one name cannot be parts of one model.
     return keras.Model(model.inputs[0], outputs, name=f"member_{number}")
 
 
 def _join(tensors: list[Any], name: str) -> Any:
-    import keras  # noqa: PLC0415
+    import keras
 
     if len(tensors) == 1:
         return keras.layers.Activation("linear", dtype="float32", name=name)(tensors[0])
@@ -134,7 +134,7 @@ def _join(tensors: list[Any], name: str) -> Any:
 
 def _explainable(model: Any, spec: InputSpec) -> _Explainable:
     """Find the dense unit and the features under it, or say why there is no map."""
-    import keras  # noqa: PLC0415
+    import keras
 
     layer, tensor = _maker(model.outputs[0])
     if type(layer).__name__ == "Activation" and layer.activation is keras.activations.sigmoid:
@@ -169,8 +169,8 @@ def _maker(tensor: Any) -> tuple[Any, Any]:
 
 def _call(tensor: Any) -> tuple[Any, list[Any]]:
     # Keras offers this publicly only for layers that are no networks themselves.
-    history = tensor._keras_history  # noqa: SLF001
-    call = history.operation._inbound_nodes[history.node_index]  # noqa: SLF001
+    history = tensor._keras_history
+    call = history.operation._inbound_nodes[history.node_index]
     return history.operation, list(call.input_tensors)
 
 
@@ -184,7 +184,7 @@ def _way(tensor: Any, image: Any) -> Iterator[_Step]:
         # A gate (squeeze-and-excitation) is a single cell and does not say where things are.
         taken = next((part for part in planes if part.shape[1:3] != (1, 1)), planes[0])
         if getattr(layer, "outputs", None):  # a network inside the network
-            inner = layer.outputs[tensor._keras_history.tensor_index]  # noqa: SLF001
+            inner = layer.outputs[tensor._keras_history.tensor_index]
             yield from _way(inner, layer.inputs[0])
         yield _Step(layer, taken.shape, tensor.shape)
         tensor = taken
@@ -218,7 +218,7 @@ def _grid(spans: Sequence[_Span], side: int) -> int:
 
 def _map(features: Any, end: _Explainable, grid: tuple[int, int]) -> Any:
     """What each cell of the grid adds to the logit: shape (N, 1, h, w)."""
-    from keras import layers  # noqa: PLC0415
+    from keras import layers
 
     spans = (end.rows, end.columns)
     steps = [int(span.cell * count) for span, count in zip(spans, grid, strict=True)]

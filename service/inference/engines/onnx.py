@@ -157,7 +157,7 @@ def _usable(
 
 def _start(graph: bytes, file: str, threads: int) -> Any:
     try:
-        import onnxruntime as ort  # noqa: PLC0415
+        import onnxruntime as ort
     except ImportError as error:
         raise BundleError("ONNX Runtime is not installed here.") from error
     options = ort.SessionOptions()

@@ -146,8 +146,8 @@ def _start_tensorflow(threads: int) -> Any:
         raise BundleError("Keras is set to another backend; unset KERAS_BACKEND to serve here.")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
-        import keras  # noqa: PLC0415
-        import tensorflow as tf  # noqa: PLC0415
+        import keras
+        import tensorflow as tf
     except ImportError as error:
         raise BundleError(_NO_TENSORFLOW) from error
     if keras.backend.backend() != "tensorflow":
@@ -164,7 +164,7 @@ def _load(data: bytes, file: str) -> Any:
     # Keras' public loader takes a path only, and a path can change its content between the check
     # and the load. The function that it ends in takes the verified bytes themselves, and works on
     # a machine without any writable folder.
-    from keras.src.saving import saving_lib  # noqa: PLC0415
+    from keras.src.saving import saving_lib
 
     _check_parameters(data, file)
     try:
@@ -197,8 +197,8 @@ def _check_parameters(data: bytes, file: str) -> None:
 
 
 def _parameter_bytes(config: dict[str, Any]) -> int:
-    import keras  # noqa: PLC0415
-    from keras.src.backend.common import global_state  # noqa: PLC0415
+    import keras
+    from keras.src.backend.common import global_state
 
     with keras.StatelessScope(initialize_variables=False):
         model = keras.saving.deserialize_keras_object(config, safe_mode=True)
@@ -226,7 +226,7 @@ def _probability_of(model: Any, file: str, spec: InputSpec) -> Any:
 
 def _taking(model: Any, file: str, image: tuple[int, int, int]) -> Any:
     """Refuse a network that does not take one image of this shape."""
-    import keras  # noqa: PLC0415
+    import keras
 
     inputs, wanted = _shapes(model, "inputs"), (None, *image)
     if len(inputs) != 1 or not _fits(inputs[0], wanted):
