@@ -14,7 +14,7 @@ def main() -> None:
         settings = Settings()
     except ValidationError as error:
         for complaint in complaints(error):
-            print(complaint, file=sys.stderr)
+            print(complaint, file=sys.stderr)  # noqa: T201 - for the operator
         sys.exit(2)
     launch(settings)
 

@@ -172,4 +172,4 @@ def settings_table() -> str:
 
 
 if __name__ == "__main__":
-    print(settings_table(), end="")
+    print(settings_table(), end="")  # noqa: T201 - it is a command whose output is the table

@@ -130,7 +130,7 @@ class UnforeseenErrors:
             await self.app(scope, receive, send_watched)
         except GeneratorExit:  # nothing may be awaited any more
             raise
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - the last resort
             answer = self._answer(scope, error)
             if not started:
                 await answer(scope, receive, send)

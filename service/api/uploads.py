@@ -81,7 +81,7 @@ class UploadMemory:
         self.held -= amount
 
 
-class received_form:
+class received_form:  # noqa: N801 - it reads as what it is: ``async with received_form(...) as``
     """A whole upload; its memory counts as taken until the context is left.
 
     A class: a generator as a context is more to go through for each request.

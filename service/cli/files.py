@@ -182,7 +182,7 @@ def _expand(argument: str) -> Iterator[Path]:
         yield Path(argument)
         return
     # Shells expand patterns, unless they are quoted or match too many files.
-    matches = sorted(glob.glob(argument, recursive=True))
+    matches = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 - may be absolute
     if not matches:
         name = printable_path(Path(argument))
         if glob.has_magic(argument):

@@ -40,7 +40,7 @@ def begun(load: Callable[[], Ensemble]) -> Callable[[], Ensemble]:
     def run() -> None:
         try:
             outcome.set_result(load())
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - a library may even try to end the process
             outcome.set_exception(error)
 
     Thread(target=run, name="model-ahead", daemon=True).start()

@@ -55,7 +55,7 @@ class ModelLoader:
         except BundleError as error:
             log.error("The bundle failed its check: %s", error.message)
             self._failure = f"The model failed its check and is not used: {error.message}"
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - a library may even try to end the process
             # Nothing of a request is in play here, so the error's own text may be told.
             log.error("The bundle could not be loaded: %r\n%s", error, redacted_traceback(error))
             self._failure = "The model could not be loaded. The log of the service says why."

@@ -106,7 +106,7 @@ def _run(future: Future[Any], work: Callable[[], Any]) -> None:
         return
     try:
         result = work()
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - it is raised in whoever waits for the future
         future.set_exception(error)
         del future, work  # the error's traceback refers to this frame: break the cycle
     else:

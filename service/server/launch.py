@@ -16,6 +16,6 @@ def launch(settings: Settings) -> None:
         load = begun(loading(settings))
         # Half a second of importing, which must not come before the line above.
         with models_built_when_used():
-            import fastapi
-        from service.server.serving import serve
+            import fastapi  # noqa: F401, PLC0415
+        from service.server.serving import serve  # noqa: PLC0415
     serve(settings, load=load)

@@ -101,7 +101,7 @@ class DrainingServer(uvicorn.Server):
         log.info("Shutting down: finishing what is under way, taking nothing new")
         self._services.admission.drain()
         # uvicorn has no event for this.
-        while self.server_state.tasks and clock() < end and not self.force_exit:
+        while self.server_state.tasks and clock() < end and not self.force_exit:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         late = [*self.server_state.tasks]
         if late:

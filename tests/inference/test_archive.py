@@ -5,7 +5,7 @@ import struct
 import zipfile
 from typing import Any
 
-import h5py  # type: ignore[import-untyped]
+import h5py
 import pytest
 
 from service.inference import BundleError

@@ -31,7 +31,7 @@ async def unless_gone(
         ClientGoneError: The client has gone.
     """
     waiting = asyncio.current_task()
-    assert waiting is not None
+    assert waiting is not None  # noqa: S101 - a coroutine runs in a task
     watching: asyncio.Task[None] | None = None
     gone = False
 

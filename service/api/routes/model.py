@@ -3,9 +3,9 @@
 from fastapi import APIRouter
 
 from service import errors as refusals
+from service.api.model_schema import Model
 from service.api.routes.deps import ScreeningDep
 from service.api.routes.documentation import SUCCESS, problems
-from service.api.model_schema import Model
 
 router = APIRouter(tags=["model"])
 

@@ -169,8 +169,8 @@ def _maker(tensor: Any) -> tuple[Any, Any]:
 
 def _call(tensor: Any) -> tuple[Any, list[Any]]:
     # Keras offers this publicly only for layers that are no networks themselves.
-    history = tensor._keras_history
-    call = history.operation._inbound_nodes[history.node_index]
+    history = tensor._keras_history  # noqa: SLF001
+    call = history.operation._inbound_nodes[history.node_index]  # noqa: SLF001
     return history.operation, list(call.input_tensors)
 
 
@@ -184,7 +184,7 @@ def _way(tensor: Any, image: Any) -> Iterator[_Step]:
         # A gate (squeeze-and-excitation) is a single cell and does not say where things are.
         taken = next((part for part in planes if part.shape[1:3] != (1, 1)), planes[0])
         if getattr(layer, "outputs", None):  # a network inside the network
-            inner = layer.outputs[tensor._keras_history.tensor_index]
+            inner = layer.outputs[tensor._keras_history.tensor_index]  # noqa: SLF001
             yield from _way(inner, layer.inputs[0])
         yield _Step(layer, taken.shape, tensor.shape)
         tensor = taken
