@@ -35,3 +35,13 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 def test_the_pages_have_links() -> None:
     assert sum(len(links(page)) for page in PAGES) > 20
+
+
+def test_every_function_on_the_way_of_a_request_is_where_the_page_says() -> None:
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    named = re.findall(r"\[`([\w.]+)`\]\(\.\./(service/[\w/]+\.py)\)", text)
+    assert len(named) > 10
+    for name, path in named:
+        source = (ROOT / path).read_text(encoding="utf-8")
+        for part in name.split("."):
+            assert re.search(rf"^ *(async )?(class|def) {part}\b", source, flags=re.MULTILINE), name
