@@ -12,11 +12,13 @@ from service.imaging.errors import (
     UnsupportedFormatError,
     UnusableRadiographError,
 )
+from service.imaging.film import Film, film_of
 from service.imaging.prepare import InputSpec, Resampling, extent, prepare
 
 __all__ = [
     "MAX_PIXELS",
     "CorruptImageError",
+    "Film",
     "ImagingError",
     "InputSpec",
     "Radiograph",
@@ -27,5 +29,6 @@ __all__ = [
     "UnusableRadiographError",
     "decode",
     "extent",
+    "film_of",
     "prepare",
 ]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.errors import EmptyFileError
-from service.imaging import ImagingError, Radiograph, decode, prepare
+from service.imaging import Film, ImagingError, Radiograph, decode, film_of, prepare
 from service.inference import Ensemble, EnsembleScore, NotExplainableError
 from service.observability.record import note_image, note_verdict, stage
 from service.screening.explanation import Explanation, Unexplained
@@ -54,7 +54,7 @@ class Screening:
             EmptyFileError: There are no bytes.
             ImagingError: The bytes cannot be read as one usable radiograph.
         """
-        radiograph, batch = self._read(data)
+        radiograph, _, batch = self._read(data)
         return self._verdict(self._score(batch), radiograph)
 
     def explain(self, data: bytes) -> Explanation:
@@ -64,9 +64,9 @@ class Screening:
             EmptyFileError: As ``screen``; so does ImagingError.
             NotExplainableError: The networks allow no map.
         """
-        radiograph, batch = self._read(data)
+        radiograph, film, batch = self._read(data)
         verdict, maps = self._explain(radiograph, batch)
-        return Explanation(verdict, self._for_people(radiograph, data), maps)
+        return Explanation(verdict, self._for_people(radiograph, data), film.laid_back(maps))
 
     def explain_if_possible(self, data: bytes) -> Explanation | Unexplained:
         """Explain, or screen alone where the networks allow no map.
@@ -74,24 +74,25 @@ class Screening:
         Raises:
             EmptyFileError: As ``screen``; so does ImagingError.
         """
-        radiograph, batch = self._read(data)
+        radiograph, film, batch = self._read(data)
         try:
             verdict, maps = self._explain(radiograph, batch)
         except NotExplainableError as error:
             verdict = self._verdict(self._score(batch), radiograph)
             return Unexplained(verdict, self._for_people(radiograph, data), error.message)
-        return Explanation(verdict, self._for_people(radiograph, data), maps)
+        return Explanation(verdict, self._for_people(radiograph, data), film.laid_back(maps))
 
-    def _read(self, data: bytes) -> tuple[Radiograph, NDArray[np.float32]]:
-        """Bytes to a radiograph and the batch of one that the ensemble takes."""
+    def _read(self, data: bytes) -> tuple[Radiograph, Film, NDArray[np.float32]]:
+        """Bytes to a radiograph, the film in it and the batch of one that the ensemble takes."""
         bundle = self.ensemble.bundle
         spec = bundle.manifest.input
-        # What reduced decoding does to the answer was measured on networks that came with their
-        # measurements; those of one's own see what they saw with the predecessor.
-        near = max(spec.width, spec.height) if bundle.provenance == "manifest" else None
-        radiograph = self.view(data, near=near)
+        # What reduced decoding and cutting do to the answer was measured on networks that came with
+        # their measurements; those of one's own see what they saw with the predecessor.
+        measured = bundle.provenance == "manifest"
+        radiograph = self.view(data, near=max(spec.width, spec.height) if measured else None)
         with stage("prepare"):
-            return radiograph, prepare(radiograph, spec)[None]
+            film = film_of(radiograph) if measured else Film(radiograph)
+            return radiograph, film, prepare(film.radiograph, spec)[None]
 
     def _score(self, batch: NDArray[np.float32]) -> EnsembleScore:
         with stage("inference"):
