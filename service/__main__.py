@@ -4,7 +4,7 @@ import sys
 
 from pydantic import ValidationError
 
-from service.server.launch import launch
+from service.server.serving import serve
 from service.settings import Settings, complaints
 
 
@@ -16,7 +16,7 @@ def main() -> None:
         for complaint in complaints(error):
             print(complaint, file=sys.stderr)  # noqa: T201 - for the operator
         sys.exit(2)
-    launch(settings)
+    serve(settings)
 
 
 if __name__ == "__main__":

@@ -1,168 +1,228 @@
-"""Why a request is not served: one exception for each reason, in words for the person who sent it.
+"""Why a request or a file is refused: one exception for each reason.
 
-What is wrong with the *image* is said by ``service.imaging.errors``. The statuses that go with
-these classes are in ``service.api.problems``.
+``imaging`` and ``inference`` derive theirs from ``ServiceError`` as well, so that the API, the CLI
+and the report handle one kind of error.
 """
 
 from typing import ClassVar
 
 
-class RefusalError(Exception):
-    """A request that is not served.
+class ServiceError(Exception):
+    """A request or a file that is refused, with the reason in words.
 
     Attributes:
-        code: Stable name of the reason, for programs.
-        message: One sentence for people. It holds nothing of the request's content.
+        code: Stable name of the reason, for programs; the key of its text in ``service.i18n``.
+        status: HTTP status of the answer.
+        title: Short English name of the reason.
+        message: One sentence for people. It holds nothing of the request's content, no path and no
+            library's own words: it reaches the client unchanged.
         retry_after_s: Whole seconds after which the same request may succeed; None if it will not.
     """
 
-    code: ClassVar[str] = "refused"
+    code: ClassVar[str]
+    status: ClassVar[int]
+    title: ClassVar[str]
+    retry_after_s: int | None = None
 
     def __init__(self, message: str, *, retry_after_s: int | None = None) -> None:
         super().__init__(message)
         self.message = message
-        self.retry_after_s = retry_after_s
+        if retry_after_s is not None:
+            self.retry_after_s = retry_after_s
 
 
-class NotFoundError(RefusalError):
-    """No route of that path."""
-
-    code = "not_found"
-
-
-class MethodNotAllowedError(RefusalError):
-    """A route of that path, but not for that method."""
-
-    code = "method_not_allowed"
-
-
-class MalformedRequestError(RefusalError):
-    """What came over the connection is not HTTP."""
+class MalformedRequestError(ServiceError):
+    """The bytes on the connection are not valid HTTP."""
 
     code = "malformed_request"
+    status = 400
+    title = "Not valid HTTP"
 
 
-class InvalidRequestError(RefusalError):
-    """A request that the web framework would not take, for whatever other reason."""
-
-    code = "invalid_request"
-
-
-class InternalError(RefusalError):
-    """Stands for any exception that nobody foresaw: a bug."""
-
-    code = "internal_error"
-
-
-class OutOfMemoryError(RefusalError):
-    """There was not enough memory for the work."""
-
-    code = "out_of_memory"
-
-
-class UnauthorizedError(RefusalError):
-    """The service takes requests with a key only, and this one has none that it knows."""
-
-    code = "unauthorized"
-
-
-class NotMultipartError(RefusalError):
-    """The request is no multipart/form-data upload."""
+class NotMultipartError(ServiceError):
+    """The request is not a multipart/form-data upload."""
 
     code = "not_multipart"
+    status = 400
+    title = "Not a file upload"
 
 
-class MalformedMultipartError(RefusalError):
-    """The upload contradicts the multipart format or breaks off."""
+class MalformedMultipartError(ServiceError):
+    """The upload violates the multipart format or ends early."""
 
     code = "malformed_multipart"
+    status = 400
+    title = "Malformed upload"
 
 
-class MissingFileError(RefusalError):
-    """The upload is in order but has no part of the expected name."""
+class MissingFileError(ServiceError):
+    """The upload is well-formed but has no file in the expected field."""
 
     code = "missing_file"
+    status = 400
+    title = "No file in the upload"
 
 
-class SeveralFilesError(RefusalError):
+class SeveralFilesError(ServiceError):
     """More than one file where the verdict is about one."""
 
     code = "several_files"
+    status = 400
+    title = "Several files where one is expected"
 
 
-class InvalidFieldError(RefusalError):
-    """A text field of the form that is too long, sent twice, or no text."""
-
-    code = "invalid_field"
-
-
-class NotExplainableError(RefusalError):
-    """The networks that answer allow no class activation map."""
-
-    code = "not_explainable"
-
-
-class UploadTooSlowError(RefusalError):
-    """The upload took longer, or came more slowly, than is waited for."""
-
-    code = "upload_too_slow"
-
-
-class FileTooLargeError(RefusalError):
-    """A file, or the whole upload, has more bytes than are accepted."""
-
-    code = "too_large"
-
-
-class TooManyFilesError(RefusalError):
+class TooManyFilesError(ServiceError):
     """More files than one batch may hold."""
 
     code = "too_many_files"
+    status = 400
+    title = "Too many files"
 
 
-class EmptyFileError(RefusalError):
+class UnauthorizedError(ServiceError):
+    """The service requires a key, and the request has none that is valid."""
+
+    code = "unauthorized"
+    status = 401
+    title = "Key missing or not valid"
+
+
+class NotFoundError(ServiceError):
+    """No route of that path."""
+
+    code = "not_found"
+    status = 404
+    title = "Nothing at this address"
+
+
+class MethodNotAllowedError(ServiceError):
+    """A route of that path, but not for that method."""
+
+    code = "method_not_allowed"
+    status = 405
+    title = "Method not allowed"
+
+
+class UploadTooSlowError(ServiceError):
+    """The upload exceeded its time limit or fell below the slowest speed."""
+
+    code = "upload_too_slow"
+    status = 408
+    title = "Upload too slow"
+
+
+class FileTooLargeError(ServiceError):
+    """A file, or the whole upload, has more bytes than are accepted."""
+
+    code = "too_large"
+    status = 413
+    title = "Upload too large"
+
+
+class EmptyFileError(ServiceError):
     """A file of zero bytes."""
 
     code = "empty_file"
+    status = 422
+    title = "Empty file"
 
 
-class ClientGoneError(RefusalError):
+class InvalidFieldError(ServiceError):
+    """A text field of the form that is too long, sent twice, or not text."""
+
+    code = "invalid_field"
+    status = 422
+    title = "Invalid form field"
+
+
+class InvalidRequestError(ServiceError):
+    """A request that the web framework rejects, for any other reason."""
+
+    code = "invalid_request"
+    status = 422
+    title = "Invalid request"
+
+
+class HeadersTooLargeError(ServiceError):
+    """The headers of a request have more bytes than are accepted."""
+
+    code = "headers_too_large"
+    status = 431
+    title = "Headers too large"
+
+
+class ClientGoneError(ServiceError):
     """The client closed the connection; nobody is left to read an answer."""
 
     code = "client_gone"
+    status = 499
+    title = "Client closed the connection"
 
 
-class QueueFullError(RefusalError):
-    """Every inference thread is busy and every waiting place is taken."""
+class InternalError(ServiceError):
+    """Stands for any unexpected exception: a bug."""
+
+    code = "internal_error"
+    status = 500
+    title = "Internal error"
+
+
+class QueueFullError(ServiceError):
+    """Every inference thread is busy and the queue is full."""
 
     code = "queue_full"
+    status = 503
+    title = "Queue full"
 
 
-class WaitTooLongError(RefusalError):
+class WaitTooLongError(ServiceError):
     """The request waited in the queue until its deadline."""
 
     code = "wait_too_long"
+    status = 503
+    title = "Waited too long"
 
 
-class UploadsFullError(RefusalError):
-    """The uploads under way fill the memory that is set aside for them."""
+class UploadsFullError(ServiceError):
+    """The uploads in flight fill the memory that is set aside for them."""
 
     code = "uploads_full"
+    status = 503
+    title = "Too many uploads at once"
+    retry_after_s = 5
 
 
-class ShuttingDownError(RefusalError):
-    """The service finishes what it has and takes nothing new."""
+class ShuttingDownError(ServiceError):
+    """The service finishes what is in flight and accepts nothing new."""
 
     code = "shutting_down"
+    status = 503
+    title = "Shutting down"
+    retry_after_s = 5
 
 
-class ModelNotReadyError(RefusalError):
+class ModelNotReadyError(ServiceError):
     """The bundle is still being verified, loaded and warmed."""
 
     code = "model_not_ready"
+    status = 503
+    title = "Model not ready"
+    retry_after_s = 5
 
 
-class ModelUnavailableError(RefusalError):
-    """The bundle failed its check, so that there is no model to answer with."""
+class ModelUnavailableError(ServiceError):
+    """There is no model to answer with: the bundle failed its check."""
 
     code = "model_unavailable"
+    status = 503
+    title = "Model unavailable"
+    retry_after_s = 60
+
+
+class OutOfMemoryError(ServiceError):
+    """There was not enough memory for the work."""
+
+    code = "out_of_memory"
+    status = 503
+    title = "Out of memory"
+    retry_after_s = 5

@@ -19,6 +19,6 @@ def test_settings_out_of_range_end_in_words(
 def test_it_serves_what_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
     served: list[Settings] = []
     monkeypatch.setenv("XRAY_PORT", "8123")
-    monkeypatch.setattr(program, "launch", served.append)
+    monkeypatch.setattr(program, "serve", served.append)
     program.main()
     assert [settings.port for settings in served] == [8123]

@@ -4,34 +4,31 @@ import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
-from itertools import chain
-from typing import Any
 
-from fastapi import FastAPI
-from starlette.types import ASGIApp
+from fastapi import Depends, FastAPI
+from fastapi.routing import iter_route_contexts
 
 from service import __version__
-from service.api import problems as errors
-from service.api.access import ApiKeys, Keys, document_keys
+from service.api import problems
+from service.api.dependencies import Services
 from service.api.middleware import (
-    CrossOrigin,
-    HeadAsGet,
-    LingeringClose,
-    RequestId,
-    StandingHeaders,
-    UnforeseenErrors,
+    CrossOriginMiddleware,
+    HeadAsGetMiddleware,
+    LingeringCloseMiddleware,
+    RequestIdMiddleware,
+    SecurityHeadersMiddleware,
+    UnexpectedErrorMiddleware,
 )
-from service.api.routes import docs, explain, health, metrics, model, page, predict, preview, report
-from service.api.routes.deps import Services
+from service.api.routes import include_routes
+from service.api.security import RequireKey
 from service.api.state_metrics import make_metrics
 from service.api.uploads import MAX_BATCH_FILES, UploadLimits, UploadMemory
 from service.inference import Ensemble
 from service.observability.middleware import Observer, RequestRecordMiddleware, RouteNames
 from service.observability.tracing import make_tracer
 from service.screening.admission import Admission
-from service.screening.ahead import loading
 from service.screening.cpu_quota import available_cpus
-from service.screening.loading import ModelLoader
+from service.screening.loading import ModelLoader, ensemble_loader
 from service.settings import MIB, Settings
 
 DESCRIPTION = """\
@@ -45,35 +42,26 @@ names the model, the threshold and the image that it is about. Errors are `appli
 WAITING_PER_THREAD = 8
 
 LAST_WORK_S = 1.0
-"""How long work that nobody waits for any more is waited for when the service ends."""
-
-
-class Application(FastAPI):
-    """FastAPI, with nothing around the outermost of the service's own middleware."""
-
-    def build_middleware_stack(self) -> ASGIApp:
-        """See ``Starlette``; leaves out what the service has of its own.
-
-        FastAPI answers errors that nobody foresaw, tells a collector of them and limits bodies.
-        Here that is for ``UnforeseenErrors``, ``observability.tracing`` and ``api.uploads``.
-        """
-        app: Any = super().build_middleware_stack()
-        while not isinstance(app, RequestId):
-            app = app.app
-        return app
+"""How long shutdown waits for work whose client is gone."""
 
 
 def create_app(
-    settings: Settings | None = None, *, load: Callable[[], Ensemble] | None = None
+    settings: Settings | None = None,
+    *,
+    load: Callable[[], Ensemble] | None = None,
+    loader: ModelLoader | None = None,
 ) -> FastAPI:
-    """Make the application. Nothing is loaded before its lifespan starts.
+    """Make the application. Its lifespan starts to load the model, unless that has happened.
 
     Args:
-        settings: Every knob; read from the environment when not given.
-        load: Gives the ensemble; the one of ``settings.models_dir`` when not given.
+        settings: Every setting; read from the environment by default.
+        load: Gives the ensemble; by default that of ``settings.models_dir``.
+        loader: Used instead of ``load`` if given.
     """
     settings = settings or Settings()
-    services = make_services(settings, load or loading(settings))
+    if loader is None:
+        loader = ModelLoader(load or ensemble_loader(settings), max_pixels=settings.max_pixels)
+    services = make_services(settings, loader)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -85,15 +73,15 @@ def create_app(
             await services.admission.close(LAST_WORK_S)
             services.observer.close()
 
-    app = Application(
+    app = FastAPI(
         title="pneumonia-xray",
         version=__version__,
         description=DESCRIPTION,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        # FastAPI's own would send paths, queries and the texts of exceptions to a collector; what
-        # is sent is for observability.tracing alone to say. Older versions take no notice of this.
+        # FastAPI's own telemetry would send paths, queries and the texts of exceptions to a
+        # collector; observability.tracing decides what is sent.
         telemetry={
             "tracing": False,
             "metrics": False,
@@ -103,35 +91,27 @@ def create_app(
         },
     )
     app.state.services = services
-    errors.install(app)
-    # The router tries them in this order: what is asked for most comes first. As routers that are
-    # included, each would be searched twice for each request.
-    parts = (predict, explain, report, preview, health, metrics, model, page, docs)
-    app.router.routes[:0] = chain.from_iterable(part.router.routes for part in parts)
-    docs.mount_assets(app)
-    names = RouteNames(app.routes)
+    problems.install(app)
+    keys = [key.get_secret_value() for key in settings.api_keys]
+    include_routes(app, key_checks=[Depends(RequireKey(keys))] if keys else [])
     # The last one added is the outermost.
-    app.add_middleware(HeadAsGet)
-    keys = Keys(key.get_secret_value() for key in settings.api_keys)
-    if keys:
-        app.add_middleware(ApiKeys, keys=keys)
-        document_keys(app)
-    app.add_middleware(UnforeseenErrors)
-    app.add_middleware(LingeringClose)
+    app.add_middleware(HeadAsGetMiddleware)
+    app.add_middleware(UnexpectedErrorMiddleware)
+    app.add_middleware(LingeringCloseMiddleware)
     if settings.cors_origins:
-        app.add_middleware(CrossOrigin, origins=settings.cors_origins)
+        app.add_middleware(CrossOriginMiddleware, origins=settings.cors_origins)
     app.add_middleware(
         RequestRecordMiddleware,
         observer=services.observer,
-        names=names,
+        names=RouteNames([context.original_route for context in iter_route_contexts(app.routes)]),
         draining=lambda: services.admission.draining,
     )
-    app.add_middleware(StandingHeaders)
-    app.add_middleware(RequestId)
+    app.add_middleware(SecurityHeadersMiddleware)
+    app.add_middleware(RequestIdMiddleware)
     return app
 
 
-def make_services(settings: Settings, load: Callable[[], Ensemble]) -> Services:
+def make_services(settings: Settings, loader: ModelLoader) -> Services:
     """Size the parts of the application by its settings."""
     threads = settings.threads or available_cpus()
     places = settings.queue_size
@@ -141,7 +121,6 @@ def make_services(settings: Settings, load: Callable[[], Ensemble]) -> Services:
         seconds=settings.upload_seconds,
         bytes_per_second=settings.upload_bytes_per_second,
     )
-    loader = ModelLoader(load, max_pixels=settings.max_pixels)
     admission = Admission(
         threads=threads,
         places=WAITING_PER_THREAD * threads if places is None else places,

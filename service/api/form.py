@@ -53,7 +53,7 @@ class FormReader:
         texts: Names of the text fields that are taken, with the most characters of each.
 
     Raises:
-        RefusalError: From ``feed`` and ``finish``, one class for each thing that can be wrong.
+        ServiceError: From ``feed`` and ``finish``, one class for each thing that can be wrong.
     """
 
     def __init__(

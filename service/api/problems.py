@@ -1,9 +1,9 @@
-"""One table from exception to status, and RFC 9457 problem+json for every error.
+"""RFC 9457 problem+json for every error.
 
 No answer shows a path, a trace, a library's message or anything of the request's content.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from typing import Final
 
 from fastapi import FastAPI, Request
@@ -12,10 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from service import errors as refusals
-from service import imaging
+from service import errors
+from service.errors import ServiceError
 from service.i18n import Language, negotiated, texts
-from service.inference import BundleError, NotExplainableError
 from service.observability.record import note_problem
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -50,57 +49,26 @@ class Problem(BaseModel):
     )
 
 
-PROBLEMS: Final[Mapping[type[Exception], tuple[int, str]]] = {
-    refusals.MalformedRequestError: (400, "Not valid HTTP"),
-    refusals.NotMultipartError: (400, "Not a file upload"),
-    refusals.MalformedMultipartError: (400, "Malformed upload"),
-    refusals.MissingFileError: (400, "No file in the upload"),
-    refusals.SeveralFilesError: (400, "Several files where one is expected"),
-    refusals.TooManyFilesError: (400, "Too many files"),
-    refusals.UnauthorizedError: (401, "Key missing or not valid"),
-    refusals.NotFoundError: (404, "Nothing at this address"),
-    refusals.MethodNotAllowedError: (405, "Method not allowed"),
-    refusals.UploadTooSlowError: (408, "Upload too slow"),
-    refusals.FileTooLargeError: (413, "Upload too large"),
-    imaging.UnsupportedFormatError: (415, "Not an image format that is read here"),
-    refusals.EmptyFileError: (422, "Empty file"),
-    imaging.CorruptImageError: (422, "Corrupt image"),
-    imaging.TooManyPixelsError: (422, "Too many pixels"),
-    imaging.SeveralFramesError: (422, "Several frames"),
-    imaging.UnusableRadiographError: (422, "Not a usable radiograph"),
-    imaging.ImagingError: (422, "Unreadable image"),
-    refusals.NotExplainableError: (422, "No map for this model"),
-    refusals.InvalidFieldError: (422, "Invalid form field"),
-    refusals.InvalidRequestError: (422, "Invalid request"),
-    refusals.ClientGoneError: (499, "Client closed the connection"),
-    refusals.InternalError: (500, "Internal error"),
-    refusals.QueueFullError: (503, "Queue full"),
-    refusals.WaitTooLongError: (503, "Waited too long"),
-    refusals.UploadsFullError: (503, "Too many uploads at once"),
-    refusals.ShuttingDownError: (503, "Shutting down"),
-    refusals.ModelNotReadyError: (503, "Model not ready"),
-    refusals.ModelUnavailableError: (503, "Model unavailable"),
-    refusals.OutOfMemoryError: (503, "Out of memory"),
-}
-
-CODES: Final = frozenset(kind.code for kind in PROBLEMS)  # type: ignore[attr-defined]
-"""Every reason that an answer may give."""
+def known_errors(base: type[ServiceError] = ServiceError) -> Iterator[type[ServiceError]]:
+    """Every error that the service may answer with, in no particular order."""
+    for kind in base.__subclasses__():
+        yield kind
+        yield from known_errors(kind)
 
 
 def problem_of(error: Exception, request_id: str, language: Language = "en") -> Problem:
-    """Describe an exception to the client, by the table, and in another language if asked for."""
+    """Describe an exception to the client in a language."""
     known = _presentable(error)
     note_problem(known.code)
-    status, title = _row(type(known))
-    detail = known.message
+    title, detail = known.title, known.message
     if language != "en":
-        told = texts(language)["problems"]
-        title = told[f"{known.code}.title"]
-        detail = told[f"{known.code}.detail"].format(detail=detail)
+        catalogue = texts(language)["problems"]
+        title = catalogue[f"{known.code}.title"]
+        detail = catalogue[f"{known.code}.detail"].format(detail=detail)
     return Problem(
         type=TYPE_PREFIX + known.code,
         title=title,
-        status=status,
+        status=known.status,
         detail=detail,
         code=known.code,
         request_id=request_id,
@@ -108,67 +76,52 @@ def problem_of(error: Exception, request_id: str, language: Language = "en") -> 
 
 
 def problem_response(error: Exception, request_id: str, language: Language = "en") -> Response:
-    """The answer that an exception becomes, with Retry-After and Allow where they belong."""
-    problem = problem_of(error, request_id, language)
+    """The answer to an exception, with the headers that belong to its status."""
+    known = _presentable(error)
+    problem = problem_of(known, request_id, language)
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
     headers["Content-Language"] = language
-    retry_after_s = getattr(_presentable(error), "retry_after_s", None)
-    if retry_after_s is not None:
-        headers["Retry-After"] = str(retry_after_s)
+    if known.retry_after_s is not None:
+        headers["Retry-After"] = str(known.retry_after_s)
+    if known.status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="pneumonia-xray"'
     return Response(problem.model_dump_json(), problem.status, headers, MEDIA_TYPE)
 
 
 def install(app: FastAPI) -> None:
-    """Answer every foreseen exception of the application by the table."""
+    """Answer every expected exception with problem+json."""
 
     async def answer(request: Request, error: Exception) -> Response:
         language = negotiated(request.headers.get("accept-language"))
         return problem_response(error, request.state.request_id, language)
 
-    foreseen = (BundleError, NotExplainableError, MemoryError, HTTPException)
-    for kind in (*PROBLEMS, *foreseen, RequestValidationError):
+    for kind in (ServiceError, MemoryError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, answer)
 
 
-def _row(kind: type[Exception]) -> tuple[int, str]:
-    """The table's row for a class or the nearest class above it."""
-    return next(PROBLEMS[ancestor] for ancestor in kind.__mro__ if ancestor in PROBLEMS)
-
-
-def _presentable(error: Exception) -> refusals.RefusalError | imaging.ImagingError:
-    """The error itself when its message was written for clients, else one that stands for it."""
+def _presentable(error: Exception) -> ServiceError:
+    """The error itself if its message was written for clients, else one that stands for it."""
     match error:
-        case imaging.ImagingError() | refusals.RefusalError():
+        case ServiceError():
             return error
-        case BundleError():  # a network gave no probability for this very image
-            return refusals.ModelUnavailableError(error.message, retry_after_s=60)
-        case NotExplainableError():
-            return refusals.NotExplainableError(error.message)
         case MemoryError():
-            return refusals.OutOfMemoryError(
-                "The service is short of memory at the moment. Please try again shortly.",
-                retry_after_s=5,
+            return errors.OutOfMemoryError(
+                "The service is short of memory at the moment. Please try again shortly."
             )
-        case HTTPException() | RequestValidationError():
-            return _of_framework(error)
-        case _:
-            return refusals.InternalError(
-                "Something went wrong inside the service. The radiograph was not screened."
-            )
-
-
-def _of_framework(error: HTTPException | RequestValidationError) -> refusals.RefusalError:
-    """What stands for the framework's own errors, whose text may repeat the request."""
-    match error:
         case HTTPException(status_code=404):
-            return refusals.NotFoundError(
+            return errors.NotFoundError(
                 "There is nothing at this address; /docs lists what is served."
             )
         case HTTPException(status_code=405):
-            return refusals.MethodNotAllowedError(
+            return errors.MethodNotAllowedError(
                 "This address does not answer that method; /docs lists those it does."
             )
-        case _:
-            return refusals.InvalidRequestError(
+        case HTTPException() | RequestValidationError():
+            # Their own text may repeat the request.
+            return errors.InvalidRequestError(
                 "The request is not of the form that /docs describes."
+            )
+        case _:
+            return errors.InternalError(
+                "Something went wrong inside the service. The radiograph was not screened."
             )

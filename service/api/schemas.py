@@ -1,9 +1,8 @@
 """The wire contract: what the service answers, each field described and with an example."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
-from pydantic_core import to_json
 
 from service.api.problems import Problem
 from service.i18n import Language
@@ -110,29 +109,18 @@ class Screened(Answer):
     @classmethod
     def from_verdict(cls, verdict: Verdict, request_id: str, language: Language = "en") -> Self:
         """Put a verdict into the form in which it is sent."""
-        return cls.model_validate(_told(verdict, request_id, language))
-
-
-def screened_json(verdict: Verdict, request_id: str, language: Language = "en") -> bytes:
-    """What ``Screened.from_verdict`` says, in JSON.
-
-    To validate what the service itself has put together would take the event loop longer than to
-    write it: its code is cold after each inference.
-    """
-    return to_json(_told(verdict, request_id, language))
-
-
-def _told(verdict: Verdict, request_id: str, language: Language) -> dict[str, Any]:
-    return {
-        "predicted_class": verdict.predicted_class,
-        "probability": verdict.probability,
-        "threshold": verdict.threshold,
-        "members": verdict.members,
-        "model": verdict.model,
-        "image": verdict.image,
-        "request_id": request_id,
-        "summary": summarise(verdict, language),
-    }
+        return cls.model_validate(
+            {
+                "predicted_class": verdict.predicted_class,
+                "probability": verdict.probability,
+                "threshold": verdict.threshold,
+                "members": verdict.members,
+                "model": verdict.model,
+                "image": verdict.image,
+                "request_id": request_id,
+                "summary": summarise(verdict, language),
+            }
+        )
 
 
 class BatchVerdict(Answer):

@@ -1,9 +1,9 @@
 """The application's metrics: its state is read off its parts when Prometheus scrapes."""
 
 from service import __version__
-from service.api.problems import CODES
+from service.api.problems import known_errors
 from service.api.uploads import UploadMemory
-from service.errors import RefusalError
+from service.errors import ServiceError
 from service.observability.metrics import Metrics, ModelInfo
 from service.screening.admission import Admission
 from service.screening.loading import ModelLoader
@@ -11,7 +11,8 @@ from service.screening.loading import ModelLoader
 
 def make_metrics(admission: Admission, memory: UploadMemory, loader: ModelLoader) -> Metrics:
     """Make the metrics of an application with these parts."""
-    metrics = Metrics(version=__version__, problem_codes=CODES, model=lambda: _model_info(loader))
+    codes = {error.code for error in known_errors()}
+    metrics = Metrics(version=__version__, problem_codes=codes, model=lambda: _model_info(loader))
     for name, description, read in (
         ("xray_draining", "1 during shutdown.", lambda: float(admission.draining)),
         ("xray_queue_waiting", "Radiographs in the queue.", lambda: admission.waiting),
@@ -27,7 +28,7 @@ def make_metrics(admission: Admission, memory: UploadMemory, loader: ModelLoader
 def _model_info(loader: ModelLoader) -> ModelInfo | None:
     try:
         ensemble = loader.screening().ensemble
-    except RefusalError:
+    except ServiceError:
         return None
     manifest = ensemble.bundle.manifest
     labels = {

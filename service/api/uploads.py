@@ -4,9 +4,9 @@ A client's Content-Length may lead to an early refusal but is never relied upon.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from types import TracebackType
 
 from starlette.requests import Request
 
@@ -22,10 +22,6 @@ MAX_BATCH_FILES = 32
 
 ENVELOPE_BYTES = 64 * 1024
 """What boundaries, part headers and other fields may add to the files."""
-
-BODY_IS_HERE = "body_is_here"
-"""Set in a request's state by a server that has all of its body: then there is nothing to wait for,
-and so no time to limit. That saves a twentieth of what HTTP takes."""
 
 START_SECONDS = 5.0
 """How long an upload may take to get going before its speed counts."""
@@ -71,8 +67,7 @@ class UploadMemory:
         if self.held + amount > self._limit:
             raise UploadsFullError(
                 "The service is receiving too many large files at once. "
-                "Please send this one again shortly.",
-                retry_after_s=5,
+                "Please send this one again shortly."
             )
         self.held += amount
 
@@ -81,95 +76,61 @@ class UploadMemory:
         self.held -= amount
 
 
-class received_form:  # noqa: N801 - it reads as what it is: ``async with received_form(...) as``
-    """A whole upload; its memory counts as taken until the context is left.
-
-    A class: a generator as a context is more to go through for each request.
+@asynccontextmanager
+async def receive_upload(
+    request: Request,
+    names: frozenset[bytes],
+    limits: UploadLimits,
+    memory: UploadMemory,
+    texts: Mapping[bytes, int] = NO_TEXTS,
+) -> AsyncIterator[Upload]:
+    """Receive a whole upload; it counts against the memory limit until the context ends.
 
     Args:
         request: Its headers are read, and its body.
-        names: Field names under which files are taken.
+        names: Field names under which files are accepted.
         limits: What the client may send.
-        memory: Where it counts.
-        texts: Names of the text fields that are taken, with the most characters of each.
+        memory: Where the upload counts.
+        texts: Names of the text fields that are accepted, with the most characters of each.
 
     Raises:
-        RefusalError: On entering: the upload is refused. Its class says why; nothing of it is kept.
+        ServiceError: On entering: the upload is refused, and nothing of it is kept.
     """
-
-    __slots__ = ("_limits", "_memory", "_names", "_request", "_taken", "_texts")
-
-    def __init__(
-        self,
-        request: Request,
-        names: frozenset[bytes],
-        limits: UploadLimits,
-        memory: UploadMemory,
-        texts: Mapping[bytes, int] = NO_TEXTS,
-    ) -> None:
-        self._request = request
-        self._names = names
-        self._limits = limits
-        self._memory = memory
-        self._texts = texts
-        self._taken = 0
-
-    async def __aenter__(self) -> Upload:
-        try:
-            return await self._read()
-        except BaseException:
-            self._give_back()
-            raise
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._give_back()
-
-    async def _read(self) -> Upload:
-        request, limits = self._request, self._limits
-        reader = FormReader(
-            boundary_of(request.headers.get("content-type")),
-            self._names,
-            files=limits.files,
-            file_bytes=limits.file_bytes,
-            texts=self._texts,
-        )
-        if _declared_bytes(request) > limits.body_bytes:
-            raise _body_too_large(limits)
-        start_s = asyncio.get_running_loop().time()
-        more = True
+    reader = FormReader(
+        boundary_of(request.headers.get("content-type")),
+        names,
+        files=limits.files,
+        file_bytes=limits.file_bytes,
+        texts=texts,
+    )
+    if _declared_bytes(request) > limits.body_bytes:
+        raise _body_too_large(limits)
+    start_s = asyncio.get_running_loop().time()
+    received, more = 0, True
+    try:
         while more:
-            slowest_s = START_SECONDS + self._taken / limits.bytes_per_second
+            slowest_s = START_SECONDS + received / limits.bytes_per_second
             chunk, more = await _next_chunk(request, start_s + min(limits.seconds, slowest_s))
-            self._memory.take(len(chunk))
-            self._taken += len(chunk)
-            if self._taken > limits.body_bytes:
+            memory.take(len(chunk))
+            received += len(chunk)
+            if received > limits.body_bytes:
                 raise _body_too_large(limits)
             reader.feed(chunk)
-        return reader.finish()
-
-    def _give_back(self) -> None:
-        self._memory.give_back(self._taken)
-        self._taken = 0
+        yield reader.finish()
+    finally:
+        memory.give_back(received)
 
 
 async def _next_chunk(request: Request, deadline_s: float) -> tuple[bytes, bool]:
     """The body's next piece, waited for until a time of the loop, and whether there are more."""
-    if BODY_IS_HERE in request.scope.get("state", ()):
-        message = await request.receive()
-    else:
-        try:
-            async with asyncio.timeout_at(deadline_s):
-                message = await request.receive()
-        except TimeoutError:
-            raise UploadTooSlowError(
-                "The upload was too slow and was given up. Please check the connection and send "
-                "the file again."
-            ) from None
+    try:
+        async with asyncio.timeout_at(deadline_s):
+            message = await request.receive()
+    except TimeoutError:
+        raise UploadTooSlowError(
+            "The upload was too slow and was stopped. Please check the connection and send the "
+            "file again."
+        ) from None
     if message["type"] == "http.disconnect":
         raise ClientGoneError("The connection was closed before the upload was complete.")
     return message.get("body", b""), message.get("more_body", False)

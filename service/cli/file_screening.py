@@ -8,9 +8,7 @@ from service.cli.errors import CommandError
 from service.cli.files import UnreadableFileError, read_file
 from service.cli.outcome import Failure, Outcome, Row
 from service.cli.reports import ReportFolder
-from service.errors import ModelUnavailableError, OutOfMemoryError, RefusalError
-from service.imaging import ImagingError
-from service.inference import BundleError
+from service.errors import OutOfMemoryError, ServiceError
 from service.screening.screen import Screening
 from service.screening.verdict import Verdict
 
@@ -63,10 +61,8 @@ class FileScreening:
             return self._reports.write(path, self._screening.explain_if_possible(data))
         except CommandError:
             raise
-        except (ImagingError, RefusalError, UnreadableFileError) as error:
+        except (ServiceError, UnreadableFileError) as error:
             return Failure(error.code, error.message)
-        except BundleError as error:  # a network returned no probability for this image
-            return Failure(ModelUnavailableError.code, error.message)
         except MemoryError:
             return Failure(OutOfMemoryError.code, "There was not enough memory for this file.")
         except Exception as error:

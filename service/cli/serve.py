@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from service.cli.loading import read_settings
-from service.server.launch import launch
+from service.server import serving
 
 
 def serve(options: Mapping[str, Any]) -> None:
@@ -16,4 +16,4 @@ def serve(options: Mapping[str, Any]) -> None:
     Raises:
         CommandError: A setting is out of range.
     """
-    launch(read_settings(options))
+    serving.serve(read_settings(options))

@@ -1,25 +1,21 @@
 """What goes wrong between a models folder and a score."""
 
+from service.errors import ModelUnavailableError, ServiceError
 
-class BundleError(Exception):
+
+class BundleError(ModelUnavailableError):
     """A models folder that must not be served, or a network that does not answer as it should.
 
-    Attributes:
-        message: One or two sentences for operators and clients. It may name files inside the
-            bundle; it never holds a folder's path or a library's own words.
+    The message may name files inside the bundle; it never holds a folder's path.
     """
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
 
+class NotExplainableError(ServiceError):
+    """These networks allow no class activation map; the message says why."""
 
-class NotExplainableError(Exception):
-    """There is no class activation map to be had of these networks.
-
-    Attributes:
-        message: One sentence for people that says why.
-    """
+    code = "not_explainable"
+    status = 422
+    title = "No map for this model"
 
     def __init__(
         self,
@@ -27,4 +23,3 @@ class NotExplainableError(Exception):
         "and one dense unit, and not all of these do.",
     ) -> None:
         super().__init__(message)
-        self.message = message

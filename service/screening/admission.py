@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
-from service.errors import QueueFullError, RefusalError, ShuttingDownError, WaitTooLongError
+from service.errors import QueueFullError, ServiceError, ShuttingDownError, WaitTooLongError
 from service.observability.record import note_stage
 from service.screening.job import Job
 from service.screening.thread_pool import LifoThreadPool
@@ -130,7 +130,7 @@ class Admission:
                     group.create_task(work_through(self._deadline_s))
                     for _ in range(min(self.threads, len(works)) - 1):
                         group.create_task(work_through(None))
-            except* RefusalError as refusals:
+            except* ServiceError as refusals:
                 refusal = refusals.exceptions[0]
             else:
                 return [outcomes[index] for index in range(len(works))]
@@ -241,6 +241,5 @@ class Admission:
 
 def _shutting_down() -> ShuttingDownError:
     return ShuttingDownError(
-        "The service is shutting down. Please send the radiograph again shortly.",
-        retry_after_s=5,
+        "The service is shutting down. Please send the radiograph again shortly."
     )

@@ -6,6 +6,7 @@ by their hash, and nothing else that is inline.
 
 import base64
 import functools
+import gzip
 import hashlib
 import json
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from service.i18n import Language, Texts, texts
-from service.web.assets import assets, assets_folder, compressed
+from service.web.assets import asset_names, assets_digest
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _OTHER: Final[dict[Language, Language]] = {"es": "en", "en": "es"}
@@ -52,12 +53,12 @@ def page(language: Language) -> Page:
         other=_OTHER[language],
         t=catalogue,
         css=styles,
-        assets=f"assets/{assets_folder()}",
-        modules=[name for name in assets() if name.endswith(".js") and name != "main.js"],
+        assets=f"assets/{assets_digest()}",
+        modules=[name for name in asset_names() if name.endswith(".js") and name != "main.js"],
         script_texts=_script_texts(catalogue),
     )
     content = html.encode()
-    return Page(content, compressed(content), _policy(styles))
+    return Page(content, gzip.compress(content), _policy(styles))
 
 
 def _script_texts(catalogue: Texts) -> str:

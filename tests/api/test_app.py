@@ -2,10 +2,14 @@ import asyncio
 import threading
 from pathlib import Path
 
+import httpx
 import pytest
+from fastapi import Depends, FastAPI, HTTPException
+from fastapi.routing import APIRoute, iter_route_contexts
 
-from service.api.app import create_app, make_services
-from service.api.middleware import RequestId
+from service.api.app import create_app
+from service.api.dependencies import get_screening
+from service.api.routes import include_routes
 from service.inference import BundleError, Ensemble
 from service.settings import Settings
 from tests.fake_engine import FakeEngine, fake_ensemble
@@ -97,22 +101,68 @@ async def test_an_engine_that_fails_is_told_and_leaves_a_service_that_works(
 
 
 def test_threads_and_places_follow_the_settings() -> None:
-    admission = make_services(Settings(threads=3), fake_ensemble).admission
+    admission = create_app(Settings(threads=3), load=fake_ensemble).state.services.admission
     assert (admission.threads, admission.places) == (3, 24)
-    admission = make_services(Settings(threads=3, queue_size=0), fake_ensemble).admission
+    admission = create_app(
+        Settings(threads=3, queue_size=0), load=fake_ensemble
+    ).state.services.admission
     assert (admission.threads, admission.places) == (3, 0)
 
 
 def test_limits_on_uploads_follow_the_settings() -> None:
-    services = make_services(Settings(max_upload_mib=2, max_batch_mib=5), fake_ensemble)
+    services = create_app(
+        Settings(max_upload_mib=2, max_batch_mib=5), load=fake_ensemble
+    ).state.services
     assert (services.single.files, services.single.file_bytes) == (1, 2 * 1024**2)
     assert (services.batch.files, services.batch.total_bytes) == (32, 5 * 1024**2)
 
 
-def test_nothing_stands_before_the_services_own_middleware() -> None:
-    assert isinstance(
-        create_app(Settings(), load=fake_ensemble).build_middleware_stack(), RequestId
-    )
+def routes_of(app: FastAPI) -> list[tuple[str, str]]:
+    """Method and path of every route that FastAPI guards by dependencies."""
+    contexts = iter_route_contexts(app.routes)
+    return [
+        (method, context.path or "")
+        for context in contexts
+        if isinstance(context.original_route, APIRoute)
+        for method in context.methods or ()
+    ]
+
+
+async def deny() -> None:
+    raise HTTPException(418)
+
+
+class TestGuards:
+    """A guard that is added as FastAPI documents it closes every route."""
+
+    async def refusals(self, app: FastAPI) -> None:
+        app.state.services = create_app(Settings(), load=fake_ensemble).state.services
+        routes = routes_of(app)
+        assert {"/", "/docs", "/predict", "/predict/batch", "/metrics"} <= {p for _, p in routes}
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+            for method, path in routes:
+                answer = await client.request(method, path, files={"file": radiograph()})
+                assert answer.status_code == 418, path
+
+    async def test_on_the_application(self) -> None:
+        app = FastAPI(docs_url=None, dependencies=[Depends(deny)])
+        include_routes(app)
+        await self.refusals(app)
+
+    async def test_on_a_router(self) -> None:
+        inner, app = FastAPI(docs_url=None), FastAPI(docs_url=None)
+        include_routes(inner)
+        app.include_router(inner.router, dependencies=[Depends(deny)])
+        await self.refusals(app)
+
+    async def test_dependencies_can_be_overridden(self) -> None:
+        app = create_app(Settings(), load=fake_ensemble)
+        app.dependency_overrides[get_screening] = deny
+        async with client_of(app, wait=False) as client:
+            for path in ("/predict", "/predict/batch", "/explain", "/report", "/preview"):
+                answer = await client.post(path, files={"file": radiograph()})
+                assert_problem(answer, 422, "invalid_request")
 
 
 async def test_what_fails_inside_of_it_is_answered_by_it() -> None:

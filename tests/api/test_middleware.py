@@ -13,11 +13,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api import middleware
 from service.api.middleware import (
-    HeadAsGet,
-    LingeringClose,
-    RequestId,
-    StandingHeaders,
-    UnforeseenErrors,
+    HeadAsGetMiddleware,
+    LingeringCloseMiddleware,
+    RequestIdMiddleware,
+    SecurityHeadersMiddleware,
+    UnexpectedErrorMiddleware,
     log_id_of,
 )
 from tests.serving import assert_problem
@@ -37,17 +37,17 @@ async def hello(scope: Scope, receive: Receive, send: Send) -> None:
 
 class TestRequestId:
     async def test_a_harmless_name_of_the_client_is_kept(self) -> None:
-        answer = await ask(RequestId(hello), headers={"X-Request-ID": "ward-3.scan_17"})
+        answer = await ask(RequestIdMiddleware(hello), headers={"X-Request-ID": "ward-3.scan_17"})
         assert answer.headers["x-request-id"] == answer.text == "ward-3.scan_17"
 
     @pytest.mark.parametrize("offered", ["", "a b", "x" * 65, "José", "a\tb", "<script>", "a/b"])
     async def test_any_other_name_is_replaced(self, offered: str) -> None:
-        answer = await ask(RequestId(hello), headers={"X-Request-ID": offered.encode()})
+        answer = await ask(RequestIdMiddleware(hello), headers={"X-Request-ID": offered.encode()})
         assert re.fullmatch("[0-9a-f]{32}", answer.headers["x-request-id"])
         assert answer.text == answer.headers["x-request-id"]
 
     async def test_each_request_without_a_name_gets_a_new_one(self) -> None:
-        app = RequestId(hello)
+        app = RequestIdMiddleware(hello)
         assert (await ask(app)).text != (await ask(app)).text
 
     @pytest.mark.parametrize(
@@ -61,19 +61,21 @@ class TestRequestId:
         assert log_id_of(offered) == f"sha256:{sha256(offered.encode()).hexdigest()[:16]}"
 
 
-class TestStandingHeaders:
+class TestSecurityHeadersMiddleware:
     async def test_every_answer_carries_them(self) -> None:
-        headers = (await ask(StandingHeaders(hello))).headers
+        headers = (await ask(SecurityHeadersMiddleware(hello))).headers
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["cache-control"] == "no-store"
         assert "default-src 'none'" in headers["content-security-policy"]
 
     async def test_a_route_may_set_its_own(self) -> None:
-        app = StandingHeaders(PlainTextResponse("", headers={"Content-Security-Policy": "mine"}))
+        app = SecurityHeadersMiddleware(
+            PlainTextResponse("", headers={"Content-Security-Policy": "mine"})
+        )
         assert (await ask(app)).headers["content-security-policy"] == "mine"
 
 
-class TestUnforeseenErrors:
+class TestUnexpectedErrorMiddleware:
     async def test_a_bug_becomes_a_problem_and_its_text_is_shown_nowhere(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -83,7 +85,7 @@ class TestUnforeseenErrors:
             raise RuntimeError(quoted)
 
         with caplog.at_level(logging.DEBUG):
-            answer = await ask(RequestId(UnforeseenErrors(broken)))
+            answer = await ask(RequestIdMiddleware(UnexpectedErrorMiddleware(broken)))
         body = assert_problem(answer, 500, "internal_error")
         assert "Jane" not in answer.text + caplog.text
         assert "RuntimeError" in caplog.text
@@ -97,7 +99,7 @@ class TestUnforeseenErrors:
         async def broken(*_: object) -> None:
             raise error
 
-        answer = await ask(RequestId(UnforeseenErrors(broken)))
+        answer = await ask(RequestIdMiddleware(UnexpectedErrorMiddleware(broken)))
         assert_problem(answer, 500, "internal_error")
         assert "Jane" not in answer.text
 
@@ -105,7 +107,7 @@ class TestUnforeseenErrors:
         async def cut_off(*_: object) -> None:
             raise asyncio.CancelledError
 
-        answer = await ask(RequestId(UnforeseenErrors(cut_off)))
+        answer = await ask(RequestIdMiddleware(UnexpectedErrorMiddleware(cut_off)))
         assert_problem(answer, 503, "shutting_down")
         assert answer.headers["retry-after"]
 
@@ -120,7 +122,7 @@ class TestUnforeseenErrors:
             sent.append(message)
 
         scope = {"type": "http", "headers": [], "state": {"request_id": "r1", "log_id": "r1"}}
-        await UnforeseenErrors(broken)(scope, _never, send)
+        await UnexpectedErrorMiddleware(broken)(scope, _never, send)
         assert [message["type"] for message in sent] == ["http.response.start"]
 
 
@@ -128,16 +130,16 @@ async def _never() -> Message:
     raise AssertionError("nothing is to be received")
 
 
-class TestHeadAsGet:
+class TestHeadAsGetMiddleware:
     async def test_head_is_answered_like_get(self) -> None:
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             assert Request(scope).method == "GET"
             await hello(scope, receive, send)
 
-        assert (await ask(HeadAsGet(app), "HEAD")).status_code == 200
+        assert (await ask(HeadAsGetMiddleware(app), "HEAD")).status_code == 200
 
 
-class TestLingeringClose:
+class TestLingeringCloseMiddleware:
     """A client that goes on sending while the answer is there already."""
 
     async def exchange(
@@ -160,7 +162,9 @@ class TestLingeringClose:
         async def send(message: Message) -> None:
             sent.append({**message, "left": left})
 
-        await LingeringClose(app)({"type": "http", "headers": list(headers)}, receive, send)
+        await LingeringCloseMiddleware(app)(
+            {"type": "http", "headers": list(headers)}, receive, send
+        )
         return sent, left
 
     async def test_the_whole_answer_goes_out_before_the_rest_is_read(self) -> None:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from service.cli import serve
+from service.server import serving
 from service.settings import Settings
 from tests.cli.conftest import Cli
 
@@ -11,7 +11,7 @@ from tests.cli.conftest import Cli
 def served(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
     """The settings with which the server was started."""
     settings: list[Settings] = []
-    monkeypatch.setattr(serve, "launch", settings.append)
+    monkeypatch.setattr(serving, "serve", settings.append)
     return settings
 
 

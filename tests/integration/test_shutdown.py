@@ -144,7 +144,7 @@ def test_who_comes_during_the_end_is_told_so() -> None:
             answer = pool.submit(httpx.post, f"{service.url}/predict", files=files, timeout=60)
             wait_for(service, "xray_threads_busy 1.0")
             service.terminate()
-            service.wait_for_log("finishing what is under way")
+            service.wait_for_log("finishing requests in flight")
             # A connection of before and one of now; whoever asks about the model is not work.
             late = client.post("/predict", files=files)
             later = client.post("/predict", files=files)

@@ -8,10 +8,12 @@ import pytest
 from numpy.typing import NDArray
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.api.app import create_app, make_services
-from service.api.problems import CODES
+from service.api.app import create_app
+from service.api.problems import known_errors
+from service.observability.metrics import Metrics
 from service.observability.record import ImageRecord, RequestRecord
 from service.settings import Settings
+from service.web import assets_digest
 from tests.fake_engine import FakeEngine, fake_ensemble
 from tests.serving import client_of, radiograph
 
@@ -31,21 +33,26 @@ def value(text: str, name: str, /, **labels: str) -> float:
     return samples(text)[name, frozenset(labels.items())]
 
 
+def new_metrics() -> Metrics:
+    metrics: Metrics = create_app(Settings(), load=fake_ensemble).state.services.observer.metrics
+    return metrics
+
+
 class TestMetrics:
     def test_each_application_has_its_own(self) -> None:
-        one, other = (make_services(Settings(), fake_ensemble).observer.metrics for _ in range(2))
+        one, other = (new_metrics() for _ in range(2))
         one.request_started()
         assert value(one.render().decode(), "xray_requests_in_flight") == 1
         assert value(other.render().decode(), "xray_requests_in_flight") == 0
 
     def test_every_problem_starts_at_none(self) -> None:
-        metrics = make_services(Settings(), fake_ensemble).observer.metrics
+        metrics = new_metrics()
         text = metrics.render().decode()
         found = re.findall(r'^xray_problems_total{code="(\w+)"} 0.0$', text, re.MULTILINE)
-        assert set(found) == CODES
+        assert set(found) == {error.code for error in known_errors()}
 
     def test_a_request_is_counted_with_all_that_happened_in_it(self) -> None:
-        metrics = make_services(Settings(), fake_ensemble).observer.metrics
+        metrics = new_metrics()
         record = RequestRecord("r1", route="/predict/batch", method="POST")
         for _ in range(2):
             record.add_stage("decode", record.start_s)
@@ -88,11 +95,11 @@ class TestService:
         for number in range(50):
             await client.request(f"JANE{number}", f"/ward/{number}?patient={number}")
             await client.get(f"/docs/assets/{number}", headers={"X-Jane": "Doe"})
-        await client.get("/assets/x/y")
+        await client.get(f"/assets/{assets_digest()}/Jane")
         after = samples((await client.get("/metrics")).text)
         new = {labels for _, labels in set(after) - before}
         routes = {dict(labels)["route"] for labels in new}
-        assert routes == {"/docs/assets", "/assets/{folder}/{name}"}
+        assert routes == {"/docs/assets", f"/assets/{assets_digest()}"}
         labels = {"route": "other", "method": "other", "status": "404"}
         assert after["xray_requests_total", frozenset(labels.items())] == 51
 

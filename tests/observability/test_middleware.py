@@ -6,7 +6,7 @@ import httpx
 import pytest
 from starlette.routing import Mount, Route
 
-from service.api.app import make_services
+from service.api.app import create_app
 from service.observability.middleware import Observer, RouteNames, server_timing
 from service.observability.record import RequestRecord
 from service.settings import Settings
@@ -120,7 +120,8 @@ class Recording:
 
 def test_a_tracer_gets_every_record_and_is_closed() -> None:
     tracer = Recording()
-    observer = Observer(make_services(Settings(), fake_ensemble).observer.metrics, tracer)
+    services = create_app(Settings(), load=fake_ensemble).state.services
+    observer = Observer(services.observer.metrics, tracer)
     one, two = RequestRecord("r1"), RequestRecord("r2")
     observer.request_started()
     observer.request_finished(one)

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from service.server.scheduling import let_work_finish
+from service.server.scheduling import use_batch_scheduling
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 CODE = """
 import os
 from threading import Thread
-from service.server.scheduling import let_work_finish
+from service.server.scheduling import use_batch_scheduling
 
-print(let_work_finish())
+print(use_batch_scheduling())
 later = Thread(target=lambda: print(os.sched_getscheduler(0) == os.SCHED_BATCH))
 later.start()
 later.join()
@@ -34,10 +34,10 @@ def test_where_it_is_forbidden_the_usual_policy_stays(monkeypatch: pytest.Monkey
         raise PermissionError
 
     monkeypatch.setattr(os, "sched_setscheduler", forbid, raising=False)
-    assert not let_work_finish()
+    assert not use_batch_scheduling()
 
 
 def test_another_system_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     monkeypatch.delattr(os, "sched_setscheduler", raising=False)
-    assert not let_work_finish()
+    assert not use_batch_scheduling()

@@ -1,1 +1,30 @@
-"""HTTP in and out: parse, delegate, shape the answer."""
+"""The routes of the service, each in the module of its name."""
+
+from collections.abc import Sequence
+
+from fastapi import FastAPI
+from fastapi.params import Depends
+
+from service.api.documentation import problems
+from service.api.routes import docs, explain, health, metrics, model, page, predict, preview, report
+from service.errors import UnauthorizedError
+
+
+def include_routes(app: FastAPI, *, key_checks: Sequence[Depends] = ()) -> None:
+    """Include every route.
+
+    Args:
+        app: The application.
+        key_checks: Dependencies of the routes that need a key, if the service has any. Probes, the
+            page and the documentation need none.
+    """
+    refusals = problems(UnauthorizedError) if key_checks else {}
+    for part in (predict, explain, report, preview):
+        app.include_router(part.router, dependencies=key_checks, responses=refusals)
+    app.include_router(health.router)
+    for part in (metrics, model):
+        app.include_router(part.router, dependencies=key_checks, responses=refusals)
+    app.include_router(page.router)
+    app.include_router(docs.router)
+    page.mount_assets(app)
+    docs.mount_assets(app)

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Final
 
 from fastapi import APIRouter, FastAPI
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import FileResponse, Response
-from starlette.staticfiles import StaticFiles
+
+from service.api.static import static_files
 
 router = APIRouter(include_in_schema=False)
 
@@ -26,5 +26,4 @@ async def docs() -> Response:
 
 def mount_assets(app: FastAPI) -> None:
     """Serve what the page loads."""
-    files = StaticFiles(directory=ASSETS)
-    app.mount("/docs/assets", GZipMiddleware(files, compresslevel=4), name="docs-assets")
+    app.mount("/docs/assets", static_files(ASSETS), name="docs-assets")

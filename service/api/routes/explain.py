@@ -6,11 +6,17 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from service import errors as refusals
-from service.api.explained import Explained
-from service.api.routes.client import unless_gone
-from service.api.routes.deps import SINGLE_FIELD, visiting
-from service.api.routes.documentation import (
+from service import errors
+from service.api.dependencies import (
+    BEFORE_UPLOAD,
+    LanguageDep,
+    RequestIdDep,
+    ScreeningDep,
+    ServicesDep,
+    UploadDep,
+)
+from service.api.disconnect import cancel_on_disconnect
+from service.api.documentation import (
     BINARY,
     IMAGE_PROBLEMS,
     SUCCESS,
@@ -18,12 +24,13 @@ from service.api.routes.documentation import (
     file_upload,
     problems,
 )
-from service.api.uploads import received_form
+from service.api.explained import Explained
 from service.i18n import Language
+from service.inference import NotExplainableError
 from service.screening.overlay import OPACITY, as_png, frame, heat_layer, overlay
 from service.screening.screen import Screening
 
-router = APIRouter(tags=["screening"])
+router = APIRouter(tags=["screening"], dependencies=BEFORE_UPLOAD)
 
 Layer = Literal["both", "map"]
 
@@ -37,17 +44,21 @@ Layer = Literal["both", "map"]
         200: {**SUCCESS[200], "content": {"image/png": BINARY}, "model": Explained},
         **problems(
             *UPLOAD_PROBLEMS,
-            refusals.SeveralFilesError,
+            errors.SeveralFilesError,
             *IMAGE_PROBLEMS,
-            refusals.NotExplainableError,
-            refusals.InvalidRequestError,
+            NotExplainableError,
+            errors.InvalidRequestError,
         ),
     },
     openapi_extra=file_upload(field="file", description="One chest X-ray, as for `/predict`."),
 )
 async def explain(
     request: Request,
-    response: Response,
+    services: ServicesDep,
+    screening: ScreeningDep,
+    upload: UploadDep,
+    request_id: RequestIdDep,
+    language: LanguageDep,
     form: Annotated[
         Literal["png", "json"],
         Query(alias="format", description="A picture, or the maps in figures with the verdict."),
@@ -67,15 +78,12 @@ async def explain(
     left without colour. The colours mean the same on every radiograph. The picture's longer side is
     at most 1024 pixels, and nothing of the file's metadata is in it.
     """
-    visit = visiting(request, response)
-    services, screening = visit.services, visit.screening
-    async with received_form(request, SINGLE_FIELD, services.single, services.memory) as upload:
-        [data] = upload.files
-        if form == "json":
-            work = partial(_figures, screening, data, visit.request_id, visit.language)
-        else:
-            work = partial(_picture, screening, data, layer, opacity)
-        return await unless_gone(request, services.admission.run(work))
+    data = upload.files[0]
+    if form == "json":
+        work = partial(_figures, screening, data, request_id, language)
+    else:
+        work = partial(_picture, screening, data, layer, opacity)
+    return await cancel_on_disconnect(request, services.admission.run(work))
 
 
 def _figures(screening: Screening, data: bytes, request_id: str, language: Language) -> Response:

@@ -2,17 +2,16 @@
 
 from fastapi import APIRouter
 
-from service import __version__
-from service import errors as refusals
-from service.api.routes.deps import ScreeningDep, ServicesDep
-from service.api.routes.documentation import SUCCESS, problems
+from service import __version__, errors
+from service.api.dependencies import ScreeningDep, ServicesDep
+from service.api.documentation import SUCCESS, problems
 from service.api.schemas import Alive, Health, Ready, identity_of
 
 router = APIRouter(prefix="/health", tags=["health"])
 
-_NOT_READY = problems(refusals.ModelNotReadyError, refusals.ModelUnavailableError)
+_NOT_READY = problems(errors.ModelNotReadyError, errors.ModelUnavailableError)
 _ENDING = problems(
-    refusals.ModelNotReadyError, refusals.ModelUnavailableError, refusals.ShuttingDownError
+    errors.ModelNotReadyError, errors.ModelUnavailableError, errors.ShuttingDownError
 )
 
 

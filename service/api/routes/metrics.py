@@ -3,8 +3,8 @@
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from service.api.routes.deps import ServicesDep
-from service.api.routes.documentation import SUCCESS
+from service.api.dependencies import ServicesDep
+from service.api.documentation import SUCCESS
 from service.observability.metrics import CONTENT_TYPE
 
 router = APIRouter(tags=["health"])

@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter
 
-from service import errors as refusals
+from service import errors
+from service.api.dependencies import ScreeningDep
+from service.api.documentation import SUCCESS, problems
 from service.api.model_schema import Model
-from service.api.routes.deps import ScreeningDep
-from service.api.routes.documentation import SUCCESS, problems
 
 router = APIRouter(tags=["model"])
 
@@ -15,7 +15,7 @@ router = APIRouter(tags=["model"])
     summary="The model that answers",
     responses={
         **SUCCESS,
-        **problems(refusals.ModelNotReadyError, refusals.ModelUnavailableError),
+        **problems(errors.ModelNotReadyError, errors.ModelUnavailableError),
     },
 )
 async def model(screening: ScreeningDep) -> Model:

@@ -2,12 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, FastAPI, Header, Query
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
 from service import web
-from service.errors import NotFoundError
+from service.api.static import IMMUTABLE, static_files
 from service.i18n import LANGUAGES, Language, negotiated
 
 router = APIRouter(include_in_schema=False)
@@ -15,7 +15,7 @@ router = APIRouter(include_in_schema=False)
 _DEFAULT: Language = "es"
 
 
-# Not async: the first one renders, which must not hold the event loop up.
+# Not async: the first request renders the page, which must not block the event loop.
 @router.get("/")
 def root(
     request: Request,
@@ -26,40 +26,17 @@ def root(
     asked = next((language for language in LANGUAGES if language == lang), None)
     language = asked or negotiated(accept_language, default=_DEFAULT)
     page = web.page(language)
-    return _compressed_if_accepted(
-        request,
-        page.content,
-        page.compressed,
-        {
-            "Content-Type": "text/html; charset=utf-8",
-            "Content-Language": language,
-            "Content-Security-Policy": page.policy,
-            "Vary": "Accept-Language, Accept-Encoding",
-        },
-    )
-
-
-@router.get("/assets/{folder}/{name}")
-async def asset(request: Request, folder: str, name: str) -> Response:
-    """A script or picture of the page; its address changes with it, so that it may be kept."""
-    found = web.asset(folder, name)
-    if found is None:
-        raise NotFoundError("The page has nothing at this address. Please load it anew.")
-    return _compressed_if_accepted(
-        request,
-        found.content,
-        found.compressed,
-        {
-            "Content-Type": found.media_type,
-            "Cache-Control": "public, max-age=31536000, immutable",
-            "Vary": "Accept-Encoding",
-        },
-    )
-
-
-def _compressed_if_accepted(
-    request: Request, content: bytes, compressed: bytes, headers: dict[str, str]
-) -> Response:
+    headers = {
+        "Content-Language": language,
+        "Content-Security-Policy": page.policy,
+        "Vary": "Accept-Language, Accept-Encoding",
+    }
     if "gzip" in request.headers.get("accept-encoding", "").lower():
-        return Response(compressed, headers=headers | {"Content-Encoding": "gzip"})
-    return Response(content, headers=headers)
+        return HTMLResponse(page.compressed, headers=headers | {"Content-Encoding": "gzip"})
+    return HTMLResponse(page.content, headers=headers)
+
+
+def mount_assets(app: FastAPI) -> None:
+    """Serve what the page loads; the address names the content, so browsers may keep it."""
+    files = static_files(web.ASSETS, cache_control=IMMUTABLE)
+    app.mount(f"/assets/{web.assets_digest()}", files, name="assets")

@@ -3,10 +3,10 @@
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from service import errors as refusals
-from service.api.routes.client import unless_gone
-from service.api.routes.deps import SINGLE_FIELD, visiting
-from service.api.routes.documentation import (
+from service import errors
+from service.api.dependencies import BEFORE_UPLOAD, ScreeningDep, ServicesDep, UploadDep
+from service.api.disconnect import cancel_on_disconnect
+from service.api.documentation import (
     BINARY,
     IMAGE_PROBLEMS,
     SUCCESS,
@@ -14,11 +14,10 @@ from service.api.routes.documentation import (
     file_upload,
     problems,
 )
-from service.api.uploads import received_form
 from service.screening.overlay import LONGEST_SIDE, as_png, frame
 from service.screening.screen import Screening
 
-router = APIRouter(tags=["screening"])
+router = APIRouter(tags=["screening"], dependencies=BEFORE_UPLOAD)
 
 
 @router.post(
@@ -31,18 +30,16 @@ router = APIRouter(tags=["screening"])
             **SUCCESS[200],
             "content": {"image/png": BINARY},
         },
-        **problems(*UPLOAD_PROBLEMS, refusals.SeveralFilesError, *IMAGE_PROBLEMS),
+        **problems(*UPLOAD_PROBLEMS, errors.SeveralFilesError, *IMAGE_PROBLEMS),
     },
     openapi_extra=file_upload(field="file", description="One chest X-ray, as for `/predict`."),
 )
-async def preview(request: Request, response: Response) -> Response:
+async def preview(
+    request: Request, services: ServicesDep, screening: ScreeningDep, upload: UploadDep
+) -> Response:
     """Browsers show no TIFF, and few show 16-bit pictures as they are meant. No verdict is made."""
-    visit = visiting(request, response)
-    services = visit.services
-    async with received_form(request, SINGLE_FIELD, services.single, services.memory) as upload:
-        [data] = upload.files
-        work = services.admission.run(lambda: _picture(visit.screening, data))
-        picture = await unless_gone(request, work)
+    work = services.admission.run(lambda: _picture(screening, upload.files[0]))
+    picture = await cancel_on_disconnect(request, work)
     return Response(picture, media_type="image/png")
 
 

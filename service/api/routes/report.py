@@ -2,15 +2,22 @@
 
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated, Final
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from service import errors as refusals
-from service.api.routes.client import unless_gone
-from service.api.routes.deps import SINGLE_FIELD, visiting
-from service.api.routes.documentation import (
+from service import errors
+from service.api.dependencies import (
+    BEFORE_UPLOAD,
+    LanguageDep,
+    ReportUploadDep,
+    RequestIdDep,
+    ScreeningDep,
+    ServicesDep,
+)
+from service.api.disconnect import cancel_on_disconnect
+from service.api.documentation import (
     BINARY,
     IMAGE_PROBLEMS,
     SUCCESS,
@@ -18,14 +25,11 @@ from service.api.routes.documentation import (
     file_upload,
     problems,
 )
-from service.api.uploads import received_form
 from service.i18n import Language
 from service.report import MAX_NOTE, MAX_REFERENCE, make_report
 from service.screening.screen import Screening
 
-router = APIRouter(tags=["screening"])
-
-_TEXTS: Final = {b"reference": MAX_REFERENCE, b"note": MAX_NOTE}
+router = APIRouter(tags=["screening"], dependencies=BEFORE_UPLOAD)
 
 
 @router.post(
@@ -37,10 +41,10 @@ _TEXTS: Final = {b"reference": MAX_REFERENCE, b"note": MAX_NOTE}
         200: {**SUCCESS[200], "content": {"application/pdf": BINARY}},
         **problems(
             *UPLOAD_PROBLEMS,
-            refusals.SeveralFilesError,
+            errors.SeveralFilesError,
             *IMAGE_PROBLEMS,
-            refusals.InvalidFieldError,
-            refusals.InvalidRequestError,
+            errors.InvalidFieldError,
+            errors.InvalidRequestError,
         ),
     },
     openapi_extra=file_upload(
@@ -63,7 +67,11 @@ _TEXTS: Final = {b"reference": MAX_REFERENCE, b"note": MAX_NOTE}
 )
 async def report(
     request: Request,
-    response: Response,
+    services: ServicesDep,
+    screening: ScreeningDep,
+    upload: ReportUploadDep,
+    request_id: RequestIdDep,
+    preferred: LanguageDep,
     lang: Annotated[
         Language | None,
         Query(description="Language of the report; by default that of Accept-Language or English."),
@@ -73,25 +81,20 @@ async def report(
 
     Nothing is invented: what the model's manifest does not tell is said to be unknown.
     """
-    visit = visiting(request, response)
-    chosen = lang or visit.language
-    services = visit.services
-    async with received_form(
-        request, SINGLE_FIELD, services.single, services.memory, _TEXTS
-    ) as upload:
-        work = partial(
-            _make,
-            visit.screening,
-            upload.files[0],
-            lang=chosen,
-            request_id=visit.request_id,
-            made_at=datetime.now(UTC).astimezone(),
-            reference=upload.texts.get(b"reference", ""),
-            note=upload.texts.get(b"note", ""),
-        )
-        sha256, document = await unless_gone(request, services.admission.run(work))
+    language = lang or preferred
+    work = partial(
+        _make,
+        screening,
+        upload.files[0],
+        lang=language,
+        request_id=request_id,
+        made_at=datetime.now(UTC).astimezone(),
+        reference=upload.texts.get(b"reference", ""),
+        note=upload.texts.get(b"note", ""),
+    )
+    sha256, document = await cancel_on_disconnect(request, services.admission.run(work))
     headers = {
-        "Content-Language": chosen,
+        "Content-Language": language,
         # A part of the digest: a file's own name, or the reference, may be a patient's.
         "Content-Disposition": f'attachment; filename="pneumonia-xray-{sha256[:8]}.pdf"',
     }

@@ -8,8 +8,7 @@ import httpx
 import pytest
 
 from service.i18n import LANGUAGES, texts
-from service.web import assets_folder
-from service.web.assets import assets
+from service.web import ASSETS, asset_names, assets_digest
 
 pytestmark = pytest.mark.anyio
 
@@ -69,7 +68,7 @@ async def test_the_page_loads_its_own_assets_only(client: httpx.AsyncClient, lan
     page = (await client.get(f"/?lang={language}")).text
     assert "://" not in page.replace("http://www.w3.org/2000/svg", "")
     addresses = re.findall(r'(?:src|href)="(assets/[^"]*)"', page)
-    assert len(addresses) == len(assets())
+    assert len(addresses) == len(asset_names())
     for address in addresses:
         answer = await client.get(f"/{address}")
         assert answer.status_code == 200
@@ -90,11 +89,14 @@ async def test_without_scripts_the_page_names_the_api(
 async def test_page_and_assets_weigh_little_even_uncompressed(client: httpx.AsyncClient) -> None:
     page = await client.get("/", headers={"Accept-Encoding": "identity"})
     assert "content-encoding" not in page.headers
-    assert len(page.content) + sum(len(each.content) for each in assets().values()) < MOST_BYTES
+    assert (
+        len(page.content) + sum((ASSETS / name).stat().st_size for name in asset_names())
+        < MOST_BYTES
+    )
 
 
 async def test_page_and_assets_travel_compressed(client: httpx.AsyncClient) -> None:
-    for address in ("/", f"/assets/{assets_folder()}/main.js"):
+    for address in ("/", f"/assets/{assets_digest()}/main.js"):
         plain = await client.get(address, headers={"Accept-Encoding": "identity"})
         async with client.stream("GET", address, headers={"Accept-Encoding": "gzip"}) as answer:
             assert answer.headers["content-encoding"] == "gzip"
@@ -104,7 +106,7 @@ async def test_page_and_assets_travel_compressed(client: httpx.AsyncClient) -> N
 
 
 @pytest.mark.parametrize(
-    "address", ["other/main.js", f"{assets_folder()}/none.js", f"{assets_folder()}/..%2fpage.py"]
+    "address", ["other/main.js", f"{assets_digest()}/none.js", f"{assets_digest()}/..%2fpage.py"]
 )
 async def test_no_other_release_and_no_other_file_is_served(
     client: httpx.AsyncClient, address: str
@@ -127,7 +129,7 @@ async def test_scripts_find_every_text_that_they_name(client: httpx.AsyncClient)
     page = (await client.get("/")).text
     [block] = re.findall(r'<script type="application/json" id="texts">(.*?)</script>', page)
     known = json.loads(block)
-    scripts = "".join(each.content.decode() for each in assets().values())
+    scripts = "".join((ASSETS / name).read_text() for name in asset_names())
     named = set(re.findall(r'\bt\("(\w+)"', scripts))
     assert named
     assert named <= set(known)
@@ -138,6 +140,6 @@ async def test_every_module_is_announced_in_the_page(client: httpx.AsyncClient) 
     page = (await client.get("/")).text
     preloaded = set(re.findall(r'rel="modulepreload" href="assets/\w+/([\w.]+)"', page))
     imported = set()
-    for each in assets().values():
-        imported |= set(re.findall(r'from "\./([\w.]+)"', each.content.decode()))
+    for name in asset_names():
+        imported |= set(re.findall(r'from "\./([\w.]+)"', (ASSETS / name).read_text()))
     assert preloaded == imported

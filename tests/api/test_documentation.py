@@ -1,9 +1,9 @@
-from service import errors as refusals
-from service.api.routes.documentation import file_upload, problems
+from service import errors
+from service.api.documentation import file_upload, problems
 
 
 def test_problems_of_one_status_are_one_response_with_an_example_each() -> None:
-    responses = problems(refusals.QueueFullError, refusals.WaitTooLongError)
+    responses = problems(errors.QueueFullError, errors.WaitTooLongError)
     assert list(responses) == [503]
     content = responses[503]["content"]["application/problem+json"]
     assert list(content["examples"]) == ["queue_full", "wait_too_long"]
@@ -11,7 +11,7 @@ def test_problems_of_one_status_are_one_response_with_an_example_each() -> None:
 
 
 def test_only_what_may_succeed_later_names_retry_after() -> None:
-    assert "Retry-After" not in problems(refusals.MissingFileError)[400]["headers"]
+    assert "Retry-After" not in problems(errors.MissingFileError)[400]["headers"]
 
 
 def test_an_upload_is_a_binary_form_field() -> None:

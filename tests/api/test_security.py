@@ -1,12 +1,13 @@
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
 import pytest
-from starlette.datastructures import Headers
 from starlette.types import Message
 
-from service.api.access import ApiKeys, Keys
 from service.api.app import create_app
+from service.api.security import RequireKey
 from service.settings import Settings
 from tests.fake_engine import fake_ensemble
 from tests.serving import assert_problem, client_of, radiograph
@@ -14,21 +15,26 @@ from tests.serving import assert_problem, client_of, radiograph
 pytestmark = pytest.mark.anyio
 
 ONE, TWO = "correct-horse-battery", "staple.0123456789abcdef"
-CLOSED = [
-    "/model",
-    "/metrics",
-    "/predict",
-    "/predict/batch",
-    "/nowhere",
-    "/health/",
-    "//",
-    "/docs/",
+KEYED = [
+    ("POST", "/predict"),
+    ("POST", "/predict/batch"),
+    ("POST", "/explain"),
+    ("POST", "/report"),
+    ("POST", "/preview"),
+    ("GET", "/metrics"),
+    ("GET", "/model"),
 ]
 OPEN = ["/", "/docs", "/docs/assets/start.js", "/openapi.json", "/health", "/health/live"]
 
 
 def keyed(**settings: Any) -> Settings:
     return Settings(api_keys=f"{ONE},{TWO}", **settings)
+
+
+@asynccontextmanager
+async def keyed_client() -> AsyncIterator[httpx.AsyncClient]:
+    async with client_of(create_app(keyed(), load=fake_ensemble)) as client:
+        yield client
 
 
 class TestKeys:
@@ -38,12 +44,13 @@ class TestKeys:
             {"X-API-Key": ONE},
             {"X-API-Key": TWO},
             {"Authorization": f"Bearer {ONE}"},
-            {"Authorization": f"bearer  {TWO}"},
+            {"Authorization": f"bearer {TWO}"},
             {"Authorization": "Basic eDp5", "X-API-Key": TWO},
         ],
     )
-    def test_any_key_in_either_header_opens(self, headers: dict[str, str]) -> None:
-        assert Keys([ONE, TWO]).admit(Headers(headers))
+    async def test_any_key_is_accepted_in_either_header(self, headers: dict[str, str]) -> None:
+        async with keyed_client() as client:
+            assert (await client.get("/model", headers=headers)).status_code == 200
 
     @pytest.mark.parametrize(
         "headers",
@@ -60,30 +67,42 @@ class TestKeys:
             {"Authorization": "Bearer"},
         ],
     )
-    def test_nothing_else_does(self, headers: dict[str, str]) -> None:
-        assert not Keys([ONE, TWO]).admit(Headers(headers))
-
-    def test_the_keys_themselves_are_not_kept(self) -> None:
-        keys = Keys([ONE])
-        assert ONE not in repr(keys) + repr(vars(keys))
-
-
-class TestClosedService:
-    @pytest.mark.parametrize("path", CLOSED)
-    @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
-    async def test_without_a_key_it_answers_nothing(self, path: str, method: str) -> None:
-        async with client_of(create_app(keyed(), load=fake_ensemble)) as client:
-            answer = await client.request(method, "http://service" + path)
+    async def test_nothing_else_is(self, headers: dict[str, str]) -> None:
+        async with keyed_client() as client:
+            given = httpx.Headers(headers, encoding="utf-8")
+            answer = await client.get("/model", headers=given)
             assert_problem(answer, 401, "unauthorized")
             assert answer.headers["www-authenticate"].startswith("Bearer ")
 
+    def test_the_keys_themselves_are_not_kept(self) -> None:
+        check = RequireKey([ONE])
+        assert ONE not in repr(check) + repr(vars(check))
+
+
+class TestKeyedService:
+    @pytest.mark.parametrize(("method", "path"), KEYED)
+    async def test_without_a_key_it_refuses(self, method: str, path: str) -> None:
+        async with keyed_client() as client:
+            assert_problem(await client.request(method, path), 401, "unauthorized")
+
     @pytest.mark.parametrize("path", OPEN)
     async def test_probes_and_pages_need_no_key(self, path: str) -> None:
-        async with client_of(create_app(keyed(), load=fake_ensemble)) as client:
+        async with keyed_client() as client:
             assert (await client.get(path)).status_code == 200
 
+    async def test_every_other_route_needs_one(self) -> None:
+        app = create_app(keyed(), load=fake_ensemble)
+        document = app.openapi()
+        needs_key = {
+            (method.upper(), path)
+            for path, operations in document["paths"].items()
+            for method, operation in operations.items()
+            if "security" in operation
+        }
+        assert needs_key == set(KEYED)
+
     async def test_with_a_key_it_screens(self) -> None:
-        async with client_of(create_app(keyed(), load=fake_ensemble)) as client:
+        async with keyed_client() as client:
             files = {"file": radiograph()}
             answer = await client.post("/predict", files=files, headers={"X-API-Key": TWO})
             assert answer.status_code == 200
@@ -95,9 +114,6 @@ class TestClosedService:
         async def unread() -> Message:
             raise AssertionError("nothing is to be read")
 
-        async def unreached(*_: object) -> None:
-            raise AssertionError("nobody is to be let in")
-
         sent: list[Message] = []
 
         async def send(message: Message) -> None:
@@ -105,29 +121,30 @@ class TestClosedService:
 
         scope = {
             "type": "http",
+            "method": "POST",
             "path": "/predict",
-            "headers": [(b"content-length", b"9")],
-            "state": {"request_id": "r1"},
+            "query_string": b"",
+            "headers": [(b"content-length", b"9"), (b"expect", b"100-continue")],
         }
-        await ApiKeys(unreached, keys=Keys([ONE]))(scope, unread, send)
+        await create_app(keyed(), load=fake_ensemble)(scope, unread, send)
         assert sent[0]["status"] == 401
 
     async def test_the_refusal_is_counted_under_its_route(self) -> None:
-        async with client_of(create_app(keyed(), load=fake_ensemble)) as client:
+        async with keyed_client() as client:
             await client.post("/predict")
             text = (await client.get("/metrics", headers={"X-API-Key": ONE})).text
             assert 'xray_requests_total{method="POST",route="/predict",status="401"} 1.0' in text
             assert 'xray_problems_total{code="unauthorized"} 1.0' in text
 
     async def test_it_is_told_in_spanish_to_who_reads_spanish(self) -> None:
-        async with client_of(create_app(keyed(), load=fake_ensemble)) as client:
+        async with keyed_client() as client:
             answer = await client.get("/model", headers={"Accept-Language": "es"})
             assert "clave" in assert_problem(answer, 401, "unauthorized")["detail"]
 
 
 class TestDocument:
     async def test_it_asks_for_a_key_where_one_is_needed(self) -> None:
-        async with client_of(create_app(keyed(), load=fake_ensemble)) as client:
+        async with keyed_client() as client:
             answer = await client.get("/openapi.json")
         document = answer.json()
         assert ONE not in answer.text

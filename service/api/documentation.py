@@ -4,11 +4,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from service import errors as refusals
-from service import imaging
-from service.api.problems import MEDIA_TYPE, PROBLEMS, TYPE_PREFIX, Problem
-from service.errors import RefusalError
-from service.imaging import ImagingError
+from service import errors, imaging
+from service.api.problems import MEDIA_TYPE, TYPE_PREFIX, Problem
+from service.errors import ServiceError
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -33,7 +31,7 @@ BINARY: Final[dict[str, Any]] = {"schema": {"type": "string", "format": "binary"
 
 IMAGE_PROBLEMS: Final = (
     imaging.UnsupportedFormatError,
-    refusals.EmptyFileError,
+    errors.EmptyFileError,
     imaging.CorruptImageError,
     imaging.TooManyPixelsError,
     imaging.SeveralFramesError,
@@ -42,32 +40,29 @@ IMAGE_PROBLEMS: Final = (
 """What may be wrong with one image."""
 
 UPLOAD_PROBLEMS: Final = (
-    refusals.NotMultipartError,
-    refusals.MalformedMultipartError,
-    refusals.MissingFileError,
-    refusals.UploadTooSlowError,
-    refusals.FileTooLargeError,
-    refusals.QueueFullError,
-    refusals.WaitTooLongError,
-    refusals.UploadsFullError,
-    refusals.OutOfMemoryError,
-    refusals.ShuttingDownError,
-    refusals.ModelNotReadyError,
-    refusals.ModelUnavailableError,
+    errors.NotMultipartError,
+    errors.MalformedMultipartError,
+    errors.MissingFileError,
+    errors.UploadTooSlowError,
+    errors.FileTooLargeError,
+    errors.QueueFullError,
+    errors.WaitTooLongError,
+    errors.UploadsFullError,
+    errors.OutOfMemoryError,
+    errors.ShuttingDownError,
+    errors.ModelNotReadyError,
+    errors.ModelUnavailableError,
 )
 """What may be wrong with an upload, or with the moment it comes at."""
 
 
-def problems(
-    *kinds: type[RefusalError] | type[ImagingError],
-) -> Responses:
+def problems(*kinds: type[ServiceError]) -> Responses:
     """The ``responses`` of a route that may answer these problems, grouped by status."""
     responses: Responses = {}
     for kind in kinds:
-        status, title = PROBLEMS[kind]
-        response = responses.setdefault(status, _response(status))
-        response["description"] = ", ".join(filter(None, (response["description"], title)))
-        response["content"][MEDIA_TYPE]["examples"][kind.code] = _example(kind, status, title)
+        response = responses.setdefault(kind.status, _response(kind.status))
+        response["description"] = ", ".join(filter(None, (response["description"], kind.title)))
+        response["content"][MEDIA_TYPE]["examples"][kind.code] = _example(kind)
     return responses
 
 
@@ -107,15 +102,13 @@ def _response(status: int) -> dict[str, Any]:
     return {"description": "", "headers": headers, "content": {MEDIA_TYPE: content}}
 
 
-def _example(
-    kind: type[RefusalError] | type[ImagingError], status: int, title: str
-) -> dict[str, Any]:
+def _example(kind: type[ServiceError]) -> dict[str, Any]:
     value = {
         "type": TYPE_PREFIX + kind.code,
-        "title": title,
-        "status": status,
-        "detail": f"{title}: one sentence that says what to do.",
+        "title": kind.title,
+        "status": kind.status,
+        "detail": f"{kind.title}: one sentence that says what to do.",
         "code": kind.code,
         "request_id": "5f2b8a0c9d3e4f61a7b8c9d0e1f20314",
     }
-    return {"summary": title, "value": value}
+    return {"summary": kind.title, "value": value}

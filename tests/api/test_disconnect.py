@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
-from service.api.routes.client import UNWATCHED_S, unless_gone
+from service.api.disconnect import UNWATCHED_S, cancel_on_disconnect
 from service.errors import ClientGoneError
 
 pytestmark = pytest.mark.anyio
@@ -23,7 +23,9 @@ async def test_the_result_comes_back_while_the_client_is_there() -> None:
     async def work() -> str:
         return "done"
 
-    assert await unless_gone(request_that_leaves_after(30), work(), unwatched_s=0) == "done"
+    assert (
+        await cancel_on_disconnect(request_that_leaves_after(30), work(), unwatched_s=0) == "done"
+    )
 
 
 async def test_an_exception_comes_back_as_it_is() -> None:
@@ -31,7 +33,7 @@ async def test_an_exception_comes_back_as_it_is() -> None:
         raise ValueError("broken")
 
     with pytest.raises(ValueError, match="broken"):
-        await unless_gone(request_that_leaves_after(30), work(), unwatched_s=0)
+        await cancel_on_disconnect(request_that_leaves_after(30), work(), unwatched_s=0)
 
 
 async def test_work_is_cancelled_when_the_client_leaves() -> None:
@@ -44,7 +46,7 @@ async def test_work_is_cancelled_when_the_client_leaves() -> None:
             cancelled.set()
 
     with pytest.raises(ClientGoneError):
-        await unless_gone(request_that_leaves_after(0), work(), unwatched_s=0)
+        await cancel_on_disconnect(request_that_leaves_after(0), work(), unwatched_s=0)
     assert cancelled.is_set()
 
 
@@ -57,7 +59,9 @@ async def test_work_is_cancelled_when_the_request_is() -> None:
         finally:
             cancelled.set()
 
-    task = asyncio.create_task(unless_gone(request_that_leaves_after(30), work(), unwatched_s=0))
+    task = asyncio.create_task(
+        cancel_on_disconnect(request_that_leaves_after(30), work(), unwatched_s=0)
+    )
     await asyncio.sleep(0.01)
     task.cancel()
     await asyncio.wait([task])
@@ -80,7 +84,7 @@ async def test_a_request_that_is_cancelled_as_its_client_leaves_stays_cancelled(
             await asyncio.sleep(0)  # both have said so by now
 
     request = Request({"type": "http", "headers": []}, receive)
-    task = asyncio.create_task(unless_gone(request, work(), unwatched_s=0))
+    task = asyncio.create_task(cancel_on_disconnect(request, work(), unwatched_s=0))
     await watched.wait()
     leaves.set()
     task.cancel()
@@ -97,7 +101,7 @@ async def test_a_client_that_is_answered_at_once_is_not_watched() -> None:
         return "done"
 
     request = Request({"type": "http", "headers": []}, receive)
-    assert await unless_gone(request, work()) == "done"
+    assert await cancel_on_disconnect(request, work()) == "done"
     await asyncio.sleep(UNWATCHED_S)
 
 
@@ -106,7 +110,7 @@ async def test_nobody_watches_a_client_that_was_answered() -> None:
         await asyncio.sleep(0.01)
 
     before = asyncio.all_tasks()
-    await unless_gone(request_that_leaves_after(30), work(), unwatched_s=0)
+    await cancel_on_disconnect(request_that_leaves_after(30), work(), unwatched_s=0)
     await asyncio.sleep(0)
     assert asyncio.all_tasks() == before
 
@@ -120,7 +124,7 @@ async def test_a_client_that_leaves_as_the_work_ends_leaves_no_cancellation_behi
             await asyncio.sleep(0)
 
     with suppress(ClientGoneError):
-        await unless_gone(request_that_leaves_after(0), work(), unwatched_s=0)
+        await cancel_on_disconnect(request_that_leaves_after(0), work(), unwatched_s=0)
     task = asyncio.current_task()
     assert task is not None
     assert task.cancelling() == 0

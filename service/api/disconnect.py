@@ -1,4 +1,4 @@
-"""Work that is only worth doing while its client is there."""
+"""Cancels work whose client has closed the connection."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -11,11 +11,11 @@ from service.errors import ClientGoneError
 T = TypeVar("T")
 
 UNWATCHED_S: Final = 0.25
-"""How long work goes on before anybody looks whether its client is there: most is done by then, and
-looking takes longer than what little could be saved."""
+"""How long work runs before the connection is watched. Most work has finished by then, and watching
+costs more than the little that could be saved."""
 
 
-async def unless_gone(
+async def cancel_on_disconnect(
     request: Request, work: Coroutine[Any, Any, T], *, unwatched_s: float = UNWATCHED_S
 ) -> T:
     """Await work, or cancel it when the client closes the connection.
@@ -23,35 +23,35 @@ async def unless_gone(
     The body of the request must have been read.
 
     Args:
-        request: The client's.
-        work: What it waits for.
-        unwatched_s: How long the client is taken to be there, in seconds.
+        request: The client's request.
+        work: What the client waits for.
+        unwatched_s: Seconds before the connection is watched.
 
     Raises:
-        ClientGoneError: The client has gone.
+        ClientGoneError: The client closed the connection.
     """
     waiting = asyncio.current_task()
     assert waiting is not None  # noqa: S101 - a coroutine runs in a task
     watching: asyncio.Task[None] | None = None
-    gone = False
+    disconnected = False
 
     async def watch() -> None:
-        nonlocal gone
+        nonlocal disconnected
         while (await request.receive())["type"] != "http.disconnect":
             pass
-        gone = True
+        disconnected = True
         waiting.cancel()
 
-    def begin() -> None:
+    def start_watching() -> None:
         nonlocal watching
         watching = asyncio.ensure_future(watch())
 
-    soon = asyncio.get_running_loop().call_later(unwatched_s, begin)
+    soon = asyncio.get_running_loop().call_later(unwatched_s, start_watching)
     try:
         return await work
     except asyncio.CancelledError:
-        # As in asyncio.timeout: whoever else cancelled the request as well is obeyed.
-        if gone and waiting.uncancel() == 0:
+        # As in asyncio.timeout: a cancellation from elsewhere takes precedence.
+        if disconnected and waiting.uncancel() == 0:
             message = "The connection was closed before the answer was ready."
             raise ClientGoneError(message) from None
         raise

@@ -1,0 +1,102 @@
+"""What handlers need, as FastAPI dependencies."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from fastapi import Depends, Request, Response
+
+from service.api.form import Upload
+from service.api.uploads import UploadLimits, UploadMemory, receive_upload
+from service.i18n import Language, negotiated
+from service.observability.middleware import Observer
+from service.report import MAX_NOTE, MAX_REFERENCE
+from service.screening.admission import Admission
+from service.screening.loading import ModelLoader
+from service.screening.screen import Screening
+
+FILE_FIELDS: Final = frozenset({b"file"})
+BATCH_FIELDS: Final = frozenset({b"files", b"file"})
+REPORT_TEXTS: Final = {b"reference": MAX_REFERENCE, b"note": MAX_NOTE}
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts of one application, made once by ``create_app``."""
+
+    loader: ModelLoader
+    admission: Admission
+    memory: UploadMemory
+    single: UploadLimits
+    batch: UploadLimits
+    observer: Observer
+
+
+async def get_services(request: Request) -> Services:
+    """The parts of the application that handles this request."""
+    services: Services = request.app.state.services
+    return services
+
+
+ServicesDep = Annotated[Services, Depends(get_services)]
+
+
+async def get_screening(services: ServicesDep) -> Screening:
+    """The model, or 503 while there is none."""
+    return services.loader.screening()
+
+
+ScreeningDep = Annotated[Screening, Depends(get_screening)]
+
+
+async def get_request_id(request: Request) -> str:
+    """The id of this request, as the client sees it."""
+    request_id: str = request.state.request_id
+    return request_id
+
+
+RequestIdDep = Annotated[str, Depends(get_request_id)]
+
+
+async def get_language(request: Request, response: Response) -> Language:
+    """The language of the answer's sentences; a JSON answer names it in Content-Language."""
+    language = negotiated(request.headers.get("accept-language"))
+    response.headers["Content-Language"] = language
+    return language
+
+
+LanguageDep = Annotated[Language, Depends(get_language)]
+
+
+async def check_queue(services: ServicesDep) -> None:
+    """Refuse an upload before its body is read if there is no room for it."""
+    services.admission.check()
+
+
+BEFORE_UPLOAD: Final = (Depends(get_screening), Depends(check_queue))
+"""For the ``dependencies`` of routes that take uploads: they run before a body is read."""
+
+
+async def get_upload(request: Request, services: ServicesDep) -> AsyncIterator[Upload]:
+    """One radiograph."""
+    async with receive_upload(request, FILE_FIELDS, services.single, services.memory) as upload:
+        yield upload
+
+
+async def get_report_upload(request: Request, services: ServicesDep) -> AsyncIterator[Upload]:
+    """One radiograph and the texts to be printed beside it."""
+    async with receive_upload(
+        request, FILE_FIELDS, services.single, services.memory, REPORT_TEXTS
+    ) as upload:
+        yield upload
+
+
+async def get_batch_upload(request: Request, services: ServicesDep) -> AsyncIterator[Upload]:
+    """Several radiographs."""
+    async with receive_upload(request, BATCH_FIELDS, services.batch, services.memory) as upload:
+        yield upload
+
+
+UploadDep = Annotated[Upload, Depends(get_upload, scope="function")]
+ReportUploadDep = Annotated[Upload, Depends(get_report_upload, scope="function")]
+BatchUploadDep = Annotated[Upload, Depends(get_batch_upload, scope="function")]

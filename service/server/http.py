@@ -1,0 +1,96 @@
+"""The application on uvicorn."""
+
+import logging
+import os
+import signal
+import sys
+from http import HTTPStatus
+from types import FrameType
+
+import h11
+import uvicorn
+
+from service.api.app import create_app
+from service.api.dependencies import Services
+from service.api.middleware import (
+    LINGER_IDLE_SECONDS,
+    REQUEST_ID_HEADER,
+    SECURITY_HEADERS,
+    new_request_id,
+)
+from service.api.problems import problem_response
+from service.errors import ServiceError
+from service.observability.middleware import Observer
+from service.observability.record import RequestRecord, recording
+from service.screening.loading import ModelLoader
+from service.server.draining import DrainingServer
+from service.server.protocol import GuardedProtocol
+from service.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+def serve_http(settings: Settings, loader: ModelLoader) -> None:
+    """Serve until SIGTERM or SIGINT, answer what is in flight, and return.
+
+    Args:
+        settings: Every setting.
+        loader: Loads the model, or has loaded it.
+    """
+    app = create_app(settings, loader=loader)
+    services: Services = app.state.services
+
+    class Protocol(GuardedProtocol):
+        header_seconds = settings.header_seconds
+        linger_seconds = LINGER_IDLE_SECONDS
+
+        def respond(self, error: ServiceError) -> tuple[h11.Response, bytes]:
+            return respond(error, services.observer)
+
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        http=Protocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,  # logging is configured before the model loads
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=settings.keep_alive_seconds,
+    )
+    # After a clean stop uvicorn raises the signal again, which would end the process as killed.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _exit)
+    try:
+        DrainingServer(config, services.admission, grace_s=settings.shutdown_seconds).run()
+    finally:
+        if services.admission.running:
+            # Python would wait for these threads, for as long as they take. Nobody else does.
+            log.warning("Stopped with %d radiographs unfinished", services.admission.running)
+            logging.shutdown()
+            os._exit(0)
+
+
+def respond(error: ServiceError, observer: Observer) -> tuple[h11.Response, bytes]:
+    """The answer to a request that is not valid HTTP, which never reaches the application."""
+    request_id = new_request_id()
+    record = RequestRecord(request_id)
+    with recording(record):
+        problem = problem_response(error, request_id)
+    record.response_started(problem.status_code)
+    observer.request_rejected(record)
+    headers = [
+        *problem.raw_headers,
+        *SECURITY_HEADERS,
+        (REQUEST_ID_HEADER.encode(), request_id.encode()),
+        (b"Connection", b"close"),
+    ]
+    reason = HTTPStatus(problem.status_code).phrase
+    response = h11.Response(status_code=problem.status_code, headers=headers, reason=reason)
+    return response, bytes(problem.body)
+
+
+def _exit(_signal: int, _frame: FrameType | None) -> None:
+    sys.exit(0)
