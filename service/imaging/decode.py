@@ -20,6 +20,7 @@ from service.imaging.errors import (
     UnsupportedFormatError,
     UnusableRadiographError,
 )
+from service.imaging.foreign import name_foreign
 from service.imaging.formats import FORMATS, sniff_format
 from service.imaging.greyscale import (
     DEEP_MODES,
@@ -125,10 +126,7 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, near: int | None = None
     """
     declared = sniff_format(data)
     if declared is None:
-        raise UnsupportedFormatError(
-            "The file is not an image of a format that is read here. Send the radiograph as "
-            f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}."
-        )
+        raise _foreign(data)
     try:
         layout = READERS[declared](data)
         _check_layout(layout, len(data), max_pixels)
@@ -222,6 +220,18 @@ def _variance(picture: Image.Image) -> float:
     first: int = sum(map(mul, counts, range(256)))
     second: int = sum(map(mul, counts, _SQUARES))
     return (pixels * second - first**2) / pixels**2
+
+
+def _foreign(data: bytes) -> UnsupportedFormatError:
+    foreign = name_foreign(data)
+    what = (
+        "The file is not an image of a format that is read here."
+        if foreign is None
+        else f"The file is {foreign.name}, which is not read here. {foreign.advice}"
+    )
+    return UnsupportedFormatError(
+        f"{what} Send the radiograph as {', '.join(FORMATS[:-1])} or {FORMATS[-1]}."
+    )
 
 
 def _corrupt() -> CorruptImageError:
