@@ -1,4 +1,4 @@
-"""Python's bytecode, made before anybody starts: installed programs have it, so has our image."""
+"""Compiles Python bytecode before the measurement, as the image and installed packages have it."""
 
 import compileall
 from collections.abc import Sequence
@@ -7,16 +7,16 @@ from pathlib import Path
 from benchmarks.contenders import ROOT
 
 PACKAGES = (ROOT / "service", ROOT / "benchmarks")
-"""What contenders import that no installer has compiled."""
+"""Packages that contenders import and that no installer has compiled."""
 
 
-def keep_bytecode(packages: Sequence[Path] = PACKAGES) -> bool:
-    """Compile what is not compiled yet. The image does the same when it is built.
+def compile_bytecode(packages: Sequence[Path] = PACKAGES) -> bool:
+    """Compile what has not been compiled yet, as the build of the image does.
 
-    Where PYTHONDONTWRITEBYTECODE is set, every start would else compile all of the service anew.
+    Otherwise, with PYTHONDONTWRITEBYTECODE set, every start would compile the whole service.
 
     Returns:
-        Whether all of it is there now; a folder may be read-only.
+        Whether everything is compiled now; a folder may be read-only.
     """
     done = [compileall.compile_dir(package, quiet=2) for package in packages]
     return all(done)

@@ -1,4 +1,4 @@
-"""Who is measured, and how each is started."""
+"""The programs that are measured, and how each is started."""
 
 import json
 import os
@@ -14,20 +14,20 @@ from service.imaging import InputSpec
 ROOT = Path(__file__).parent.parent
 PEERS = Path(__file__).parent / "peers"
 
-Started = tuple[list[str], Mapping[str, str]]
-"""A command, and the variables that it wants beside this process' own."""
+LaunchSpec = tuple[list[str], Mapping[str, str]]
+"""A command and its additional environment variables."""
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What every contender is given to serve.
+    """What every contender serves.
 
     Attributes:
         bundle: The models folder.
         graph: Its compiled graph.
-        precision: Of that graph, ``fp32`` or ``int8``.
-        spec: How radiographs become the graph's input.
-        cores: How many cores a contender has.
+        precision: Precision of that graph, ``fp32`` or ``int8``.
+        spec: The input of the graph.
+        cores: Number of cores of a contender.
     """
 
     bundle: Path
@@ -37,7 +37,7 @@ class Work:
     cores: int
 
     def for_peer(self, *, port: int, workers: int, threads: int) -> dict[str, str]:
-        """Variables that tell a peer's program all that it needs."""
+        """Environment variables that configure a peer."""
         return {
             "PYTHONPATH": str(ROOT),
             "BENCH_BUNDLE": str(self.bundle),
@@ -57,22 +57,22 @@ class Contender:
     """One row of the table.
 
     Attributes:
-        name: As the table calls it.
-        start: Gives the command and its variables for some work and a port. May first install
-            packages, and raises ContenderError when they cannot be had.
-        verdicts: Whether it answers with verdicts; the others give the networks' bare numbers, as
-            "members", which leaves combining and calibrating undone.
+        name: Name in the table.
+        start: Returns the command for some work and a port. May install packages first; raises
+            ContenderError if that fails.
+        verdicts: Whether it returns verdicts; the others return the networks' scores as "members",
+            neither combined nor calibrated.
         quick: Whether a quick run includes it.
     """
 
     name: str
-    start: Callable[[Work, int], Started]
+    start: Callable[[Work, int], LaunchSpec]
     verdicts: bool = False
     quick: bool = True
 
 
 def contenders(cores: int) -> list[Contender]:
-    """All contenders, ours first. The two peers come as they answer one client fastest and many."""
+    """All contenders, ours first. Peers run once with several workers and once with threads."""
     return [
         Contender("ours, lean", _ours("onnx"), verdicts=True),
         Contender("ours, TensorFlow", _ours("tensorflow"), verdicts=True),
@@ -82,7 +82,7 @@ def contenders(cores: int) -> list[Contender]:
     ]
 
 
-def _shapes(name: str, program: Callable[..., Started], cores: int) -> list[Contender]:
+def _shapes(name: str, program: Callable[..., LaunchSpec], cores: int) -> list[Contender]:
     many_workers = partial(program, workers=cores, threads=1)
     many_threads = partial(program, workers=1, threads=cores)
     return [
@@ -91,8 +91,8 @@ def _shapes(name: str, program: Callable[..., Started], cores: int) -> list[Cont
     ]
 
 
-def _ours(engine: str) -> Callable[[Work, int], Started]:
-    def start(work: Work, port: int) -> Started:
+def _ours(engine: str) -> Callable[[Work, int], LaunchSpec]:
+    def start(work: Work, port: int) -> LaunchSpec:
         return [sys.executable, "-m", "service"], {
             "PYTHONPATH": str(ROOT),
             "XRAY_ENGINE": engine,
@@ -105,19 +105,19 @@ def _ours(engine: str) -> Callable[[Work, int], Started]:
     return start
 
 
-def _old_script(work: Work, port: int) -> Started:
+def _old_script(work: Work, port: int) -> LaunchSpec:
     python = environment("old_script", with_ours=True)
     variables = work.for_peer(port=port, workers=1, threads=work.cores)
     return [str(python), str(PEERS / "old_script.py")], variables
 
 
-def _litserve(work: Work, port: int, workers: int, threads: int) -> Started:
+def _litserve(work: Work, port: int, workers: int, threads: int) -> LaunchSpec:
     python = environment("litserve")
     variables = work.for_peer(port=port, workers=workers, threads=threads)
     return [str(python), str(PEERS / "litserve_app.py")], variables
 
 
-def _bentoml(work: Work, port: int, workers: int, threads: int) -> Started:
+def _bentoml(work: Work, port: int, workers: int, threads: int) -> LaunchSpec:
     python = environment("bentoml")
     variables = work.for_peer(port=port, workers=workers, threads=threads)
     variables["PATH"] = f"{python.parent}{os.pathsep}{os.environ['PATH']}"

@@ -1,4 +1,4 @@
-"""Virtual environments of the peers: outside the tree, made once for each list of packages."""
+"""Virtual environments of the peers: outside the repository, created once per list of packages."""
 
 import hashlib
 import os
@@ -13,19 +13,19 @@ from benchmarks.process import ContenderError
 
 REQUIREMENTS = Path(__file__).parent / "peers"
 SHARED_PACKAGES = ("numpy", "onnxruntime", "pillow")
-"""What the peers compute with: in the very versions that the service uses here."""
+"""Packages that peers use in the same versions as the service."""
 
 
 def environment(name: str, *, with_ours: bool = False) -> Path:
-    """The interpreter of a peer's environment, made first where it is not there yet.
+    """The interpreter of a peer's environment, which is created if necessary.
 
     Args:
-        name: Of its list of packages, ``peers/NAME.txt``.
-        with_ours: Whether it sees this environment's packages too: the old script computes with
-            the same Keras and TensorFlow as the service.
+        name: Name of its list of packages, ``peers/NAME.txt``.
+        with_ours: Whether it also sees the packages of this environment: the old script uses the
+            same Keras and TensorFlow as the service.
 
     Raises:
-        ContenderError: Its packages cannot be had here.
+        ContenderError: Its packages cannot be installed.
     """
     requirements = REQUIREMENTS / f"{name}.txt"
     pins = "" if with_ours else "\n".join(f"{it}=={version(it)}" for it in SHARED_PACKAGES)
@@ -59,7 +59,7 @@ def _make(folder: Path, python: Path, requirements: Path, pins: str) -> None:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-            raise ContenderError(f"Its packages cannot be installed here: {last[:200]}")
+            raise ContenderError(f"Its packages cannot be installed: {last[:200]}")
 
 
 def _share_our_packages(folder: Path) -> None:

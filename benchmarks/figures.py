@@ -1,4 +1,4 @@
-"""What is measured of a contender, and how figures are made of raw observations."""
+"""The figures of a contender, and how they are computed from raw measurements."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,13 +8,7 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True)
 class Latencies:
-    """How long answers took, in milliseconds.
-
-    Attributes:
-        p50: Half of the answers were at least as fast.
-        p95: 95 of 100 were.
-        p99: 99 of 100 were.
-    """
+    """Percentiles of the latency, in milliseconds."""
 
     p50: float
     p95: float
@@ -23,13 +17,13 @@ class Latencies:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """One stretch of load with a fixed number of clients.
+    """A period of load with a fixed number of clients.
 
     Attributes:
-        latencies: Of its answers.
-        per_second: Answers for each second.
-        cpu_seconds: Processor seconds of the contender for each answer, children included.
-        client_cpu_seconds: Processor seconds of the client for each answer.
+        latencies: Latency of the answers.
+        per_second: Answers per second.
+        cpu_seconds: CPU seconds of the contender and its children per answer.
+        client_cpu_seconds: CPU seconds of the client per answer.
     """
 
     latencies: Latencies
@@ -40,18 +34,18 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What was measured of one contender.
+    """The figures of one contender.
 
     Attributes:
         first_answer_s: From the start of the process to its first verdict, in seconds.
-        alone: One client, whose next request follows the answer to the one before.
+        single: One client, which sends its next request after the answer to the last one.
         crowd: Eight such clients.
-        memory_mib: Most memory of the process and its children together, in MiB.
-        difference: Largest distance of a probability from that of the bare loop.
+        memory_mib: Peak memory of the process and its children together, in MiB.
+        difference: Largest difference of a probability from that of the bare loop.
     """
 
     first_answer_s: float
-    alone: Phase
+    single: Phase
     crowd: Phase
     memory_mib: float
     difference: float
@@ -59,24 +53,24 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What was measured of one contender in one of its turns.
+    """The measurements of one contender in one of its turns.
 
     Attributes:
-        alone: One client.
-        crowd: Eight.
-        memory_mib: Most memory, in MiB.
+        single: One client.
+        crowd: Eight clients.
+        memory_mib: Peak memory, in MiB.
     """
 
-    alone: Phase
+    single: Phase
     crowd: Phase
     memory_mib: float
 
 
-def typical(starts: Sequence[float], turns: Sequence[Turn], difference: float) -> Figures:
-    """One contender's figures from its starts and its turns: medians, and of memory the most.
+def summarise(starts: Sequence[float], turns: Sequence[Turn], difference: float) -> Figures:
+    """Summarise the starts and turns of one contender: medians, and the peak of memory.
 
-    A machine that others share is slow for seconds or minutes at a time. The contenders' turns are
-    short, so that all of them see the same of it.
+    A shared machine is slow for seconds or minutes at a time. Turns are short, so that this
+    affects all contenders alike.
 
     Args:
         starts: Seconds to the first answer, at least one.
@@ -85,14 +79,14 @@ def typical(starts: Sequence[float], turns: Sequence[Turn], difference: float) -
     """
     return Figures(
         first_answer_s=float(np.median(starts)),
-        alone=_typical_phase([turn.alone for turn in turns]),
-        crowd=_typical_phase([turn.crowd for turn in turns]),
+        single=_median_phase([turn.single for turn in turns]),
+        crowd=_median_phase([turn.crowd for turn in turns]),
         memory_mib=max(turn.memory_mib for turn in turns),
         difference=difference,
     )
 
 
-def _typical_phase(phases: Sequence[Phase]) -> Phase:
+def _median_phase(phases: Sequence[Phase]) -> Phase:
     def median(figure: Callable[[Phase], float]) -> float:
         return float(np.median([figure(phase) for phase in phases]))
 
@@ -110,56 +104,56 @@ def _typical_phase(phases: Sequence[Phase]) -> Phase:
 
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """A bare loop over the same radiographs: decode, prepare, score; no HTTP.
+    """A bare loop over the same radiographs, without HTTP.
 
     Attributes:
-        lone_cpu_s: Processor seconds for each radiograph, of a loop with one engine thread while
-            the other cores have nothing to do.
-        cpu_s: The same while a loop like it runs on each of the other cores.
+        solo_cpu_s: CPU seconds per radiograph of a loop with one engine thread while the other
+            cores are idle.
+        cpu_s: The same while such a loop runs on every core.
     """
 
-    lone_cpu_s: float
+    solo_cpu_s: float
     cpu_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """The bare loop and the service, one right after the other.
+    """The bare loop and the service, one after the other.
 
     Attributes:
-        floor: What the loop takes of the processor.
-        loop_ms: Median milliseconds of one radiograph in it, for each number of engine threads.
-        alone_ms: Median milliseconds of an answer to one client.
-        crowd: The service with eight.
+        floor: CPU time of the loop.
+        loop_ms: Median milliseconds per radiograph in it, by number of engine threads.
+        single_ms: Median milliseconds of an answer to one client.
+        crowd: The service with eight clients.
     """
 
     floor: Floor
     loop_ms: Mapping[int, float]
-    alone_ms: float
+    single_ms: float
     crowd: Phase
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
-    """The service beside the bare loop: medians over rounds in which they take turns.
+class FloorComparison:
+    """The service compared to the bare loop: medians over rounds in which they take turns.
 
     Attributes:
-        floor_threads: Engine threads of the loop: as many as served it best in all rounds together.
-        floor_ms: Median milliseconds of one radiograph in the loop.
-        floor_lone_cpu_s: See ``Floor.lone_cpu_s``.
+        floor_threads: Engine threads of the loop: the number that was fastest over all rounds.
+        floor_ms: Median milliseconds per radiograph in the loop.
+        floor_solo_cpu_s: See ``Floor.solo_cpu_s``.
         floor_cpu_s: See ``Floor.cpu_s``.
-        alone_ms: Median milliseconds of an answer to one client.
-        per_second: Answers for each second to eight clients.
-        cpu_s: Processor seconds of one of those answers.
-        client_cpu_s: Processor seconds that the client took for it.
-        rounds: How many.
+        single_ms: Median milliseconds of an answer to one client.
+        per_second: Answers per second to eight clients.
+        cpu_s: CPU seconds per answer.
+        client_cpu_s: CPU seconds of the client per answer.
+        rounds: Number of rounds.
     """
 
     floor_threads: int
     floor_ms: float
-    floor_lone_cpu_s: float
+    floor_solo_cpu_s: float
     floor_cpu_s: float
-    alone_ms: float
+    single_ms: float
     per_second: float
     cpu_s: float
     client_cpu_s: float
@@ -167,7 +161,7 @@ class Beside:
 
 
 @dataclass(frozen=True, slots=True)
-class Growth:
+class MemoryGrowth:
     """Memory of the service after a few and after many requests, in MiB."""
 
     few: int
@@ -177,10 +171,10 @@ class Growth:
 
 
 def latencies(milliseconds: Sequence[float]) -> Latencies:
-    """Summarise the times of single answers.
+    """Percentiles of latencies.
 
     Raises:
-        ValueError: There are none.
+        ValueError: There are no latencies.
     """
     if not milliseconds:
         raise ValueError("No answer was timed.")
@@ -189,28 +183,28 @@ def latencies(milliseconds: Sequence[float]) -> Latencies:
 
 
 def ratio(theirs: float, ours: float, *, lower_is_better: bool) -> float:
-    """How many times better ours is: above 1 ours is ahead, below 1 it is behind."""
+    """How many times better ours is: above 1 ours is better, below 1 worse."""
     return theirs / ours if lower_is_better else ours / theirs
 
 
-def beside(rounds: Sequence[Round]) -> Beside:
-    """Take each figure's median over the rounds: a slow minute of the machine falls on both."""
+def compare_to_floor(rounds: Sequence[Round]) -> FloorComparison:
+    """The median of each figure over the rounds."""
 
     def median(figure: Callable[[Round], float]) -> float:
         return float(np.median([figure(each) for each in rounds]))
 
-    # By all rounds together: the better count of each round would be the luckier one.
+    # Over all rounds: choosing the best of each round would favour the loop by chance.
     floor_ms = {
         threads: float(np.median([each.loop_ms[threads] for each in rounds]))
         for threads in rounds[0].loop_ms
     }
     floor_threads = min(floor_ms, key=lambda threads: floor_ms[threads])
-    return Beside(
+    return FloorComparison(
         floor_threads=floor_threads,
         floor_ms=floor_ms[floor_threads],
-        floor_lone_cpu_s=median(lambda each: each.floor.lone_cpu_s),
+        floor_solo_cpu_s=median(lambda each: each.floor.solo_cpu_s),
         floor_cpu_s=median(lambda each: each.floor.cpu_s),
-        alone_ms=median(lambda each: each.alone_ms),
+        single_ms=median(lambda each: each.single_ms),
         per_second=median(lambda each: each.crowd.per_second),
         cpu_s=median(lambda each: each.crowd.cpu_seconds),
         client_cpu_s=median(lambda each: each.crowd.client_cpu_seconds),
@@ -219,5 +213,5 @@ def beside(rounds: Sequence[Round]) -> Beside:
 
 
 def share_of_floor(per_second: float, floor_cpu_s: float, cores: float) -> float:
-    """Answers for each second as a share of what the cores could do without HTTP, 0 to 1."""
+    """Answers per second as a fraction of what the cores could do without HTTP, 0 to 1."""
     return per_second * floor_cpu_s / cores

@@ -1,7 +1,7 @@
-"""The floor: the same work in bare loops, without HTTP, in processes of their own.
+"""The floor: the same work in bare loops without HTTP, in separate processes.
 
-``python -m benchmarks.floor CORES`` reads a ``Wish`` as JSON from standard input and prints what it
-found as JSON; ``python -m benchmarks.floor CORES turns`` is the other end of ``StandingLoop``.
+``python -m benchmarks.floor CORES`` reads a ``LoopSpec`` as JSON from standard input and prints a
+``FloorResult`` as JSON. ``python -m benchmarks.floor CORES turns`` is run by ``PausedLoop``.
 """
 
 import dataclasses
@@ -20,25 +20,26 @@ from typing import Any, Final, Self
 
 import numpy as np
 
-from benchmarks.cores import keep_to
+from benchmarks.affinity import pin_to_cores
 from benchmarks.figures import Floor
-from service.imaging import InputSpec, decode, prepare
-from service.inference import Ensemble, EnsembleScore, PrecisionChoice, load_ensemble
+from service.inference import PrecisionChoice, load_ensemble
+from service.screening.screen import Screening
 
-LEAST_ROUNDS: Final = 20
+MIN_ITERATIONS: Final = 20
 START_TIMEOUT_S: Final = 120.0
+MAX_PIXELS: Final = 100_000_000
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Wish:
+class LoopSpec:
     """What to run.
 
     Attributes:
         bundle: The models folder.
-        precision: Of its graph.
+        precision: Precision of its graph.
         files: The radiographs.
-        seconds: How long each loop runs.
-        cores: How many cores an engine may use at most.
+        seconds: Duration of each loop.
+        cores: Maximum number of engine threads.
     """
 
     bundle: str
@@ -49,66 +50,66 @@ class Wish:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Ground:
-    """The floor, the precision that the bundle was served in, and each radiograph's probability."""
+class FloorResult:
+    """The floor, the precision that was used, and the probability of each radiograph."""
 
     floor: Floor
     precision: str
     probabilities: list[float]
 
 
-def ground(wish: Wish, cores: Sequence[int]) -> Ground:
-    """Run the bare loops in processes of their own, on these cores."""
+def measure_floor(spec: LoopSpec, cores: Sequence[int]) -> FloorResult:
+    """Run the bare loops in separate processes on these cores."""
     command = [sys.executable, "-m", "benchmarks.floor", ",".join(map(str, cores))]
     done = subprocess.run(
         command,
-        input=json.dumps(dataclasses.asdict(wish)),
+        input=json.dumps(dataclasses.asdict(spec)),
         stdout=subprocess.PIPE,
         text=True,
         check=True,
     )
-    found: dict[str, Any] = json.loads(done.stdout)
-    return Ground(Floor(**found.pop("floor")), **found)
+    result: dict[str, Any] = json.loads(done.stdout)
+    return FloorResult(Floor(**result.pop("floor")), **result)
 
 
-class StandingLoop:
-    """The loop for one client, in a process that stands still but in its turns.
+class PausedLoop:
+    """A loop in a separate process that runs only in its turns.
 
-    A machine can be a third slower for some seconds, and what follows in another second is then no
-    comparison. Turns may be as short as a few radiographs.
+    A machine may be a third slower for some seconds, which makes figures from different seconds
+    incomparable. A turn may be as short as a few radiographs.
 
     Args:
-        wish: What to run.
-        cores: Where.
+        spec: What to run.
+        cores: Where to run it.
     """
 
-    def __init__(self, wish: Wish, cores: Sequence[int]) -> None:
+    def __init__(self, spec: LoopSpec, cores: Sequence[int]) -> None:
         command = [sys.executable, "-m", "benchmarks.floor", ",".join(map(str, cores)), "turns"]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        self._ask(dataclasses.asdict(wish))
+        self._ask(dataclasses.asdict(spec))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with self._process:  # which closes its input, and so ends it
+        with self._process:  # closes its input, which ends it
             pass
 
     def turn(self, seconds: float) -> dict[int, list[float]]:
-        """Milliseconds of each radiograph, for each number of engine threads in turn.
+        """Milliseconds of each radiograph, by number of engine threads.
 
         Args:
-            seconds: How long, for each number of threads.
+            seconds: Duration for each number of threads.
         """
-        found: dict[str, list[float]] = self._ask(seconds)
-        return {int(threads): taken for threads, taken in found.items()}
+        result: dict[str, list[float]] = self._ask(seconds)
+        return {int(threads): times for threads, times in result.items()}
 
-    def _ask(self, wish: object) -> Any:
+    def _ask(self, question: object) -> Any:
         process = self._process
         assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018
-        process.stdin.write(json.dumps(wish) + "\n")
+        process.stdin.write(json.dumps(question) + "\n")
         process.stdin.flush()
         answer = process.stdout.readline()
         if not answer:
@@ -117,105 +118,94 @@ class StandingLoop:
         return json.loads(answer)
 
 
-def _take_turns() -> None:
-    """Answer a ``StandingLoop`` until it closes its end."""
-    wish = Wish(**json.loads(sys.stdin.readline()))
-    radiographs = _radiographs(wish)
-    ensembles = {threads: _ensemble(wish, threads) for threads in sorted({wish.cores, 1})}
+def _serve_turns() -> None:
+    """Answer a ``PausedLoop`` until it closes the pipe."""
+    spec = LoopSpec(**json.loads(sys.stdin.readline()))
+    radiographs = _radiographs(spec)
+    screenings = {threads: _screening(spec, threads) for threads in sorted({spec.cores, 1})}
     print(json.dumps("ready"), flush=True)
     for line in sys.stdin:
         seconds = json.loads(line)
-        taken = {threads: _times(it, radiographs, seconds) for threads, it in ensembles.items()}
-        print(json.dumps(taken), flush=True)
+        times = {threads: _times(it, radiographs, seconds) for threads, it in screenings.items()}
+        print(json.dumps(times), flush=True)
 
 
-def _run(wish: Wish) -> Ground:
-    radiographs = _radiographs(wish)
-    ensemble = _ensemble(wish, 1)
-    lone_cpu_s = _cpu_seconds(ensemble, radiographs, wish.seconds)
-    together = _on_every_core(wish)
-    spec = ensemble.bundle.manifest.input
-    scores = [_score(ensemble, spec, data) for data in radiographs]
-    return Ground(
+def _run(spec: LoopSpec) -> FloorResult:
+    radiographs = _radiographs(spec)
+    screening = _screening(spec, 1)
+    return FloorResult(
         Floor(
-            lone_cpu_s=lone_cpu_s,
-            cpu_s=float(np.mean(together)),
+            solo_cpu_s=_cpu_seconds(screening, radiographs, spec.seconds),
+            cpu_s=float(np.mean(cpu_seconds_on_every_core(spec))),
         ),
-        precision=ensemble.precision,
-        probabilities=[score.probability for score in scores],
+        precision=screening.ensemble.precision,
+        probabilities=[screening.screen(data).probability for data in radiographs],
     )
 
 
-def _on_every_core(wish: Wish) -> list[float]:
-    """Processor seconds of a radiograph in each of as many loops as cores, all at the same time.
+def cpu_seconds_on_every_core(spec: LoopSpec) -> list[float]:
+    """CPU seconds per radiograph in each of as many concurrent loops as there are cores.
 
-    Cores share caches, memory and often their clock: what one radiograph takes while the others
-    stand idle is not what it takes when all are at work, as they are with eight clients.
+    Cores share caches, memory and often their clock: a radiograph takes longer when all cores are
+    busy, as they are with eight clients.
     """
     context = get_context("spawn")
-    begin = context.Barrier(wish.cores)
+    barrier = context.Barrier(spec.cores)
     with ProcessPoolExecutor(
-        wish.cores, mp_context=context, initializer=_agree_on, initargs=(begin,)
+        spec.cores, mp_context=context, initializer=_set_barrier, initargs=(barrier,)
     ) as pool:
-        return list(pool.map(partial(_one_of_many, wish), range(wish.cores)))
+        return list(pool.map(partial(_concurrent_loop, spec), range(spec.cores)))
 
 
-_begin: Barrier
+_barrier: Barrier
 
 
-def _agree_on(barrier: Barrier) -> None:
-    global _begin  # noqa: PLW0603 - a barrier reaches a process of a pool only as it starts
-    _begin = barrier
+def _set_barrier(barrier: Barrier) -> None:
+    global _barrier  # noqa: PLW0603 - a barrier can only be passed to a process as it starts
+    _barrier = barrier
 
 
-def _one_of_many(wish: Wish, _number: int) -> float:
-    """Run a loop of one engine thread as soon as all others are ready too."""
-    ensemble, radiographs = _ensemble(wish, 1), _radiographs(wish)
-    _begin.wait(START_TIMEOUT_S)  # one that failed would keep the others waiting for ever
-    return _cpu_seconds(ensemble, radiographs, wish.seconds)
+def _concurrent_loop(spec: LoopSpec, _number: int) -> float:
+    """Run a loop of one engine thread as soon as all others are ready."""
+    screening, radiographs = _screening(spec, 1), _radiographs(spec)
+    _barrier.wait(START_TIMEOUT_S)  # without a timeout, a failed process would block the others
+    return _cpu_seconds(screening, radiographs, spec.seconds)
 
 
-def _radiographs(wish: Wish) -> list[bytes]:
-    return [Path(file).read_bytes() for file in wish.files]
+def _radiographs(spec: LoopSpec) -> list[bytes]:
+    return [Path(file).read_bytes() for file in spec.files]
 
 
-def _ensemble(wish: Wish, threads: int) -> Ensemble:
-    return load_ensemble(
-        Path(wish.bundle), threads=threads, engine="onnx", precision=wish.precision
+def _screening(spec: LoopSpec, threads: int) -> Screening:
+    ensemble = load_ensemble(
+        Path(spec.bundle), threads=threads, engine="onnx", precision=spec.precision
     )
+    return Screening(ensemble, max_pixels=MAX_PIXELS)
 
 
-def _score(ensemble: Ensemble, spec: InputSpec, data: bytes) -> EnsembleScore:
-    """What the service does for one radiograph, and nothing else."""
-    radiograph = decode(data, near=max(spec.height, spec.width))
-    [score] = ensemble.score(prepare(radiograph, spec)[None])
-    return score
+def _cpu_seconds(screening: Screening, radiographs: list[bytes], seconds: float) -> float:
+    """Mean CPU seconds per radiograph."""
+    start = time.process_time()
+    count = len(_times(screening, radiographs, seconds))
+    return (time.process_time() - start) / count
 
 
-def _cpu_seconds(ensemble: Ensemble, radiographs: list[bytes], seconds: float) -> float:
-    """Mean processor seconds of one radiograph."""
-    begun = time.process_time()
-    taken = _times(ensemble, radiographs, seconds)
-    return (time.process_time() - begun) / len(taken)
-
-
-def _times(ensemble: Ensemble, radiographs: list[bytes], seconds: float) -> list[float]:
-    """Milliseconds of one radiograph after the other, for so long or for a few of them."""
-    spec = ensemble.bundle.manifest.input
-    taken: list[float] = []
-    started = time.perf_counter()
+def _times(screening: Screening, radiographs: list[bytes], seconds: float) -> list[float]:
+    """Milliseconds of each radiograph, for some seconds and at least ``MIN_ITERATIONS``."""
+    times: list[float] = []
+    loop_start = time.perf_counter()
     for data in itertools.cycle(radiographs):
-        begun = time.perf_counter()
-        if begun - started > seconds and len(taken) >= LEAST_ROUNDS:
+        start = time.perf_counter()
+        if start - loop_start > seconds and len(times) >= MIN_ITERATIONS:
             break
-        _score(ensemble, spec, data)
-        taken.append(1000 * (time.perf_counter() - begun))
-    return taken
+        screening.screen(data)
+        times.append(1000 * (time.perf_counter() - start))
+    return times
 
 
 if __name__ == "__main__":
-    keep_to(0, [int(core) for core in sys.argv[1].split(",") if core])
+    pin_to_cores(0, [int(core) for core in sys.argv[1].split(",") if core])
     if "turns" in sys.argv:
-        _take_turns()
+        _serve_turns()
     else:
-        print(json.dumps(dataclasses.asdict(_run(Wish(**json.load(sys.stdin))))))
+        print(json.dumps(dataclasses.asdict(_run(LoopSpec(**json.load(sys.stdin))))))

@@ -1,4 +1,4 @@
-"""What is sent: radiographs of the usual size for speed, and a mixture of everything for memory."""
+"""The files that are sent: radiographs of a typical size for speed, mixed files for memory."""
 
 import io
 from collections.abc import Iterator
@@ -11,19 +11,19 @@ from PIL import Image
 
 from tests.phantom import phantom
 
-USUAL_SIZE = (1416, 800)
-"""Width and height in pixels: near the median of the public data set."""
+TYPICAL_SIZE = (1416, 800)
+"""Width and height in pixels: close to the median of the public data set."""
 
-USUAL_QUALITY = 85
-"""Of the JPEG: files of about 100 kB, like those of the data set."""
+TYPICAL_QUALITY = 85
+"""JPEG quality: gives files of about 100 kB, like those of the data set."""
 
-MOST_FILES = 24
+MAX_FILES = 24
 SUFFIXES = frozenset({".jpeg", ".jpg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A file to send: where to, and the status of a right answer."""
+    """A file to send, its path on the server, and the expected status."""
 
     name: str
     data: bytes
@@ -32,41 +32,44 @@ class Item:
 
 
 def radiographs(folder: Path | None) -> list[Item]:
-    """Four synthetic chests, or up to 24 evenly chosen radiographs of a folder.
+    """Four synthetic chests, or up to 24 radiographs spread evenly over a folder.
 
     Raises:
-        FileNotFoundError: The folder holds no image.
+        FileNotFoundError: The folder contains no image.
     """
     if folder is None:
         return [
-            Item(f"phantom-{seed}.jpeg", _encoded(_usual(seed), "JPEG", quality=USUAL_QUALITY))
+            Item(
+                f"phantom-{seed}.jpeg",
+                _encoded(_typical_chest(seed), "JPEG", quality=TYPICAL_QUALITY),
+            )
             for seed in range(4)
         ]
     found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     if not found:
         raise FileNotFoundError(f"No image in {folder}.")
-    chosen = found[:: max(1, len(found) // MOST_FILES)][:MOST_FILES]
+    chosen = found[:: max(1, len(found) // MAX_FILES)][:MAX_FILES]
     return [Item(f"radiograph-{number}", path.read_bytes()) for number, path in enumerate(chosen)]
 
 
-def mixture() -> list[Item]:
-    """Radiographs of many formats, sizes and depths, files to refuse, every kind of answer."""
-    some = radiographs(None)
-    usual = some[0].data
+def mixed_items() -> list[Item]:
+    """Radiographs of many formats, sizes and bit depths, invalid files, every kind of response."""
+    chests = radiographs(None)
+    typical = chests[0].data
     return [
-        *some,
+        *chests,
         *(Item(f"phantom.{kind}", data) for kind, data in _formats()),
-        Item("large.jpeg", _encoded(_usual(3).resize((3000, 2400)), "JPEG")),
+        Item("large.jpeg", _encoded(_typical_chest(3).resize((3000, 2400)), "JPEG")),
         Item("text.jpeg", b"not an image", status=415),
-        Item("truncated.jpeg", usual[: len(usual) // 2], status=422),
+        Item("truncated.jpeg", typical[: len(typical) // 2], status=422),
         Item("empty.png", b"", status=422),
-        Item("explain.jpeg", usual, path="/explain"),
-        Item("report.jpeg", usual, path="/report"),
+        Item("explain.jpeg", typical, path="/explain"),
+        Item("report.jpeg", typical, path="/report"),
     ]
 
 
 def _formats() -> Iterator[tuple[str, bytes]]:
-    chest = _usual(2).resize((1100, 900))
+    chest = _typical_chest(2).resize((1100, 900))
     for kind in ("JPEG", "PNG", "WEBP", "BMP", "TIFF"):
         yield kind.lower(), _encoded(chest, kind)
     yield "colour.png", _encoded(chest.convert("RGB"), "PNG")
@@ -75,8 +78,8 @@ def _formats() -> Iterator[tuple[str, bytes]]:
 
 
 @cache
-def _usual(seed: int) -> Image.Image:
-    return phantom(seed, USUAL_SIZE, opacity=seed / 3)
+def _typical_chest(seed: int) -> Image.Image:
+    return phantom(seed, TYPICAL_SIZE, opacity=seed / 3)
 
 
 def _encoded(image: Image.Image, image_format: str, **options: int) -> bytes:

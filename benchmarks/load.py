@@ -1,8 +1,8 @@
-"""The client: a process of its own that sends files from a few connections and times the answers.
+"""The client: a separate process that sends files over several connections and times the answers.
 
-``python -m benchmarks.load`` reads an ``Order`` as JSON from standard input and prints what it
-observed as JSON. It sends whole requests made beforehand, and reads of an answer no more than its
-status and its length, so that it takes little from the cores that it may have to share.
+``python -m benchmarks.load`` reads a ``LoadSpec`` as JSON from standard input and prints a
+``LoadResult`` as JSON. It sends prepared requests and parses only status and length of an answer,
+so that it needs little of the cores that it may share with the contender.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.cores import keep_to
+from benchmarks.affinity import pin_to_cores
 
 BOUNDARY = "a-boundary-that-no-image-holds"
 TIMEOUT_S = 60.0
@@ -27,33 +27,33 @@ _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Order:
+class LoadSpec:
     """What to send.
 
     Attributes:
-        port: On this machine.
-        clients: Connections at once, each with one request under way.
-        seconds: When to stop sending; each client finishes what it has under way.
-        most: When to stop at the latest, in requests of all clients together.
+        port: Port on this machine.
+        clients: Concurrent connections, each with one request in flight.
+        seconds: When to stop sending; requests in flight are finished.
+        most: Maximum number of requests of all clients together.
         items: Path on the server, form field and file, in the order of sending.
     """
 
     port: int
     clients: int
     seconds: float
-    most: int
+    max_requests: int
     items: list[tuple[str, str, str]]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Observed:
-    """What came back.
+class LoadResult:
+    """What was measured.
 
     Attributes:
         seconds: From the first request to the last answer.
-        milliseconds: How long each answered request took.
-        statuses: For each item, how often each status came; 0 is a broken connection.
-        cpu_seconds: Processor time of the client itself meanwhile.
+        milliseconds: Duration of each request.
+        statuses: For each item, the count of each status; 0 is a broken connection.
+        cpu_seconds: CPU time of the client.
     """
 
     seconds: float
@@ -62,17 +62,17 @@ class Observed:
     cpu_seconds: float
 
 
-def order(order: Order, cores: Sequence[int]) -> Observed:
-    """Carry out an order in a process of its own, on these cores."""
+def run_load(spec: LoadSpec, cores: Sequence[int]) -> LoadResult:
+    """Generate load from a separate process on these cores."""
     command = [sys.executable, "-m", "benchmarks.load", ",".join(map(str, cores))]
     done = subprocess.run(
         command,
-        input=json.dumps(dataclasses.asdict(order)),
+        input=json.dumps(dataclasses.asdict(spec)),
         stdout=subprocess.PIPE,
         text=True,
         check=True,
     )
-    return Observed(**json.loads(done.stdout))
+    return LoadResult(**json.loads(done.stdout))
 
 
 def form(field: str, name: str, data: bytes) -> bytes:
@@ -104,27 +104,27 @@ class Client:
         self._socket: socket.socket | None = None
 
     def send(self, request: bytes) -> int:
-        """Send a whole request and read its whole answer, whose status is returned.
+        """Send a request, read the answer, and return its status.
 
         Raises:
-            OSError: The connection is not to be had, or broke.
-            ValueError: The answer does not say how long it is.
+            OSError: The connection failed.
+            ValueError: The answer has no Content-Length.
         """
         if self._socket is None:
             self._socket = socket.create_connection(("127.0.0.1", self._port), TIMEOUT_S)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection = self._socket
         connection.sendall(request)
-        seen = b""
-        while (end := seen.find(b"\r\n\r\n")) < 0:
-            seen += _received(connection)
-        head = seen[:end].lower()
+        received = b""
+        while (end := received.find(b"\r\n\r\n")) < 0:
+            received += _receive(connection)
+        head = received[:end].lower()
         length = _LENGTH.search(head)
         if length is None:
             raise ValueError("The answer has no Content-Length.")
-        left = end + 4 + int(length[1]) - len(seen)
-        while left > 0:
-            left -= len(_received(connection))
+        remaining = end + 4 + int(length[1]) - len(received)
+        while remaining > 0:
+            remaining -= len(_receive(connection))
         if b"\r\nconnection: close" in head:
             self.close()
         return int(head[9:12])
@@ -136,7 +136,7 @@ class Client:
             self._socket = None
 
 
-def _received(connection: socket.socket) -> bytes:
+def _receive(connection: socket.socket) -> bytes:
     data = connection.recv(65536)
     if not data:
         raise ConnectionError("The server closed the connection before its answer ended.")
@@ -144,27 +144,27 @@ def _received(connection: socket.socket) -> bytes:
 
 
 class _Load:
-    """The requests of one order, shared out among its clients."""
+    """The requests of one run, divided among its clients."""
 
-    def __init__(self, order: Order) -> None:
-        self._order = order
+    def __init__(self, spec: LoadSpec) -> None:
+        self._spec = spec
         self._requests = [
             request(path, form(field, Path(file).name, Path(file).read_bytes()))
-            for path, field, file in order.items
+            for path, field, file in spec.items
         ]
         self._lock = threading.Lock()
         self._sent = 0
         self._milliseconds: list[float] = []
         self._statuses: list[Counter[str]] = [Counter() for _ in self._requests]
 
-    def run(self) -> Observed:
-        clients = [threading.Thread(target=self._client) for _ in range(self._order.clients)]
+    def run(self) -> LoadResult:
+        clients = [threading.Thread(target=self._client) for _ in range(self._spec.clients)]
         self._started, cpu_s = time.perf_counter(), time.process_time()
         for client in clients:
             client.start()
         for client in clients:
             client.join()
-        return Observed(
+        return LoadResult(
             seconds=time.perf_counter() - self._started,
             milliseconds=self._milliseconds,
             statuses=[dict(counter) for counter in self._statuses],
@@ -172,7 +172,7 @@ class _Load:
         )
 
     def _client(self) -> None:
-        client = Client(self._order.port)
+        client = Client(self._spec.port)
         while (index := self._next()) is not None:
             started = time.perf_counter()
             try:
@@ -188,19 +188,19 @@ class _Load:
 
     def _next(self) -> int | None:
         with self._lock:
-            late = time.perf_counter() - self._started >= self._order.seconds
-            if late or self._sent >= self._order.most:
+            expired = time.perf_counter() - self._started >= self._spec.seconds
+            if expired or self._sent >= self._spec.max_requests:
                 return None
             self._sent += 1
             return (self._sent - 1) % len(self._requests)
 
 
 def main(text: str) -> str:
-    """Carry out an order in this process."""
-    wish: dict[str, Any] = json.loads(text)
-    return json.dumps(dataclasses.asdict(_Load(Order(**wish)).run()))
+    """Generate load from this process."""
+    spec: dict[str, Any] = json.loads(text)
+    return json.dumps(dataclasses.asdict(_Load(LoadSpec(**spec)).run()))
 
 
 if __name__ == "__main__":
-    keep_to(0, [int(core) for core in sys.argv[1].split(",") if core])
+    pin_to_cores(0, [int(core) for core in sys.argv[1].split(",") if core])
     print(main(sys.stdin.read()))

@@ -1,4 +1,4 @@
-"""What was measured on: enough to judge the figures, and nothing that names the machine."""
+"""The machine of the measurement: enough to judge the figures, nothing that identifies it."""
 
 import os
 import platform
@@ -22,14 +22,14 @@ PACKAGES = (
 
 
 def describe() -> list[str]:
-    """One line each: processor, memory, system, interpreter, libraries, load before the start."""
+    """Lines for processor and memory, system and Python, libraries, and the load at the start."""
     memory = psutil.virtual_memory().total / 2**30
     system = f"{platform.system()} {platform.release()}, {platform.machine()}"
     return [
         f"{_processor()}, {os.cpu_count()} cores, {memory:.0f} GiB of memory",
         f"{system}; Python {sys.version.split()[0]}",
         ", ".join(_versions(PACKAGES)),
-        f"load of the machine before the start (1 minute): {os.getloadavg()[0]:.2f}",
+        f"load average at the start (1 minute): {os.getloadavg()[0]:.2f}",
     ]
 
 

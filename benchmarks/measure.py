@@ -1,4 +1,4 @@
-"""The course of the measurement: one contender at a time, in short turns, all in the same way."""
+"""Measures contenders: one at a time, in short turns, all in the same way."""
 
 import tempfile
 import time
@@ -13,27 +13,34 @@ import numpy as np
 
 from benchmarks import load
 from benchmarks.contenders import Contender, Work
-from benchmarks.figures import Beside, Growth, Phase, Round, Turn, beside, latencies
-from benchmarks.floor import StandingLoop, Wish, ground
+from benchmarks.figures import (
+    FloorComparison,
+    MemoryGrowth,
+    Phase,
+    Round,
+    Turn,
+    compare_to_floor,
+    latencies,
+)
+from benchmarks.floor import LoopSpec, PausedLoop, measure_floor
 from benchmarks.images import Item
-from benchmarks.process import ContenderError, Launch, Running, free_port, watched
+from benchmarks.process import ContenderError, Launch, Running, free_port, watch_memory
 from service.inference.manifest import Manifest
 from service.inference.probability import calibrate, combine
 
 CROWD: Final = 8
 WARM_UP_S: Final = 1.0
-AWAKE_AFTER_S: Final = 0.3
-"""How long a contender is loaded at the beginning of a turn: others had the caches."""
+REWARM_S: Final = 0.3
+"""Load at the beginning of each turn, to refill the caches that others have used."""
 
 TURNS: Final = 5
-"""How often the bare loop and the service take turns with one client in each round: a machine may
-be slower for a few seconds, which then fall on both."""
+"""How often the bare loop and the service take turns with one client in each round: so seconds in
+which the machine is slower affect both."""
 
-AT_REST_AFTER_S: Final = 20.0
-"""How long a contender has nothing to do before its memory over time is read: in the middle of its
-work it depends on what it has in hand just then."""
+IDLE_BEFORE_MEMORY_S: Final = 20.0
+"""Idle time before memory growth is read: under load, memory depends on the requests in flight."""
 
-MOST_REQUESTS: Final = 50_000
+MAX_REQUESTS: Final = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +49,13 @@ class Bench:
 
     Attributes:
         work: What they serve.
-        manifest: Of that bundle.
-        items: The radiographs that they are sent.
-        probabilities: What the bare loop says of each of them.
-        cores: Where contenders run.
-        client_cores: Where the client runs.
-        seconds: How long each phase of load takes.
-        folder: For files in passing.
+        manifest: Manifest of that bundle.
+        items: The radiographs that are sent.
+        probabilities: The probability of each, from the bare loop.
+        cores: Cores of the contenders.
+        client_cores: Cores of the client.
+        seconds: Duration of each phase of load.
+        folder: Folder for temporary files.
     """
 
     work: Work
@@ -61,39 +68,39 @@ class Bench:
     folder: Path
 
 
-def first_answer(contender: Contender, bench: Bench) -> float:
-    """Start a contender and stop it again; seconds to its first answer.
+def time_to_first_answer(contender: Contender, bench: Bench) -> float:
+    """Start and stop a contender; returns the seconds to its first answer.
 
     Raises:
-        ContenderError: It cannot be had or does not start.
+        ContenderError: It cannot be installed or does not start.
     """
     with _start(contender, bench) as running:
-        return running.first_answer(bench.items[0])
+        return running.time_to_first_answer(bench.items[0])
 
 
-class Standing:
-    """A contender that stands still but in its turns, until the end of a ``with`` block.
+class PausedContender:
+    """A contender that runs only in its turns; a context manager that ends it.
 
     Args:
-        contender: Which it is.
-        bench: What it has in common with the others.
+        contender: The contender.
+        bench: What all contenders have in common.
 
     Attributes:
         start_s: Seconds to its first answer.
         difference: See ``Figures``.
 
     Raises:
-        ContenderError: It cannot be had, does not start, or fails a request.
+        ContenderError: It cannot be installed, does not start, or fails a request.
     """
 
     def __init__(self, contender: Contender, bench: Bench) -> None:
         self._bench = bench
         with ExitStack() as stack:
             self._running = stack.enter_context(_start(contender, bench))
-            self.start_s = self._running.first_answer(bench.items[0])
+            self.start_s = self._running.time_to_first_answer(bench.items[0])
             self.difference = _difference(contender, self._running, bench)
             _send(self._running, bench, bench.items, clients=CROWD, seconds=WARM_UP_S)
-            self._running.pause()
+            self._running.suspend()
             self._stack = stack.pop_all()
 
     def __enter__(self) -> Self:
@@ -103,66 +110,68 @@ class Standing:
         self._stack.close()
 
     def turn(self) -> Turn:
-        """Load it with one client and with eight.
+        """Measure it with one client and with eight.
 
         Raises:
             ContenderError: It fails a request.
         """
         running, bench = self._running, self._bench
-        running.go_on()
-        with watched(running) as peak:
-            _send(running, bench, bench.items, clients=CROWD, seconds=AWAKE_AFTER_S)
+        running.resume()
+        with watch_memory(running) as peak:
+            _send(running, bench, bench.items, clients=CROWD, seconds=REWARM_S)
             alone = _phase(running, bench, clients=1)
             crowd = _phase(running, bench, clients=CROWD)
-            now_mib = running.memory_mib()
-        running.pause()
-        return Turn(alone, crowd, max(peak.mib, now_mib))
+            final_mib = running.memory_mib()
+        running.suspend()
+        return Turn(alone, crowd, max(peak.mib, final_mib))
 
 
-def beside_floor(contender: Contender, bench: Bench, wish: Wish, rounds: int) -> Beside:
+def measure_against_floor(
+    contender: Contender, bench: Bench, spec: LoopSpec, rounds: int
+) -> FloorComparison:
     """Let the bare loop and a contender take turns.
 
     Raises:
         ContenderError: It does not start, or fails a request.
     """
-    with _start(contender, bench) as running, StandingLoop(wish, bench.cores) as loop:
-        running.first_answer(bench.items[0])
+    with _start(contender, bench) as running, PausedLoop(spec, bench.cores) as loop:
+        running.time_to_first_answer(bench.items[0])
         _send(running, bench, bench.items, clients=CROWD, seconds=WARM_UP_S)
-        return beside([_round(running, bench, wish, loop) for _ in range(rounds)])
+        return compare_to_floor([_round(running, bench, spec, loop) for _ in range(rounds)])
 
 
-def _round(running: Running, bench: Bench, wish: Wish, loop: StandingLoop) -> Round:
-    floor = ground(wish, bench.cores).floor
+def _round(running: Running, bench: Bench, spec: LoopSpec, loop: PausedLoop) -> Round:
+    floor = measure_floor(spec, bench.cores).floor
     crowd = _phase(running, bench, clients=CROWD)
     loops: defaultdict[int, list[float]] = defaultdict(list)
     alone: list[float] = []
     for _ in range(TURNS):
-        for threads, taken in loop.turn(bench.seconds / TURNS).items():
-            loops[threads] += taken
-        seen = _send(running, bench, bench.items, clients=1, seconds=bench.seconds / TURNS)
-        alone += seen.milliseconds
-    loop_ms = {threads: float(np.median(taken)) for threads, taken in loops.items()}
+        for threads, times in loop.turn(bench.seconds / TURNS).items():
+            loops[threads] += times
+        result = _send(running, bench, bench.items, clients=1, seconds=bench.seconds / TURNS)
+        alone += result.milliseconds
+    loop_ms = {threads: float(np.median(times)) for threads, times in loops.items()}
     return Round(floor, loop_ms, float(np.median(alone)), crowd)
 
 
-def growth(
+def measure_memory_growth(
     contender: Contender, bench: Bench, items: Sequence[Item], *, few: int, many: int
-) -> Growth:
-    """Memory of a contender at rest after a few mixed requests, and after many.
+) -> MemoryGrowth:
+    """Memory of an idle contender after a few mixed requests, and after many.
 
     Raises:
-        ContenderError: It does not start, or answers something with another status than it should.
+        ContenderError: It does not start, or answers with an unexpected status.
     """
     with _start(contender, bench) as running:
-        running.first_answer(bench.items[0])
-        _send(running, bench, items, clients=CROWD, most=few)
-        few_mib = _at_rest_mib(running)
-        _send(running, bench, items, clients=CROWD, most=many - few)
-        return Growth(few, few_mib, many, _at_rest_mib(running))
+        running.time_to_first_answer(bench.items[0])
+        _send(running, bench, items, clients=CROWD, max_requests=few)
+        few_mib = _idle_memory_mib(running)
+        _send(running, bench, items, clients=CROWD, max_requests=many - few)
+        return MemoryGrowth(few, few_mib, many, _idle_memory_mib(running))
 
 
-def _at_rest_mib(running: Running) -> float:
-    time.sleep(AT_REST_AFTER_S)
+def _idle_memory_mib(running: Running) -> float:
+    time.sleep(IDLE_BEFORE_MEMORY_S)
     return running.memory_mib()
 
 
@@ -174,9 +183,11 @@ def _start(contender: Contender, bench: Bench) -> Running:
 
 
 def _difference(contender: Contender, running: Running, bench: Bench) -> float:
-    """Largest distance of its answers from the bare loop's, on the scale of verdicts."""
-    said = [_probability(contender, running.answer(item), bench.manifest) for item in bench.items]
-    return float(np.max(np.abs(np.subtract(said, bench.probabilities))))
+    """Largest difference of its calibrated probabilities from the bare loop."""
+    probabilities = [
+        _probability(contender, running.answer(item), bench.manifest) for item in bench.items
+    ]
+    return float(np.max(np.abs(np.subtract(probabilities, bench.probabilities))))
 
 
 def _probability(contender: Contender, answer: dict[str, Any], manifest: Manifest) -> float:
@@ -187,15 +198,15 @@ def _probability(contender: Contender, answer: dict[str, Any], manifest: Manifes
 
 
 def _phase(running: Running, bench: Bench, *, clients: int) -> Phase:
-    before = running.cpu_seconds()
-    seen = _send(running, bench, bench.items, clients=clients, seconds=bench.seconds)
-    cpu_seconds = running.cpu_seconds() - before
-    answers = len(seen.milliseconds)
+    cpu_before = running.cpu_seconds()
+    result = _send(running, bench, bench.items, clients=clients, seconds=bench.seconds)
+    cpu_seconds = running.cpu_seconds() - cpu_before
+    answers = len(result.milliseconds)
     return Phase(
-        latencies(seen.milliseconds),
-        answers / seen.seconds,
+        latencies(result.milliseconds),
+        answers / result.seconds,
         cpu_seconds / answers,
-        seen.cpu_seconds / answers,
+        result.cpu_seconds / answers,
     )
 
 
@@ -206,19 +217,19 @@ def _send(
     *,
     clients: int,
     seconds: float = 600.0,
-    most: int = MOST_REQUESTS,
-) -> load.Observed:
-    sent = [(item.path, "file", str(saved(item, bench.folder))) for item in items]
-    order = load.Order(running.port, clients, seconds, most, sent)
-    seen = load.order(order, bench.client_cores)
-    for item, statuses in zip(items, seen.statuses, strict=True):
-        wrong = {status for status in statuses if status != str(item.status)}
-        if wrong:
-            raise ContenderError(f"It answered {item.name} with {', '.join(sorted(wrong))}.")
-    return seen
+    max_requests: int = MAX_REQUESTS,
+) -> load.LoadResult:
+    sent = [(item.path, "file", str(save_item(item, bench.folder))) for item in items]
+    spec = load.LoadSpec(running.port, clients, seconds, max_requests, sent)
+    result = load.run_load(spec, bench.client_cores)
+    for item, statuses in zip(items, result.statuses, strict=True):
+        unexpected = {status for status in statuses if status != str(item.status)}
+        if unexpected:
+            raise ContenderError(f"It answered {item.name} with {', '.join(sorted(unexpected))}.")
+    return result
 
 
-def saved(item: Item, folder: Path) -> Path:
+def save_item(item: Item, folder: Path) -> Path:
     """The item as a file, written once."""
     file = folder / item.name
     if not file.exists():

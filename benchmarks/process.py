@@ -1,4 +1,4 @@
-"""A contender as a running process: start, first answer, processor time, memory, end."""
+"""A contender as a process: start, first answer, CPU time, memory, end."""
 
 import http.client
 import json
@@ -16,30 +16,30 @@ from typing import Any, Self
 
 import psutil
 
-from benchmarks.cores import keep_to
+from benchmarks.affinity import pin_to_cores
 from benchmarks.images import Item
 from benchmarks.load import BOUNDARY, form
 
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 15.0
-ASK_EVERY_S = 0.01
-SAMPLE_EVERY_S = 0.5
+POLL_INTERVAL_S = 0.01
+MEMORY_INTERVAL_S = 0.5
 MIB = 1024 * 1024
 
 
 class ContenderError(Exception):
-    """A contender that could not be measured, and why, in a sentence."""
+    """A contender could not be measured; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How a contender is started.
+    """How to start a contender.
 
     Attributes:
         command: Program and arguments.
-        environment: Variables beside this process' own.
-        port: Where it listens, on this machine.
-        log: File for what it prints.
+        environment: Additional environment variables.
+        port: Port on this machine.
+        log: File for its output.
     """
 
     command: Sequence[str]
@@ -49,7 +49,7 @@ class Launch:
 
 
 class Running:
-    """A contender and all its children, on its cores, until the end of a ``with`` block."""
+    """A contender with its children, running on its cores; a context manager that ends them all."""
 
     def __init__(self, launch: Launch, cores: Sequence[int]) -> None:
         self.port = launch.port
@@ -64,15 +64,15 @@ class Running:
                 start_new_session=True,
             )
         self.process_id = self._process.pid
-        keep_to(self.process_id, cores)
+        pin_to_cores(self.process_id, cores)
         self._root = psutil.Process(self.process_id)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.go_on()  # what stands still hears no signal
-        family = self._family()
+        self.resume()  # a suspended process handles no signal
+        family = self._processes()
         self._process.send_signal(signal.SIGTERM)
         alive = psutil.wait_procs(family, timeout=STOP_TIMEOUT_S)[1]
         for process in alive:
@@ -80,28 +80,28 @@ class Running:
         psutil.wait_procs(alive, timeout=STOP_TIMEOUT_S)
         self._process.wait()
 
-    def first_answer(self, item: Item) -> float:
-        """Ask until the first verdict comes; seconds since the start of the process.
+    def time_to_first_answer(self, item: Item) -> float:
+        """Poll until the first verdict; returns the seconds since the start of the process.
 
         Raises:
-            ContenderError: It ended by itself, or none came in two minutes.
+            ContenderError: It exited, or did not answer within two minutes.
         """
         while True:
             taken_s = time.perf_counter() - self._started
             if self._process.poll() is not None:
-                raise ContenderError(f"It ended by itself: {self._last_words()}")
+                raise ContenderError(f"It exited: {self._last_log_line()}")
             if taken_s > START_TIMEOUT_S:
-                raise ContenderError(f"No answer after {taken_s:.0f} s: {self._last_words()}")
+                raise ContenderError(f"No answer after {taken_s:.0f} s: {self._last_log_line()}")
             try:
                 status, _ = self.ask(item)
             except (OSError, http.client.HTTPException):
                 status = 0
             if status == 200:
                 return time.perf_counter() - self._started
-            time.sleep(ASK_EVERY_S)
+            time.sleep(POLL_INTERVAL_S)
 
     def ask(self, item: Item) -> tuple[int, bytes]:
-        """Send one file over a connection of its own."""
+        """Send one file over a new connection."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=START_TIMEOUT_S)
         try:
             headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
@@ -113,10 +113,10 @@ class Running:
             connection.close()
 
     def answer(self, item: Item) -> dict[str, Any]:
-        """What it says of one radiograph.
+        """The answer to one radiograph.
 
         Raises:
-            ContenderError: It refuses it.
+            ContenderError: The status is not 200.
         """
         status, text = self.ask(item)
         if status != 200:
@@ -124,59 +124,59 @@ class Running:
         answer: dict[str, Any] = json.loads(text)
         return answer
 
-    def pause(self) -> None:
-        """Have it stand still, whatever it is at, so that it takes nothing from others."""
-        for process in self._family():
-            _unless_gone(process, "suspend")
+    def suspend(self) -> None:
+        """Suspend it, so that it uses no CPU while others are measured."""
+        for process in self._processes():
+            _call_if_alive(process, "suspend")
 
-    def go_on(self) -> None:
-        """Let it run again."""
-        for process in self._family():
-            _unless_gone(process, "resume")
+    def resume(self) -> None:
+        """Resume it."""
+        for process in self._processes():
+            _call_if_alive(process, "resume")
 
     def cpu_seconds(self) -> float:
-        """Processor time so far, of the process and all that it started."""
+        """CPU time so far of the process and its children."""
         total = 0.0
-        for process in self._family():
-            times = _unless_gone(process, "cpu_times")
+        for process in self._processes():
+            times = _call_if_alive(process, "cpu_times")
             if times is not None:
                 total += times.user + times.system
         return total
 
     def memory_mib(self) -> float:
-        """Memory of the process and its children now.
+        """Current memory of the process and its children.
 
-        What is private to each of them, and the shared pages of the one that has most: a contender
-        of many processes is not charged for its libraries again and again.
+        The private memory of each, plus the largest amount of shared memory of any: the libraries
+        of a contender with many processes are counted once.
         """
-        infos = [_unless_gone(process, "memory_full_info") for process in self._family()]
-        return together_mib([(info.rss, info.uss) for info in infos if info is not None])
+        infos = [_call_if_alive(process, "memory_full_info") for process in self._processes()]
+        return combined_memory_mib([(info.rss, info.uss) for info in infos if info is not None])
 
-    def _family(self) -> list[psutil.Process]:
+    def _processes(self) -> list[psutil.Process]:
         try:
             return [self._root, *self._root.children(recursive=True)]
         except psutil.NoSuchProcess:
             return []
 
-    def _last_words(self) -> str:
+    def _last_log_line(self) -> str:
         lines = self._log.read_text(errors="replace").strip().splitlines()
         return lines[-1][:200] if lines else "it printed nothing"
 
 
-class Peak:
-    """The most memory that was seen so far, in MiB."""
+class PeakMemory:
+    """Peak memory so far, in MiB."""
 
     def __init__(self) -> None:
         self.mib = 0.0
 
 
 @contextmanager
-def watched(running: Running) -> Iterator[Peak]:
-    """Look at a contender's memory twice a second while a block runs."""
-    peak, over = Peak(), threading.Event()
+def watch_memory(running: Running) -> Iterator[PeakMemory]:
+    """Sample the memory of a contender twice a second while the context lasts."""
+    peak, stop = PeakMemory(), threading.Event()
 
     def watch() -> None:
-        while not over.wait(SAMPLE_EVERY_S):
+        while not stop.wait(MEMORY_INTERVAL_S):
             peak.mib = max(peak.mib, running.memory_mib())
 
     watcher = threading.Thread(target=watch)
@@ -184,25 +184,25 @@ def watched(running: Running) -> Iterator[Peak]:
     try:
         yield peak
     finally:
-        over.set()
+        stop.set()
         watcher.join()
 
 
-def together_mib(processes: Sequence[tuple[int, int]]) -> float:
-    """Memory of several processes in MiB, of each one's resident and private bytes."""
+def combined_memory_mib(processes: Sequence[tuple[int, int]]) -> float:
+    """Memory of several processes in MiB, from the resident and private bytes of each."""
     private = sum(own for _, own in processes)
     shared = max((resident - own for resident, own in processes), default=0)
     return (private + shared) / MIB
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on."""
+    """A free TCP port."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
 
 
-def _unless_gone(process: psutil.Process, method: str) -> Any:
+def _call_if_alive(process: psutil.Process, method: str) -> Any:
     try:
         return getattr(process, method)()
     except (psutil.NoSuchProcess, psutil.AccessDenied):

@@ -1,4 +1,4 @@
-"""All that one run found, as the Markdown page that it leaves behind."""
+"""The results of one run, as a Markdown page."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,32 +6,33 @@ from datetime import datetime
 from pathlib import Path
 
 from benchmarks import report
-from benchmarks.figures import Beside, Figures, Growth
+from benchmarks.figures import Figures, FloorComparison, MemoryGrowth
 from benchmarks.measure import TURNS
+from service.files import atomic_write
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """What one run found.
+    """The results of one run.
 
     Attributes:
-        made_at: When it began, with its time zone.
-        machine: What it ran on, a line each.
-        set_up: What was sent, by whom and how, a line each.
-        measured: By contender; ours first.
-        unmeasured: Why a contender is missing.
-        beside: Of the bare loop and ours, taking turns.
-        growth: Of our memory.
-        cores: Of each contender.
+        made_at: Start of the run, with time zone.
+        machine: Lines that describe the machine.
+        setup: Lines that describe the measurement.
+        measured: Figures by contender; ours first.
+        failed: Reasons why contenders were not measured.
+        comparison: The service compared to the bare loop.
+        growth: Memory growth of the service.
+        cores: Cores of each contender.
     """
 
     made_at: datetime
     machine: Sequence[str]
-    set_up: Sequence[str]
+    setup: Sequence[str]
     measured: Mapping[str, Figures]
-    unmeasured: Mapping[str, str]
-    beside: Beside | None
-    growth: Growth | None
+    failed: Mapping[str, str]
+    comparison: FloorComparison | None
+    growth: MemoryGrowth | None
     cores: int
 
 
@@ -40,16 +41,16 @@ def page(results: Results) -> str:
     parts = [
         "# Side by side\n",
         f"Written by `make bench` on {results.made_at:%Y-%m-%d %H:%M} UTC; not edited by hand.\n",
-        _listed(results.machine) + _listed(results.set_up),
-        "In brackets: how many times better ours is (below 1: worse). Memory counts what each "
-        "process of a contender has for itself, and once what they share. The last column is the "
-        "largest distance of a probability from the bare loop's.\n",
-        report.markdown(report.comparison(results.measured, results.unmeasured)),
+        _listed(results.machine) + _listed(results.setup),
+        "In brackets: how many times better ours is (below 1: worse). Memory is the private memory "
+        "of all processes of a contender plus shared memory, counted once. The last column is the "
+        "largest difference of a probability from the bare loop.\n",
+        report.markdown(report.comparison_table(results.measured, results.failed)),
     ]
-    if results.beside:
-        rows = report.against_floor(results.beside, results.cores)
-        told = _FLOOR.format(rounds=results.beside.rounds, turns=TURNS)
-        parts += ["## Against the floor\n", told, report.markdown(rows)]
+    if results.comparison:
+        rows = report.floor_table(results.comparison, results.cores)
+        text = _FLOOR.format(rounds=results.comparison.rounds, turns=TURNS)
+        parts += ["## Against the floor\n", text, report.markdown(rows)]
     if results.growth:
         rows = report.memory(results.growth)
         parts += ["## Memory over time\n", _GROWTH, report.markdown(rows)]
@@ -57,24 +58,20 @@ def page(results: Results) -> str:
 
 
 _FLOOR = (
-    "The floor is a bare loop over the same radiographs: decode, prepare, score; no HTTP, no "
-    "queue. For one client it has all cores' threads; for eight, a loop of one thread runs on each "
-    "core at the same time, because cores that are all at work are slower than one alone. Floor "
-    "and service take turns, {rounds} rounds long, with one client {turns} times in each; the "
-    "figures are medians over the rounds, and so differ from those above.\n"
+    "The floor is a bare loop over the same radiographs, without HTTP or queue. Compared to one "
+    "client it may use a thread on every core; compared to eight clients, one single-threaded loop "
+    "runs on every core, because busy cores are slower than a single busy one. Floor and service "
+    "take turns for {rounds} rounds, with one client {turns} times in each; the figures are "
+    "medians over the rounds and therefore differ from those above.\n"
 )
 
-_GROWTH = (
-    "Formats, sizes and kinds of answers are mixed; memory is read when nothing has been asked for "
-    "a while.\n"
-)
+_GROWTH = "Formats, sizes and kinds of responses are mixed; memory is read after an idle period.\n"
 
 
 def write(results: Results, file: Path) -> None:
-    """Replace the page as a whole."""
-    unfinished = file.with_suffix(".unfinished")
-    unfinished.write_text(page(results), encoding="utf-8")
-    unfinished.replace(file)
+    """Write the page, atomically."""
+    with atomic_write(file) as temporary:
+        temporary.write_text(page(results), encoding="utf-8")
 
 
 def _listed(lines: Sequence[str]) -> str:

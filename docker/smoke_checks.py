@@ -1,7 +1,7 @@
-"""Sends a running service good and bad files, checks the answers, then stops it while it works.
+"""Sends valid and invalid files to a running service, checks the answers, and stops it under load.
 
 Usage: python docker/smoke_checks.py URL --stop COMMAND...
-       python docker/smoke_checks.py URL --key KEY    checks only that the service needs this key
+       python docker/smoke_checks.py URL --key KEY    checks only that the service requires this key
 """
 
 import io
@@ -32,20 +32,20 @@ LARGE = (3000, 2400)
 
 
 def encoded(image_format: str, size: tuple[int, int] = (320, 256)) -> bytes:
-    """A synthetic chest as the bytes of an image file."""
+    """A synthetic chest, encoded as an image file."""
     buffer = io.BytesIO()
     phantom(1, size, opacity=0.5).save(buffer, image_format)
     return buffer.getvalue()
 
 
 def good_files() -> dict[str, bytes]:
-    """Synthetic chests in every format and, where the folder exists, real radiographs."""
+    """Synthetic chests in every format and, if the folder exists, real radiographs."""
     files = {f"phantom.{kind}": encoded(kind) for kind in ("jpeg", "png", "webp", "bmp", "tiff")}
     return files | {path.name: path.read_bytes() for path in sorted(ORIGINALS.rglob("*.jpeg"))}
 
 
 def bad_files() -> dict[str, tuple[bytes, int]]:
-    """Files that must be refused, each with the status of its refusal."""
+    """Files that must be rejected, with the expected status."""
     return {
         "text.jpeg": (b"not an image", 415),
         "truncated.jpeg": (encoded("jpeg")[:2000], 422),
@@ -55,7 +55,7 @@ def bad_files() -> dict[str, tuple[bytes, int]]:
 
 
 def check_verdict(name: str, answer: httpx.Response) -> str:
-    """Fails unless the answer is a whole verdict that does not contradict itself; the class."""
+    """Fails unless the answer is a complete and consistent verdict; returns its class."""
     verdict = answer.json()
     assert answer.status_code == 200, (name, answer.status_code, verdict)
     assert list(verdict)[: len(FIELDS)] == FIELDS, (name, list(verdict))
@@ -65,14 +65,14 @@ def check_verdict(name: str, answer: httpx.Response) -> str:
 
 
 def check_problem(name: str, answer: httpx.Response, status: int) -> None:
-    """Fails unless the answer is the expected refusal, as problem+json."""
+    """Fails unless the answer is the expected problem."""
     assert answer.status_code == status, (name, answer.status_code, answer.text)
     assert answer.headers["content-type"] == "application/problem+json", (name, answer.headers)
     assert answer.json()["request_id"] == answer.headers["x-request-id"], (name, answer.text)
 
 
 def check_answers(client: httpx.Client) -> None:
-    """One verdict for each good file, one refusal for each bad one, a batch of both, the pages."""
+    """Checks valid and invalid files, a batch of both, and the pages."""
     classes = [
         check_verdict(name, client.post("/predict", files={"file": (name, data)}))
         for name, data in good_files().items()
@@ -93,12 +93,12 @@ def check_answers(client: httpx.Client) -> None:
         answer = client.post(path, files={"file": ("x.png", encoded("png"))})
         assert answer.status_code == 200, (path, answer.text)
         assert answer.headers["content-type"] == kind, (path, answer.headers)
-    print("refusals, a batch of good and bad, heat map, report, pages: all as they should be")
+    print("problems, a mixed batch, heat map, report and pages are as expected")
 
 
 def check_stop(client: httpx.Client, command: list[str]) -> None:
-    """Stops the service while requests are under way; every one of them must get its verdict."""
-    data = encoded("png", LARGE)  # takes long enough to be caught in the middle
+    """Stops the service while requests are in flight; each of them must get its verdict."""
+    data = encoded("png", LARGE)  # slow enough to be in flight during the stop
     with ThreadPoolExecutor(IN_FLIGHT) as pool:
         answers = [
             pool.submit(client.post, "/predict", files={"file": ("x.png", data)})
@@ -106,21 +106,21 @@ def check_stop(client: httpx.Client, command: list[str]) -> None:
         ]
         time.sleep(0.3)
         unanswered = sum(not answer.done() for answer in answers)
-        assert unanswered, "every request was answered before the stop: nothing was shown"
+        assert unanswered, "every request was answered before the stop: nothing was tested"
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         for answer in answers:
             check_verdict("in flight", answer.result())
-    print(f"stopped with {unanswered} requests under way: all answered")
+    print(f"stopped with {unanswered} requests in flight: all answered")
 
 
 def check_key(client: httpx.Client, key: str) -> None:
-    """Only who has the key gets a verdict."""
+    """Checks that only requests with the key get a verdict."""
     files = {"file": ("x.png", encoded("png"))}
     check_problem("no key", client.post("/predict", files=files), 401)
     wrong = client.post("/predict", files=files, headers={"X-API-Key": f"{key}x"})
     check_problem("wrong key", wrong, 401)
     check_verdict("key", client.post("/predict", files=files, headers={"X-API-Key": key}))
-    print("without the key 401, with it a verdict")
+    print("401 without the key, a verdict with it")
 
 
 def main(url: str, option: str, *values: str) -> None:

@@ -1,4 +1,4 @@
-"""Runs inside a container: does its TensorFlow answer, and if not, what is its operator told?"""
+"""Runs inside a container: loads the TensorFlow engine, or prints why it cannot."""
 
 from pathlib import Path
 

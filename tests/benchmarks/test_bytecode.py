@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.bytecode import PACKAGES, keep_bytecode
+from benchmarks.bytecode import PACKAGES, compile_bytecode
 
 
-def test_every_module_has_its_bytecode_even_where_python_keeps_none(
+def test_every_module_is_compiled_even_without_bytecode_writing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.dont_write_bytecode", True)
@@ -16,11 +16,11 @@ def test_every_module_has_its_bytecode_even_where_python_keeps_none(
     modules = [package / "one.py", below / "two.py"]
     for module in modules:
         module.write_text("A = 1\n")
-    assert keep_bytecode([package])
+    assert compile_bytecode([package])
     assert all(Path(cache_from_source(str(module))).exists() for module in modules)
 
 
-def test_it_says_when_it_could_not_keep_it(tmp_path: Path) -> None:
+def test_a_failed_compilation_is_reported(tmp_path: Path) -> None:
     good, bad = tmp_path / "good", tmp_path / "bad"
     for folder in (good, bad):
         folder.mkdir()
@@ -28,10 +28,10 @@ def test_it_says_when_it_could_not_keep_it(tmp_path: Path) -> None:
     # Stands for a folder that nothing can be written in, which holds for no test run by root.
     (bad / "module.py").write_text("A = 1\n")
     (bad / "__pycache__").write_text("")
-    assert not keep_bytecode([bad, good])
+    assert not compile_bytecode([bad, good])
     assert Path(cache_from_source(str(good / "module.py"))).exists()
 
 
-def test_what_contenders_import_from_here_is_among_it() -> None:
+def test_the_packages_of_the_contenders_are_compiled() -> None:
     assert {package.name for package in PACKAGES} == {"service", "benchmarks"}
     assert all(package.is_dir() for package in PACKAGES)

@@ -9,7 +9,7 @@ from service.imaging import InputSpec
 WORK = Work(Path("models"), Path("models/ensemble.onnx"), "fp32", InputSpec(192, 192), cores=2)
 
 
-def test_ours_comes_first_and_answers_with_verdicts() -> None:
+def test_ours_is_first_and_returns_verdicts() -> None:
     first, *_ = contenders(2)
     command, variables = first.start(WORK, 8123)
     assert first.verdicts
@@ -17,7 +17,7 @@ def test_ours_comes_first_and_answers_with_verdicts() -> None:
     assert (variables["XRAY_ENGINE"], variables["XRAY_PORT"]) == ("onnx", "8123")
 
 
-def test_no_two_rows_have_one_name() -> None:
+def test_names_are_unique() -> None:
     names = [contender.name for contender in contenders(2)]
     assert len(set(names)) == len(names)
 

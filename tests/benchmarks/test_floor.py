@@ -3,41 +3,40 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.floor import StandingLoop, Wish, _on_every_core, ground
+from benchmarks.floor import LoopSpec, PausedLoop, cpu_seconds_on_every_core, measure_floor
 from benchmarks.images import radiographs
-from service.imaging import decode, prepare
 from service.inference import load_ensemble
+from service.screening.screen import Screening
 
 MODELS = Path(__file__).parents[2] / "models"
 
 
 @pytest.fixture
-def wish(tmp_path: Path) -> Wish:
+def spec(tmp_path: Path) -> LoopSpec:
     item = radiographs(None)[0]
     file = tmp_path / item.name
     file.write_bytes(item.data)
-    return Wish(str(MODELS), "int8", [str(file)], seconds=0.01, cores=2)
+    return LoopSpec(str(MODELS), "int8", [str(file)], seconds=0.01, cores=2)
 
 
-def test_the_bare_loop_says_what_the_ensemble_says(wish: Wish) -> None:
-    found = ground(wish, cores=[])
+def test_the_bare_loop_gives_the_verdicts_of_the_service(spec: LoopSpec) -> None:
+    found = measure_floor(spec, cores=[])
     ensemble = load_ensemble(MODELS, threads=1, precision="int8")
-    spec = ensemble.bundle.manifest.input
-    radiograph = decode(Path(wish.files[0]).read_bytes(), near=max(spec.height, spec.width))
-    [score] = ensemble.score(prepare(radiograph, spec)[None])
-    assert found.probabilities == [pytest.approx(score.probability, abs=1e-6)]
+    screening = Screening(ensemble, max_pixels=10**8)
+    verdict = screening.screen(Path(spec.files[0]).read_bytes())
+    assert found.probabilities == [verdict.probability]
     assert found.precision == "int8"
-    assert min(found.floor.lone_cpu_s, found.floor.cpu_s) > 0
+    assert min(found.floor.solo_cpu_s, found.floor.cpu_s) > 0
 
 
-def test_with_all_cores_at_work_each_has_a_loop_of_its_own(wish: Wish) -> None:
-    taken = _on_every_core(wish)  # two loops in one process would wait for each other for ever
-    assert len(taken) == wish.cores
+def test_each_core_runs_its_own_loop(spec: LoopSpec) -> None:
+    taken = cpu_seconds_on_every_core(spec)  # would time out with two loops in one process
+    assert len(taken) == spec.cores
     assert min(taken) > 0
 
 
-def test_a_loop_that_stands_still_between_its_turns_goes_on_with_each(wish: Wish) -> None:
-    with StandingLoop(wish, cores=[]) as loop:
+def test_a_paused_loop_runs_in_each_turn(spec: LoopSpec) -> None:
+    with PausedLoop(spec, cores=[]) as loop:
         turns = [loop.turn(0.01) for _ in range(2)]
     for turn in turns:
         assert set(turn) == {1, 2}
@@ -45,13 +44,13 @@ def test_a_loop_that_stands_still_between_its_turns_goes_on_with_each(wish: Wish
     assert turns[0] != turns[1]
 
 
-def test_a_standing_loop_that_cannot_begin_says_so(wish: Wish) -> None:
-    Path(wish.files[0]).unlink()
+def test_a_paused_loop_that_cannot_start_raises(spec: LoopSpec) -> None:
+    Path(spec.files[0]).unlink()
     with pytest.raises(subprocess.CalledProcessError):
-        StandingLoop(wish, cores=[])
+        PausedLoop(spec, cores=[])
 
 
-def test_what_a_loop_cannot_read_ends_in_an_error_and_keeps_nobody_waiting(wish: Wish) -> None:
-    Path(wish.files[0]).unlink()
+def test_an_unreadable_file_ends_all_loops_with_an_error(spec: LoopSpec) -> None:
+    Path(spec.files[0]).unlink()
     with pytest.raises(subprocess.CalledProcessError):
-        ground(wish, cores=[])
+        measure_floor(spec, cores=[])

@@ -2,24 +2,24 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.images import MOST_FILES, mixture, radiographs
+from benchmarks.images import MAX_FILES, mixed_items, radiographs
 from service.imaging import ImagingError, decode
 from tests.phantom import phantom
 
 
-def test_the_usual_radiographs_are_of_the_usual_size_and_differ() -> None:
+def test_the_default_radiographs_have_the_typical_size_and_differ() -> None:
     items = radiographs(None)
     decoded = [decode(item.data) for item in items]
     assert {(it.format, it.width, it.height) for it in decoded} == {("JPEG", 1416, 800)}
     assert len({it.sha256 for it in decoded}) == len(items)
 
 
-def test_a_folder_gives_a_bounded_choice_of_its_images(tmp_path: Path) -> None:
+def test_a_folder_is_sampled(tmp_path: Path) -> None:
     for number in range(60):
         phantom(0, (64, 48)).save(tmp_path / f"{number:02}.png")
     (tmp_path / "notes.txt").write_text("no image")
     items = radiographs(tmp_path)
-    assert len(items) == MOST_FILES
+    assert len(items) == MAX_FILES
     assert not any("txt" in item.name or item.name.startswith("0") for item in items)
 
 
@@ -28,8 +28,8 @@ def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
         radiographs(tmp_path)
 
 
-def test_the_mixture_holds_what_is_answered_and_what_is_refused() -> None:
-    items = mixture()
+def test_mixed_items_hold_valid_and_invalid_files() -> None:
+    items = mixed_items()
     assert len({item.name for item in items}) == len(items)
     for item in items:
         if item.status == 200:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.load import Order, form, order
+from benchmarks.load import LoadSpec, form, run_load
 
 
 class _Server(ThreadingHTTPServer):
@@ -50,39 +50,43 @@ def items(tmp_path: Path) -> list[tuple[str, str, str]]:
     return [("/a", "file", str(tmp_path / "good")), ("/b", "file", str(tmp_path / "bad"))]
 
 
-def test_an_order_ends_with_its_number_of_requests(
+def test_load_ends_after_the_maximum_number_of_requests(
     server: _Server, items: list[tuple[str, str, str]]
 ) -> None:
-    seen = order(Order(server.server_port, clients=3, seconds=60, most=10, items=items), [])
+    seen = run_load(
+        LoadSpec(server.server_port, clients=3, seconds=60, max_requests=10, items=items), []
+    )
     assert len(seen.milliseconds) == len(server.seen) == 10
     assert seen.statuses == [{"200": 5}, {"415": 5}]
     assert {path for path, _, _ in server.seen} == {"/a", "/b"}
     assert all(taken > 0 for taken in seen.milliseconds)
 
 
-def test_when_its_time_is_over_an_order_sends_nothing_more(
-    server: _Server, items: list[tuple[str, str, str]]
-) -> None:
-    seen = order(Order(server.server_port, clients=2, seconds=0, most=10, items=items), [])
+def test_load_ends_after_its_time(server: _Server, items: list[tuple[str, str, str]]) -> None:
+    seen = run_load(
+        LoadSpec(server.server_port, clients=2, seconds=0, max_requests=10, items=items), []
+    )
     assert not seen.milliseconds
     assert not server.seen
 
 
-def test_a_server_that_is_not_there_is_counted_and_not_hidden(
+def test_an_unreachable_server_is_counted(
     items: list[tuple[str, str, str]],
 ) -> None:
     with _Server() as gone:
         port = gone.server_port
-    seen = order(Order(port, clients=1, seconds=60, most=2, items=items), [])
+    seen = run_load(LoadSpec(port, clients=1, seconds=60, max_requests=2, items=items), [])
     assert seen.statuses == [{"0": 1}, {"0": 1}]
 
 
-def test_an_answer_that_does_not_say_how_long_it_is_counts_as_broken(
+def test_an_answer_without_content_length_counts_as_broken(
     server: _Server, items: list[tuple[str, str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_Handler, "protocol_version", "HTTP/1.0")
     monkeypatch.setattr(_Handler, "send_header", lambda *_: None)
-    seen = order(Order(server.server_port, clients=1, seconds=60, most=2, items=items), [])
+    seen = run_load(
+        LoadSpec(server.server_port, clients=1, seconds=60, max_requests=2, items=items), []
+    )
     assert seen.statuses == [{"0": 1}, {"0": 1}]
 
 

@@ -23,7 +23,7 @@ def started_by(mark: str) -> list[str]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_bench_that_is_stopped_leaves_nothing_behind(number: signal.Signals) -> None:
+def test_a_stopped_benchmark_leaves_no_process(number: signal.Signals) -> None:
     mark = uuid.uuid4().hex
     bench = subprocess.Popen(
         [sys.executable, "-m", "benchmarks", "--quick", "--only", "lean"],

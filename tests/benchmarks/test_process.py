@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import process as module
 from benchmarks.images import Item
-from benchmarks.process import MIB, ContenderError, Launch, Running, free_port, together_mib
+from benchmarks.process import MIB, ContenderError, Launch, Running, combined_memory_mib, free_port
 
 ITEM = Item("x", b"x")
 
@@ -23,12 +23,12 @@ def _lives(process: psutil.Process) -> bool:
 
 def test_shared_memory_counts_once_and_private_memory_always() -> None:
     one, other = (150 * MIB, 100 * MIB), (90 * MIB, 60 * MIB)
-    assert together_mib([one]) == 150
-    assert together_mib([one, other]) == 100 + 60 + 50
-    assert together_mib([]) == 0
+    assert combined_memory_mib([one]) == 150
+    assert combined_memory_mib([one, other]) == 100 + 60 + 50
+    assert combined_memory_mib([]) == 0
 
 
-def test_a_contender_that_ends_by_itself_is_said_to_have_with_its_last_words(
+def test_a_contender_that_exits_is_reported_with_its_last_output(
     tmp_path: Path,
 ) -> None:
     launch = _launch("print('no such network'); raise SystemExit(3)", tmp_path)
@@ -36,26 +36,24 @@ def test_a_contender_that_ends_by_itself_is_said_to_have_with_its_last_words(
         Running(launch, []) as running,
         pytest.raises(ContenderError, match="no such network"),
     ):
-        running.first_answer(ITEM)
+        running.time_to_first_answer(ITEM)
 
 
-def test_a_contender_stands_still_and_goes_on_and_ends_in_either_state(tmp_path: Path) -> None:
+def test_a_contender_can_be_suspended_resumed_and_ended(tmp_path: Path) -> None:
     program = "import time\nwhile True: time.sleep(0.001)"
     with Running(_launch(program, tmp_path), []) as running:
         process = psutil.Process(running.process_id)
-        running.pause()
+        running.suspend()
         while process.status() != psutil.STATUS_STOPPED:
             time.sleep(0.01)
-        running.go_on()
+        running.resume()
         while process.status() == psutil.STATUS_STOPPED:
             time.sleep(0.01)
-        running.pause()
+        running.suspend()
     assert not _lives(process)
 
 
-def test_nothing_that_a_contender_started_outlives_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_children_of_a_contender_are_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "STOP_TIMEOUT_S", 0.5)  # this one's child does not stop when told
     child = "import time; time.sleep(60)"
     program = (

@@ -12,7 +12,7 @@ from tests.cli.conftest import Cli
 from tests.serving import ROOT
 
 
-def test_the_help_loads_nothing_that_a_command_needs() -> None:
+def test_help_loads_no_heavy_library() -> None:
     code = (
         "import sys\n"
         "sys.argv = ['pneumonia-xray', '--help']\n"
@@ -34,18 +34,18 @@ def test_the_help_loads_nothing_that_a_command_needs() -> None:
     "command",
     [each.name or each.callback.__name__ for each in app.registered_commands if each.callback],
 )
-def test_every_command_explains_itself(cli: Cli, command: str) -> None:
+def test_every_command_has_help(cli: Cli, command: str) -> None:
     status, out, _ = cli(command, "--help")
     assert status == 0
     assert f"{command} [OPTIONS]" in out
 
 
-def test_it_says_its_version(cli: Cli) -> None:
+def test_it_prints_its_version(cli: Cli) -> None:
     assert cli("--version") == (0, f"{__version__}\n", "")
 
 
 @pytest.mark.parametrize("wrong", [["predict"], ["predict", "--lang", "fr", "x"], ["diagnose"]])
-def test_wrong_usage_has_status_2(cli: Cli, wrong: list[str]) -> None:
+def test_wrong_usage_exits_with_2(cli: Cli, wrong: list[str]) -> None:
     assert cli(*wrong).status == 2
 
 

@@ -25,7 +25,7 @@ def findings(out: str) -> Findings:
     return {line.split()[1]: (line.split()[0], line[16:]) for line in lines}
 
 
-def test_where_all_is_well_every_line_is_ok(cli: Cli) -> None:
+def test_on_a_good_installation_every_check_passes(cli: Cli) -> None:
     status, out, err = cli("check")
     found = findings(out)
     assert (status, err) == (0, "")
@@ -45,7 +45,7 @@ def test_where_all_is_well_every_line_is_ok(cli: Cli) -> None:
     assert found["Self-test"][1].startswith("a synthetic radiograph of 64 x 48 pixels in ")
 
 
-def test_a_library_that_is_missing_fails_and_nothing_that_needs_it_is_tried(
+def test_a_missing_library_fails_and_skips_the_checks_that_need_it(
     cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(check, "LIBRARIES", ("numpy", "no-such-library"))
@@ -57,22 +57,20 @@ def test_a_library_that_is_missing_fails_and_nothing_that_needs_it_is_tried(
     assert "-> Install them: " in out
 
 
-def test_no_engine_at_all_fails(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_engine_fails(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(check, "ENGINES", ("no-such-engine",))
     status, out, _ = cli("check")
     assert (status, findings(out)["Engines"]) == (1, ("fail", "none"))
 
 
-def test_a_python_that_is_not_tested_is_warned_of(
-    cli: Cli, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_untested_python_is_a_warning(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(check, "PYTHONS", ((4, 0), (4, 1)))
     status, out, _ = cli("check")
     assert (status, findings(out)["Python"][0]) == (0, "warn")
     assert "-> Use a tested version: Python 4.0 to 4.1." in out
 
 
-def test_more_threads_than_processors_are_warned_of(
+def test_more_threads_than_processors_are_a_warning(
     cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(self_test, "available_cpus", lambda: 1)
@@ -103,7 +101,7 @@ def test_a_bundle_that_does_not_verify_fails_with_the_reason(
     )
 
 
-def test_what_is_odd_about_a_bundle_is_warned_of(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_warning_of_the_bundle_is_shown(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     bundle = fake_bundle()
     object.__setattr__(bundle, "provenance", "bring-your-own")
     odd = Ensemble(bundle, FakeEngine(), warning="TensorFlow answers instead.")
@@ -114,7 +112,7 @@ def test_what_is_odd_about_a_bundle_is_warned_of(cli: Cli, monkeypatch: pytest.M
     assert "-> TensorFlow answers instead." in out
 
 
-def test_too_little_memory_for_what_the_settings_allow_is_warned_of(
+def test_too_little_memory_for_the_settings_is_a_warning(
     cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(self_test, "memory_limit", lambda: 64 * MIB)

@@ -27,37 +27,37 @@ def fill(folder: Path, *files: str, content: bytes = b"") -> None:
         path.write_bytes(content)
 
 
-def test_folders_are_walked_in_order_of_names(tmp_path: Path) -> None:
+def test_folders_are_searched_in_order_of_names(tmp_path: Path) -> None:
     fill(tmp_path, "b/2.png", "b/10.png", "a/z/1.png", "a/y.png", "c.png")
     expected = ["c.png", "a/y.png", "a/z/1.png", "b/10.png", "b/2.png"]
     assert names(tmp_path, tmp_path) == expected
 
 
-def test_arguments_keep_their_order_and_a_file_comes_once(tmp_path: Path) -> None:
+def test_arguments_keep_their_order_without_duplicates(tmp_path: Path) -> None:
     fill(tmp_path, "a/1.png", "b/1.png")
     assert names(tmp_path, tmp_path / "b", tmp_path, tmp_path / "b/1.png") == ["b/1.png", "a/1.png"]
 
 
-def test_folders_give_what_is_named_like_a_picture_or_begins_like_one(tmp_path: Path) -> None:
+def test_folders_are_searched_by_suffix_and_content(tmp_path: Path) -> None:
     fill(tmp_path, "1.JPEG", "2.dcm", "3.tif", "notes.txt", "list.csv")
     fill(tmp_path, "IM0001", content=radiograph())
     assert names(tmp_path, tmp_path) == ["1.JPEG", "2.dcm", "3.tif", "IM0001"]
     assert find_files([str(tmp_path)]).skipped == 2
 
 
-def test_a_named_file_is_taken_whatever_it_is(tmp_path: Path) -> None:
+def test_a_named_file_is_always_included(tmp_path: Path) -> None:
     fill(tmp_path, "notes.txt")
     assert names(tmp_path, tmp_path / "notes.txt") == ["notes.txt"]
 
 
-def test_hidden_files_and_folders_are_passed_over(tmp_path: Path) -> None:
+def test_hidden_files_and_folders_are_skipped(tmp_path: Path) -> None:
     fill(tmp_path, "1.png", "._1.png", ".thumbnails/1.png")
     found = find_files([str(tmp_path)])
     assert [path.name for path in found.files] == ["1.png"]
     assert found.skipped == 0
 
 
-def test_links_that_lead_in_a_circle_are_followed_once(tmp_path: Path) -> None:
+def test_circular_links_are_followed_once(tmp_path: Path) -> None:
     fill(tmp_path, "a/1.png")
     (tmp_path / "a/up").symlink_to(tmp_path)
     (tmp_path / "itself").symlink_to(tmp_path / "itself")
@@ -71,7 +71,7 @@ def test_a_link_to_a_folder_elsewhere_is_followed(tmp_path: Path) -> None:
     assert names(tmp_path / "here", tmp_path / "here") == ["link/1.png"]
 
 
-def test_a_pattern_that_the_shell_left_alone_is_expanded(tmp_path: Path) -> None:
+def test_an_unexpanded_pattern_is_expanded(tmp_path: Path) -> None:
     fill(tmp_path, "b.png", "a.png", "c.tiff", "deep/er/d.png")
     assert names(tmp_path, tmp_path / "*.png") == ["a.png", "b.png"]
     assert names(tmp_path, tmp_path / "**/d.png") == ["deep/er/d.png"]
@@ -86,12 +86,12 @@ def test_a_file_whose_name_looks_like_a_pattern_is_that_file(tmp_path: Path) -> 
     ("argument", "said"),
     [("missing.png", "There is no file or folder "), ("*.png", "No file matches ")],
 )
-def test_what_is_not_there_is_said(tmp_path: Path, argument: str, said: str) -> None:
+def test_a_missing_file_is_an_error(tmp_path: Path, argument: str, said: str) -> None:
     with pytest.raises(CommandError, match=said):
         find_files([str(tmp_path / argument)])
 
 
-def test_a_folder_without_pictures_is_said(tmp_path: Path) -> None:
+def test_a_folder_without_pictures_is_an_error(tmp_path: Path) -> None:
     fill(tmp_path, "notes.txt")
     with pytest.raises(CommandError, match=r"no picture in .*; skipped: 1 file of other types"):
         find_files([str(tmp_path)])
@@ -114,7 +114,7 @@ def test_a_folder_that_cannot_be_listed_is_reported(
     assert found.unreadable_folders == (tmp_path / "closed",)
 
 
-def test_a_pipe_is_never_waited_for(tmp_path: Path) -> None:
+def test_a_pipe_does_not_block(tmp_path: Path) -> None:
     fill(tmp_path, "1.png")
     os.mkfifo(tmp_path / "pipe")
     assert names(tmp_path, tmp_path) == ["1.png"]
@@ -129,27 +129,27 @@ def test_a_file_is_read_whole_up_to_the_limit(tmp_path: Path) -> None:
         read_file(tmp_path / "1.png", max_bytes=99)
 
 
-def test_a_file_that_is_gone_is_said_without_a_path(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported_without_its_path(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFileError) as caught:
         read_file(tmp_path / "1.png", max_bytes=99)
     assert caught.value.message == "The file cannot be read: No such file or directory."
 
 
-def test_an_ordinary_path_stays_as_it_is() -> None:
+def test_an_ordinary_path_is_unchanged() -> None:
     assert printable_path(Path("/data/niña 1/IM-0001.jpeg")) == "/data/niña 1/IM-0001.jpeg"
 
 
 @pytest.mark.parametrize("name", ["=1+1.png", "+1.png", "-1.png", "@SUM(A1).png"])
-def test_a_name_that_looks_like_a_formula_becomes_a_path_to_the_same_file(name: str) -> None:
+def test_a_name_like_a_formula_becomes_a_path_to_the_same_file(name: str) -> None:
     assert printable_path(Path(name)) == f"./{name}"
     assert Path(printable_path(Path(name))) == Path(name)
 
 
-def test_what_would_break_a_line_or_command_a_terminal_is_escaped() -> None:
+def test_control_characters_are_escaped() -> None:
     name = printable_path(Path("a\nb\x1b[31m\u2028c\r.png"))
     assert name == "a\\x0ab\\x1b[31m\\u2028c\\x0d.png"
     assert next(csv.reader([name])) == [name]
 
 
-def test_a_name_that_is_no_utf8_can_be_written() -> None:
+def test_a_name_that_is_not_utf8_can_be_written() -> None:
     assert printable_path(Path("caf\udce9.png")).encode() == b"caf\\xe9.png"

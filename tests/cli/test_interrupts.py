@@ -55,7 +55,7 @@ def run_until(rows: int, table: Path, *arguments: object) -> subprocess.Popen[st
     return process
 
 
-def test_a_killed_run_has_lost_nothing_done_and_is_gone_on_with(many: Path, tmp_path: Path) -> None:
+def test_a_killed_run_loses_no_verdict_and_can_be_resumed(many: Path, tmp_path: Path) -> None:
     table = tmp_path / "out.csv"
     process = run_until(10, table, "predict", many)
     process.kill()
@@ -73,9 +73,7 @@ def test_a_killed_run_has_lost_nothing_done_and_is_gone_on_with(many: Path, tmp_
     assert names == [f"{number:02}.png" for number in range(FILES)]
 
 
-def test_an_interrupted_run_keeps_what_is_done_and_says_how_to_go_on(
-    many: Path, tmp_path: Path
-) -> None:
+def test_an_interrupted_run_explains_how_to_resume(many: Path, tmp_path: Path) -> None:
     table = tmp_path / "out.csv"
     process = run_until(5, table, "predict", many)
     process.send_signal(signal.SIGINT)
@@ -91,7 +89,7 @@ def test_an_interrupted_run_keeps_what_is_done_and_says_how_to_go_on(
     assert table.read_text().endswith("\n")
 
 
-def test_an_interrupted_run_without_a_table_says_what_would_have_helped(many: Path) -> None:
+def test_an_interrupted_run_without_a_table_suggests_one(many: Path) -> None:
     with start("predict", many, "--json", delay_s=0.05) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -104,7 +102,7 @@ def test_an_interrupted_run_without_a_table_says_what_would_have_helped(many: Pa
     assert "With --csv FILE, a run can be resumed." in err
 
 
-def test_whoever_stops_reading_ends_the_run_quietly(many: Path) -> None:
+def test_a_closed_pipe_ends_the_run_quietly(many: Path) -> None:
     process = start("predict", many, "--json", delay_s=0.01)
     assert process.stdout is not None
     process.stdout.readline()

@@ -16,7 +16,7 @@ def ensemble_with(bundle: Bundle) -> Ensemble:
     return Ensemble(bundle, FakeEngine(), warning="Something is out of date.")
 
 
-def test_it_says_what_the_manifest_says(cli: Cli) -> None:
+def test_it_prints_the_manifest(cli: Cli) -> None:
     status, out, err = cli("model")
     assert (status, err) == (0, "")
     said = " ".join(out.split())
@@ -51,5 +51,7 @@ def test_figures_come_with_their_intervals(
 
 
 @pytest.mark.anyio
-async def test_its_json_is_what_the_service_answers(cli: Cli, client: httpx.AsyncClient) -> None:
+async def test_its_json_equals_the_answer_of_the_service(
+    cli: Cli, client: httpx.AsyncClient
+) -> None:
     assert json.loads(cli("model", "--json").out) == (await client.get("/model")).json()

@@ -11,7 +11,7 @@ import pytest
 from service.cli.ordered_map import IN_FLIGHT_PER_THREAD, ordered_map, stop_on_interrupt
 
 
-def test_answers_come_in_the_order_of_the_items() -> None:
+def test_results_are_in_the_order_of_the_items() -> None:
     def work(number: int) -> int:
         time.sleep(0.01 if number % 3 == 0 else 0)
         return number
@@ -20,7 +20,7 @@ def test_answers_come_in_the_order_of_the_items() -> None:
     assert list(answers) == list(range(50))
 
 
-def test_items_are_worked_on_at_once() -> None:
+def test_items_are_processed_in_parallel() -> None:
     meeting = threading.Barrier(3)
     answers = ordered_map(
         lambda _: meeting.wait(timeout=60), range(3), threads=3, stop=threading.Event()
@@ -28,7 +28,7 @@ def test_items_are_worked_on_at_once() -> None:
     assert sorted(answers) == [0, 1, 2]
 
 
-def test_items_are_taken_only_as_far_ahead_as_needed() -> None:
+def test_items_are_consumed_lazily() -> None:
     taken = 0
 
     def items() -> Iterator[int]:
@@ -44,7 +44,7 @@ def test_items_are_taken_only_as_far_ahead_as_needed() -> None:
     answers.close()
 
 
-def test_after_a_stop_what_was_begun_is_answered_and_nothing_else_begins() -> None:
+def test_after_a_stop_started_items_are_finished_and_no_other_starts() -> None:
     stop = threading.Event()
     begun: list[int] = []
 
@@ -60,7 +60,7 @@ def test_after_a_stop_what_was_begun_is_answered_and_nothing_else_begins() -> No
     assert 6 <= len(answered) < 6 + 2 * IN_FLIGHT_PER_THREAD
 
 
-def test_what_a_thread_took_before_the_last_that_was_begun_is_answered_too(
+def test_a_stop_leaves_no_gap_in_the_results(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     stop = threading.Event()
@@ -93,7 +93,7 @@ def test_an_error_reaches_the_caller_and_ends_the_work() -> None:
         list(answers)
 
 
-def test_where_interrupts_are_ignored_they_stay_ignored() -> None:
+def test_ignored_interrupts_stay_ignored() -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         with stop_on_interrupt() as stop:

@@ -18,7 +18,7 @@ def row(outcome: Outcome) -> dict[str, str]:
     return dict(zip(COLUMNS.header, COLUMNS.cells(outcome), strict=True))
 
 
-def test_a_row_holds_the_very_numbers_of_the_verdict() -> None:
+def test_a_row_holds_the_exact_numbers_of_the_verdict() -> None:
     expected = verdict()
     cells = row(Outcome("a.png", expected))
     assert float(cells["probability"]) == expected.probability
@@ -32,7 +32,7 @@ def test_a_row_holds_the_very_numbers_of_the_verdict() -> None:
     assert (cells["error"], cells["message"]) == ("", "")
 
 
-def test_the_row_of_a_failure_gives_its_reason_and_no_figure() -> None:
+def test_the_row_of_a_failure_holds_only_its_reason() -> None:
     cells = row(Outcome("a.png", Failure("corrupt_image", "It is damaged.")))
     filled = {name: cell for name, cell in cells.items() if cell}
     assert filled == {
@@ -54,13 +54,13 @@ def test_a_row_is_read_back() -> None:
     assert (read.sha256, read.model) == (expected.image.sha256, expected.model)
 
 
-def test_a_row_with_other_columns_is_none_of_ours() -> None:
+def test_a_row_with_other_columns_is_rejected() -> None:
     cells = COLUMNS.cells(Outcome("a.png", verdict()))
     assert read_row(COLUMNS.header, cells[:-1]) is None
     assert read_row(COLUMNS.header, [""] * len(cells)) is None
 
 
-def test_headers_of_any_bundle_are_recognised_and_others_are_not() -> None:
+def test_headers_of_any_model_are_recognised() -> None:
     assert is_header(COLUMNS.header)
     assert is_header(Columns(COLUMNS.model, ["another"], "").header)
     assert not is_header(COLUMNS.header[:-1])
@@ -68,7 +68,7 @@ def test_headers_of_any_bundle_are_recognised_and_others_are_not() -> None:
     assert not is_header([*COLUMNS.header[:4], "remarks", *COLUMNS.header[4:]])
 
 
-def test_the_line_of_json_is_the_path_and_the_verdict() -> None:
+def test_a_json_line_holds_path_and_verdict() -> None:
     expected = verdict()
     line = json.loads(json.dumps(Outcome("a.png", expected).as_json()))
     assert line.pop("path") == "a.png"

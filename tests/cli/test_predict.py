@@ -72,7 +72,7 @@ async def test_with_the_shipped_networks_as_well(tmp_path: Path) -> None:
     assert line == {name: answer[name] for name in line}
 
 
-def test_without_a_terminal_the_answers_are_plain_lines_and_the_sums_are_apart(
+def test_without_a_terminal_verdicts_are_plain_lines_on_standard_output(
     cli: Cli, chests: Path
 ) -> None:
     (chests / "notes.txt").write_text("nothing")
@@ -92,12 +92,12 @@ def test_without_a_terminal_the_answers_are_plain_lines_and_the_sums_are_apart(
     assert fourth == "Decision support, not a diagnosis."
 
 
-def test_quiet_says_nothing_when_all_is_well(cli: Cli, chests: Path, tmp_path: Path) -> None:
+def test_quiet_prints_nothing_on_success(cli: Cli, chests: Path, tmp_path: Path) -> None:
     assert cli("predict", chests, "--quiet", "--csv", tmp_path / "out.csv") == (0, "", "")
     assert len(rows(tmp_path / "out.csv")) == 6
 
 
-def test_bad_files_are_listed_with_the_reason_and_the_rest_is_done(
+def test_invalid_files_are_listed_and_the_others_are_screened(
     cli: Cli, chests: Path, tmp_path: Path
 ) -> None:
     (chests / "a/cut.png").write_bytes(radiograph(1)[:3000])
@@ -118,7 +118,7 @@ def test_bad_files_are_listed_with_the_reason_and_the_rest_is_done(
     assert all(table[name]["message"].startswith(words) for name, words in said.items())
 
 
-def test_a_failure_is_a_line_of_json_as_well(cli: Cli, tmp_path: Path) -> None:
+def test_a_failure_is_a_json_line(cli: Cli, tmp_path: Path) -> None:
     file = tmp_path / "empty.png"
     file.write_bytes(b"")
     status, out, _ = cli("predict", file, "--json")
@@ -126,7 +126,7 @@ def test_a_failure_is_a_line_of_json_as_well(cli: Cli, tmp_path: Path) -> None:
     assert (status, line["path"], line["error"]["code"]) == (1, str(file), "empty_file")
 
 
-def test_a_file_larger_than_the_service_takes_is_refused_here_too(
+def test_a_file_above_the_upload_limit_is_refused(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XRAY_MAX_UPLOAD_MIB", "1")
@@ -143,7 +143,7 @@ def test_a_file_larger_than_the_service_takes_is_refused_here_too(
         (RuntimeError("a bug"), "internal_error"),
     ],
 )
-def test_what_fails_for_other_reasons_is_a_failure_of_that_file_alone(
+def test_an_unexpected_error_fails_only_its_file(
     cli: Cli, chests: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, code: str
 ) -> None:
     ensemble = fake_ensemble(FakeEngine(error=error))
@@ -153,7 +153,7 @@ def test_what_fails_for_other_reasons_is_a_failure_of_that_file_alone(
     assert {json.loads(line)["error"]["code"] for line in out.splitlines()} == {code}
 
 
-def test_a_finished_table_is_left_as_it_is(
+def test_a_finished_table_is_unchanged(
     cli: Cli, chests: Path, tmp_path: Path, engine: FakeEngine
 ) -> None:
     table = tmp_path / "out.csv"
@@ -184,7 +184,7 @@ def test_failed_and_changed_and_new_files_are_screened_by_the_next_run(
     assert new["0.png"] == old["0.png"]
 
 
-def test_rows_of_files_that_are_not_asked_for_stay(cli: Cli, chests: Path, tmp_path: Path) -> None:
+def test_rows_of_other_files_are_kept(cli: Cli, chests: Path, tmp_path: Path) -> None:
     table = tmp_path / "out.csv"
     (chests / "a/bad.png").write_bytes(b"")
     cli("predict", chests / "a", "--csv", table)
@@ -194,9 +194,7 @@ def test_rows_of_files_that_are_not_asked_for_stay(cli: Cli, chests: Path, tmp_p
     assert len(rows(table)) == len(first) + 3
 
 
-def test_a_name_that_no_table_could_hold_is_resumed_like_any_other(
-    cli: Cli, tmp_path: Path, engine: FakeEngine
-) -> None:
+def test_unusual_file_names_can_be_resumed(cli: Cli, tmp_path: Path, engine: FakeEngine) -> None:
     folder, table = tmp_path / "odd", tmp_path / "out.csv"
     folder.mkdir()
     for number, name in enumerate([b"a\nb.png", b"caf\xe9.png", b'x,"y".png']):
@@ -222,7 +220,7 @@ def test_a_name_that_no_table_could_hold_is_resumed_like_any_other(
         (["a.png", "--report", "a.png"], "Cannot create the folder a.png: "),
     ],
 )
-def test_what_cannot_be_begun_ends_in_a_sentence_and_status_2(
+def test_a_run_that_cannot_start_exits_with_a_message_and_2(
     cli: Cli,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -239,7 +237,7 @@ def test_what_cannot_be_begun_ends_in_a_sentence_and_status_2(
     assert Path("a.png").read_bytes() == radiograph()
 
 
-def test_a_bundle_that_does_not_verify_ends_in_a_sentence_and_status_2(
+def test_a_bundle_that_does_not_verify_exits_with_a_message_and_2(
     chests: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
@@ -252,7 +250,7 @@ def test_a_bundle_that_does_not_verify_ends_in_a_sentence_and_status_2(
     assert f"{tmp_path}/elsewhere; choose another with --models or XRAY_MODELS_DIR." in err
 
 
-def test_a_setting_out_of_range_ends_in_a_sentence_and_status_2(
+def test_a_setting_out_of_range_exits_with_a_message_and_2(
     cli: Cli, chests: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XRAY_THREADS", "none")
@@ -261,7 +259,7 @@ def test_a_setting_out_of_range_ends_in_a_sentence_and_status_2(
     assert err.startswith("XRAY_THREADS: ")
 
 
-def test_what_the_bundle_warns_of_is_said(
+def test_a_warning_of_the_bundle_is_printed(
     cli: Cli, chests: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain = fake_ensemble()

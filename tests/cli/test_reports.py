@@ -11,7 +11,7 @@ from tests.fake_engine import FakeEngine, fake_ensemble
 from tests.serving import radiograph
 
 
-def test_each_radiograph_has_a_report_named_after_it_and_its_content(
+def test_each_report_is_named_after_file_and_content(
     cli: Cli, chests: Path, tmp_path: Path
 ) -> None:
     (chests / "b/0.png").write_bytes(radiograph(7))
@@ -30,7 +30,7 @@ def test_a_file_that_failed_has_none(cli: Cli, tmp_path: Path) -> None:
     assert list((tmp_path / "reports").iterdir()) == []
 
 
-def test_a_run_that_is_gone_on_with_makes_the_reports_that_are_missing(
+def test_a_resumed_run_writes_missing_reports(
     cli: Cli, chests: Path, tmp_path: Path, engine: FakeEngine
 ) -> None:
     table, folder = tmp_path / "out.csv", tmp_path / "reports"
@@ -44,7 +44,7 @@ def test_a_run_that_is_gone_on_with_makes_the_reports_that_are_missing(
     assert len(table.read_text().splitlines()) == 7
 
 
-def test_networks_that_allow_no_map_get_reports_all_the_same(tmp_path: Path) -> None:
+def test_networks_without_maps_have_reports_too(tmp_path: Path) -> None:
     ensemble = fake_ensemble(FakeEngine(explains=False))
     written = ReportFolder(tmp_path, ensemble.bundle, "es")
     result = Screening(ensemble, max_pixels=10**7).explain_if_possible(radiograph())
@@ -53,7 +53,7 @@ def test_networks_that_allow_no_map_get_reports_all_the_same(tmp_path: Path) -> 
     assert written.contains(Path("a.png"), verdict.image.sha256)
 
 
-def test_a_report_that_cannot_be_written_is_said_and_leaves_nothing_behind(
+def test_a_failed_write_is_an_error_and_leaves_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ensemble = fake_ensemble()

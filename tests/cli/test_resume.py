@@ -51,7 +51,7 @@ def test_each_row_can_be_read_as_soon_as_it_is_added(file: Path) -> None:
             assert len(paths(file)) == count
 
 
-def test_a_second_run_goes_on_with_the_rows_of_the_first(file: Path) -> None:
+def test_a_second_run_continues_the_rows_of_the_first(file: Path) -> None:
     written(file, outcome("a.png"), outcome("b.png", FAILED))
     with closing(ResumableTable(file, columns())) as ledger:
         assert [(row.path, bool(row.sha256)) for row in ledger.rows.values()] == [
@@ -67,7 +67,7 @@ def test_a_second_run_goes_on_with_the_rows_of_the_first(file: Path) -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 20, 60])
-def test_a_half_written_row_is_removed(file: Path, cut: int) -> None:
+def test_a_partial_row_is_removed(file: Path, cut: int) -> None:
     whole = written(file, outcome("a.png"), outcome("b.png")).read_text()
     file.write_text(whole[:-cut])
     with closing(ResumableTable(file, columns())) as ledger:
@@ -78,13 +78,13 @@ def test_a_half_written_row_is_removed(file: Path, cut: int) -> None:
 
 
 @pytest.mark.parametrize("kept", [0, 1, 30])
-def test_a_half_written_header_is_completed(file: Path, kept: int) -> None:
+def test_a_partial_header_is_completed(file: Path, kept: int) -> None:
     whole = written(file, outcome("a.png")).read_text()
     file.write_text(whole[:kept])
     assert written(file, outcome("a.png")).read_text() == whole
 
 
-def test_nothing_is_changed_before_the_run_begins(file: Path) -> None:
+def test_the_file_is_unchanged_before_begin(file: Path) -> None:
     text = written(file, outcome("a.png")).read_text() + "half a ro"
     file.write_text(text)
     ResumableTable(file, columns()).close()
@@ -112,14 +112,14 @@ def test_an_empty_table_of_other_networks_is_refused(file: Path) -> None:
     "content",
     [b"name,result\n1,2\n", b"pa th", b"\n", b"\xff\xd8\xff\xe0 a picture", b"path,a\npath,b\n"],
 )
-def test_a_file_that_is_not_ours_is_refused_and_left_as_it_is(file: Path, content: bytes) -> None:
+def test_a_foreign_file_is_refused_and_unchanged(file: Path, content: bytes) -> None:
     file.write_bytes(content)
     with pytest.raises(CommandError, match="not a table written by this program"):
         ResumableTable(file, columns())
     assert file.read_bytes() == content
 
 
-def test_a_row_that_someone_broke_is_named_by_its_line(file: Path) -> None:
+def test_a_broken_row_is_reported_with_its_line(file: Path) -> None:
     lines = written(file, outcome("a.png"), outcome("b.png")).read_text().splitlines()
     lines[1] = lines[1].replace(",", ";")
     file.write_text("\n".join(lines) + "\n")
@@ -127,7 +127,7 @@ def test_a_row_that_someone_broke_is_named_by_its_line(file: Path) -> None:
         ResumableTable(file, columns())
 
 
-def test_a_table_that_a_spreadsheet_saved_again_is_gone_on_with(file: Path) -> None:
+def test_a_table_saved_by_a_spreadsheet_can_be_resumed(file: Path) -> None:
     text = written(file, outcome("a.png")).read_text()
     file.write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
     with closing(ResumableTable(file, columns())) as ledger:
@@ -142,7 +142,7 @@ def test_two_runs_never_write_one_table(file: Path) -> None:
     written(file)
 
 
-def test_nor_after_the_first_of_them_has_put_a_new_file_in_place(file: Path) -> None:
+def test_a_replaced_table_is_still_locked(file: Path) -> None:
     written(file, outcome("a.png", FAILED))
     with closing(ResumableTable(file, columns())) as first:
         first.begin(drop={"a.png"})
@@ -160,7 +160,7 @@ def test_a_link_to_a_table_stays_a_link(file: Path, tmp_path: Path) -> None:
     assert paths(file) == ["a.png"]
 
 
-def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+def test_an_unwritable_path_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match=r"Cannot write .*: No such file or directory\."):
         ResumableTable(tmp_path / "missing/out.csv", columns())
     with pytest.raises(CommandError, match=r"Cannot write .*: Is a directory\."):
@@ -180,7 +180,7 @@ def files_up_to(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-def test_a_disk_that_is_full_is_said_and_costs_no_row_that_was_done(file: Path) -> None:
+def test_a_full_disk_is_an_error_and_loses_no_row(file: Path) -> None:
     ledger = ResumableTable(file, columns())
     ledger.begin(drop=())
     ledger.append(outcome("a.png"))

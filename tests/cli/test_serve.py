@@ -27,7 +27,7 @@ def test_options_take_precedence_over_the_environment(
     assert settings.models_dir == Path("elsewhere")
 
 
-def test_a_port_out_of_range_ends_in_words(cli: Cli, served: list[Settings]) -> None:
+def test_a_port_out_of_range_is_explained(cli: Cli, served: list[Settings]) -> None:
     status, _, err = cli("serve", "--port", "123456")
     assert (status, served) == (2, [])
     assert err.startswith("XRAY_PORT: ")

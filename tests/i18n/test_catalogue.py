@@ -23,7 +23,7 @@ def test_every_part_has_the_same_texts_with_the_same_placeholders_in_each_langua
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_text_says_something(language: Language) -> None:
+def test_no_text_is_empty(language: Language) -> None:
     for part, content in texts(language).items():
         for key, text in content.items():
             assert isinstance(text, str), (part, key)

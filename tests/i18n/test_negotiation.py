@@ -28,15 +28,17 @@ from service.i18n import Language, negotiated
         ("x" * 5000 + ",es", "en"),
     ],
 )
-def test_the_heaviest_language_of_ours_is_taken(header: str | None, language: Language) -> None:
+def test_the_language_with_the_greatest_weight_is_chosen(
+    header: str | None, language: Language
+) -> None:
     assert negotiated(header) == language
 
 
 @pytest.mark.parametrize("header", [None, "*", "fr"])
-def test_without_a_wish_the_default_is_taken(header: str | None) -> None:
+def test_without_a_preference_the_default_is_chosen(header: str | None) -> None:
     assert negotiated(header, default="es") == "es"
 
 
-def test_among_equals_the_first_is_taken() -> None:
+def test_of_equal_languages_the_first_is_chosen() -> None:
     assert negotiated("en, es") == "en"
     assert negotiated("es, en") == "es"

@@ -38,7 +38,7 @@ def post_secrets(service: LiveService) -> None:
 
 
 @pytest.mark.parametrize("log_format", ["json", "text"])
-def test_neither_log_nor_metrics_hold_what_a_client_sent(log_format: str) -> None:
+def test_logs_and_metrics_hold_nothing_that_a_client_sent(log_format: str) -> None:
     environment = {
         "XRAY_LOG_FORMAT": log_format,
         "XRAY_LOG_LEVEL": "debug",
@@ -56,7 +56,7 @@ def test_neither_log_nor_metrics_hold_what_a_client_sent(log_format: str) -> Non
     assert "probability" not in told
 
 
-def test_the_log_is_one_json_object_a_line_and_one_line_a_request() -> None:
+def test_the_log_is_json_lines_with_one_line_per_request() -> None:
     with LiveService(environment={"XRAY_LOG_FORMAT": "json"}) as service:
         service.wait_until_ready()
         with httpx.Client(base_url=service.url) as client:
@@ -108,7 +108,7 @@ def collector() -> Iterator[Collector]:
     server.server_close()
 
 
-def test_traces_reach_their_collector_and_hold_nothing_of_what_a_client_sent(
+def test_traces_reach_the_collector_and_hold_nothing_that_a_client_sent(
     collector: Collector,
 ) -> None:
     pytest.importorskip("opentelemetry.exporter.otlp.proto.http")
@@ -130,7 +130,7 @@ def test_traces_reach_their_collector_and_hold_nothing_of_what_a_client_sent(
     assert b"127.0.0.1" not in sent
 
 
-def test_onnx_runtime_reports_to_nobody_and_keeps_no_database(tmp_path: Path) -> None:
+def test_onnx_runtime_writes_no_telemetry(tmp_path: Path) -> None:
     code = (
         "from pathlib import Path; from service.inference import load_ensemble;"
         "load_ensemble(Path('models'), threads=1, engine='onnx')"
@@ -147,7 +147,7 @@ def test_onnx_runtime_reports_to_nobody_and_keeps_no_database(tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == []
 
 
-def test_it_needs_no_disk_at_all() -> None:
+def test_the_service_needs_no_disk() -> None:
     nowhere = dict.fromkeys(("TMPDIR", "HOME", "XDG_CACHE_HOME"), "/nowhere")
     with LiveService(environment=nowhere | {"FAKE_NO_DISK": "1"}) as service:
         service.wait_until_ready()

@@ -50,7 +50,7 @@ def screened() -> RequestRecord:
 
 
 class TestLines:
-    def test_a_line_of_json_is_one_object(self) -> None:
+    def test_a_json_line_is_one_object(self) -> None:
         line = JsonFormatter().format(record("two\nlines", fields={"status": 200}))
         assert "\n" not in line
         assert json.loads(line) == {
@@ -64,13 +64,13 @@ class TestLines:
     @pytest.mark.parametrize(
         "value", ["ñ \u2028 \U0001fac1", "half a character: \udc80", Path("/m")]
     )
-    def test_a_line_of_json_is_ascii_whatever_it_tells(self, value: object) -> None:
+    def test_a_json_line_is_ascii_for_any_value(self, value: object) -> None:
         line = JsonFormatter().format(record(fields={"value": value}))
         assert line.isascii()
         assert json.loads(line)["value"] == str(value)
         assert ", " not in line.replace(str(value), "")
 
-    def test_a_line_of_text_says_the_same(self) -> None:
+    def test_a_text_line_holds_the_same(self) -> None:
         fields = {"status": 200, "ms": {"decode": 1.5, "total": 2.0}, "images": [{"verdict": None}]}
         line = TextFormatter().format(record(fields=fields))
         assert line == (
@@ -79,7 +79,7 @@ class TestLines:
         )
 
     @pytest.mark.parametrize("lines", [JsonFormatter(), TextFormatter()])
-    def test_an_exception_is_told_without_its_text(self, lines: logging.Formatter) -> None:
+    def test_an_exception_is_logged_without_its_message(self, lines: logging.Formatter) -> None:
         error = failed()
         line = lines.format(record(exc_info=(type(error), error, error.__traceback__)))
         assert "RuntimeError" in line
@@ -88,13 +88,13 @@ class TestLines:
 
 
 class TestTraces:
-    def test_the_exceptions_behind_one_are_named(self) -> None:
+    def test_causes_are_named(self) -> None:
         trace = redacted_traceback(failed())
         assert "RuntimeError" in trace
         assert "KeyError" in trace
         assert SECRET not in trace
 
-    def test_so_are_those_of_a_group(self) -> None:
+    def test_exceptions_of_a_group_are_named(self) -> None:
         trace = redacted_traceback(
             ExceptionGroup(SECRET, [ValueError(SECRET), OSError(2, SECRET, SECRET)])
         )
@@ -102,7 +102,7 @@ class TestTraces:
         assert "FileNotFoundError" in trace
         assert SECRET not in trace
 
-    def test_an_endless_recursion_is_told_in_short(self) -> None:
+    def test_an_infinite_recursion_is_shortened(self) -> None:
         def deeper() -> None:
             deeper()
 
@@ -110,14 +110,14 @@ class TestTraces:
             deeper()
         assert len(redacted_traceback(caught.value).splitlines()) < 200
 
-    def test_exceptions_that_stand_behind_each_other_come_to_an_end(self) -> None:
+    def test_a_cycle_of_causes_ends(self) -> None:
         first, second = ValueError(), TypeError()
         first.__context__, second.__context__ = second, first
         assert redacted_traceback(first).count("ValueError") == 1
 
 
 class TestRequestLine:
-    def test_it_holds_what_identifies_the_work_and_no_probability(self) -> None:
+    def test_it_identifies_image_and_model_without_the_probability(self) -> None:
         fields = request_fields(screened())
         total = fields["ms"].pop("total")
         assert total >= 0
@@ -183,7 +183,7 @@ def _restored_hooks() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_restored_hooks")
-def test_exceptions_that_reach_nobody_are_told_without_their_texts(
+def test_unhandled_exceptions_are_logged_without_their_messages(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     class Unhappy:

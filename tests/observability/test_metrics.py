@@ -45,7 +45,7 @@ class TestMetrics:
         assert value(one.render().decode(), "xray_requests_in_flight") == 1
         assert value(other.render().decode(), "xray_requests_in_flight") == 0
 
-    def test_every_problem_starts_at_none(self) -> None:
+    def test_every_problem_starts_at_zero(self) -> None:
         metrics = new_metrics()
         text = metrics.render().decode()
         found = re.findall(r'^xray_problems_total{code="(\w+)"} 0.0$', text, re.MULTILINE)
@@ -73,7 +73,7 @@ class TestMetrics:
 
 
 class TestService:
-    async def test_what_was_screened_and_refused_is_told(self, client: httpx.AsyncClient) -> None:
+    async def test_verdicts_and_problems_are_counted(self, client: httpx.AsyncClient) -> None:
         verdict = (await client.post("/predict", files={"file": radiograph()})).json()
         await client.post("/predict", files={"file": b"no image"})
         text = (await client.get("/metrics")).text
@@ -103,7 +103,7 @@ class TestService:
         labels = {"route": "other", "method": "other", "status": "404"}
         assert after["xray_requests_total", frozenset(labels.items())] == 51
 
-    async def test_the_queue_is_told_as_it_is(self) -> None:
+    async def test_gauges_show_the_queue(self) -> None:
         go_on = threading.Event()
 
         class Held(FakeEngine):
@@ -128,7 +128,7 @@ class TestService:
             assert value(text, "xray_queue_waiting") == value(text, "xray_threads_busy") == 0
             assert value(text, "xray_upload_memory_bytes") == 0
 
-    async def test_the_process_is_told(self, client: httpx.AsyncClient) -> None:
+    async def test_process_metrics_are_included(self, client: httpx.AsyncClient) -> None:
         text = (await client.get("/metrics")).text
         if "process_resident_memory_bytes" in text:  # read from /proc, which only Linux has
             assert value(text, "process_resident_memory_bytes") > 1e6

@@ -34,7 +34,7 @@ class TestRouteNames:
             ("/Jane-Doe", "other"),
         ],
     )
-    def test_a_path_is_called_by_its_template(self, path: str, name: str) -> None:
+    def test_a_path_is_named_by_its_template(self, path: str, name: str) -> None:
         routes = [Route("/predict", nothing), Route("/files/{name}", nothing)]
         assert RouteNames([*routes, Mount("/static", nothing)]).name(path) == name
 
@@ -85,7 +85,7 @@ class TestRequests:
         assert screened == {sha256 for sha256, verdict in told.items() if verdict}
         assert line["problems"] == ["unsupported_format"]
 
-    async def test_nothing_of_what_a_client_sent_is_in_it(
+    async def test_it_holds_nothing_that_a_client_sent(
         self, client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
     ) -> None:
         with caplog.at_level(logging.DEBUG, "service"):

@@ -37,7 +37,7 @@ def answered(status: int = 200, **given: str) -> RequestRecord:
     return record
 
 
-def test_a_request_is_a_span_and_each_stage_one_below_it() -> None:
+def test_a_request_is_a_span_with_a_child_per_stage() -> None:
     record = answered()
     decode, request = spans_of(record)
     assert (request.name, decode.name) == ("POST /predict", "decode")
@@ -53,13 +53,13 @@ def test_a_request_is_a_span_and_each_stage_one_below_it() -> None:
     }
 
 
-def test_the_trace_of_the_caller_goes_on() -> None:
+def test_the_trace_of_the_caller_is_continued() -> None:
     *_, request = spans_of(answered(parent=CALLER))
     assert f"{context_of(request).trace_id:032x}" == CALLER.split("-")[1]
 
 
 @pytest.mark.parametrize("parent", ["", "Jane Doe", "00-" + "0" * 32 + "-" + "0" * 16 + "-01"])
-def test_what_is_no_trace_of_a_caller_is_left_out(parent: str) -> None:
+def test_an_invalid_traceparent_is_ignored(parent: str) -> None:
     *_, request = spans_of(answered(parent=parent))
     assert request.parent is None
     assert "Jane" not in request.to_json()

@@ -13,7 +13,7 @@ from service.observability.record import (
 )
 
 
-def test_outside_of_a_request_marks_leave_nothing() -> None:
+def test_outside_a_request_nothing_is_recorded() -> None:
     with stage("decode"):
         note_image("a", 1)
         note_problem("corrupt_image")
@@ -21,7 +21,7 @@ def test_outside_of_a_request_marks_leave_nothing() -> None:
     assert (record.stages, record.images, record.problems) == ([], [], [])
 
 
-def test_inside_a_request_they_are_written_to_its_record() -> None:
+def test_inside_a_request_everything_is_recorded() -> None:
     record = RequestRecord("r1")
     with recording(record):
         with stage("decode"):
@@ -44,7 +44,7 @@ def test_a_stage_that_fails_counts_too() -> None:
     assert len(record.stages) == 1
 
 
-def test_a_record_goes_with_its_context_into_a_thread() -> None:
+def test_a_record_follows_its_context_into_a_thread() -> None:
     record = RequestRecord("r1")
 
     def work() -> None:
@@ -57,7 +57,7 @@ def test_a_record_goes_with_its_context_into_a_thread() -> None:
     assert len(record.stages) == 1
 
 
-def test_the_verdicts_on_two_copies_of_a_file_are_told_apart() -> None:
+def test_verdicts_on_two_copies_of_a_file_are_kept_apart() -> None:
     record = RequestRecord("r1")
     with recording(record):
         for _ in range(2):
@@ -68,7 +68,7 @@ def test_the_verdicts_on_two_copies_of_a_file_are_told_apart() -> None:
     assert [image.predicted_class for image in record.images] == ["NORMAL", "NORMAL"]
 
 
-def test_stages_of_a_batch_are_added_up_in_the_order_of_a_request() -> None:
+def test_stages_of_a_batch_are_summed_in_order() -> None:
     record = RequestRecord("r1")
     start = record.start_s
     for name, started in (("inference", start), ("decode", start), ("decode", start)):
@@ -89,5 +89,5 @@ def test_only_the_first_answer_counts() -> None:
     assert (record.status, record.total_s) == (200, total)
 
 
-def test_a_request_that_nobody_answered_is_one_whose_client_has_gone() -> None:
+def test_without_a_response_the_status_is_499() -> None:
     assert RequestRecord("r1").status == 499

@@ -63,7 +63,7 @@ def test_the_headline_follows_the_threshold(probability: float, headline: str) -
     assert ("does not rule out pneumonia" in told.sentence) == (probability == 0.5)
 
 
-def test_measured_figures_are_told_with_intervals_and_protocol() -> None:
+def test_measured_performance_is_printed_with_intervals_and_protocol() -> None:
     metrics = Metrics(protocol="out of fold.", figures={"ensemble": MEASURED})
     figures, protocol, _ = content(bundle=bundle_with(metrics=metrics)).trust
     assert figures == (
@@ -86,7 +86,7 @@ def test_measured_figures_are_told_with_intervals_and_protocol() -> None:
         ),
     ],
 )
-def test_without_figures_it_says_that_nothing_was_measured(metrics: Metrics | None) -> None:
+def test_without_figures_it_states_that_accuracy_is_unknown(metrics: Metrics | None) -> None:
     told = content(bundle=bundle_with(metrics=metrics)).trust
     assert told[0].startswith("This model comes without performance figures")
     assert "guessed" not in " ".join(told)
@@ -103,11 +103,11 @@ def test_without_figures_it_says_that_nothing_was_measured(metrics: Metrics | No
         (Calibration(method="temperature", slope=2), "temperature scaling"),
     ],
 )
-def test_calibration_is_told_in_words(calibration: Calibration, words: str) -> None:
+def test_the_calibration_is_described(calibration: Calibration, words: str) -> None:
     assert words in content(bundle=bundle_with(calibration=calibration)).trust[-1]
 
 
-def test_what_it_was_trained_on_is_told_or_said_to_be_untold() -> None:
+def test_the_training_data_is_described_or_undocumented() -> None:
     data = TrainingData(digest="d", description="Chests.", images=7, patients=5)
     told = content(bundle=bundle_with(training_data=data)).use[-1]
     assert told.startswith("Trained on: Chests (7 images of 5 patients).")
@@ -124,7 +124,7 @@ def test_image_and_model_are_identified() -> None:
     assert facts["Threshold"] == "0.5000: the middle"
 
 
-def test_without_a_map_the_reason_stands_in_its_place() -> None:
+def test_without_a_map_the_reason_is_printed() -> None:
     told = content(unexplained())
     assert told.captions[1] == "No class activation map"
     assert "These networks are made of numpy." in told.map_note
@@ -138,7 +138,7 @@ def test_figures_in_spanish_have_a_decimal_comma() -> None:
         assert "0." not in text
 
 
-def test_the_footer_says_who_typed_what() -> None:
+def test_the_footer_names_user_input() -> None:
     assert "entered by the user" not in content(note="  ").footer
     assert "entered by the user" in content(note="Fever.").footer
     assert "entered by the user" in content(reference="17").footer

@@ -16,11 +16,11 @@ from service.report.fonts import REPLACEMENT, printable
         "5 µg · 3 °C",
     ],
 )
-def test_letters_of_european_names_are_printed_as_they_are(text: str) -> None:
+def test_european_letters_can_be_printed(text: str) -> None:
     assert printable(text) == text.replace("Ἀ", REPLACEMENT)
 
 
-def test_accents_that_stand_alone_are_joined_to_their_letters() -> None:
+def test_combining_accents_are_composed() -> None:
     assert printable("Nu\u0301n\u0303ez") == "Núñez"
 
 
@@ -33,7 +33,7 @@ def test_white_space_becomes_one_space() -> None:
     assert printable("  a\n\n\t b\r\nc ") == "a b c"
 
 
-def test_a_space_that_must_not_break_stays() -> None:
+def test_a_no_break_space_is_kept() -> None:
     assert printable("97,1\u00a0%") == "97,1\u00a0%"
 
 

@@ -75,10 +75,10 @@ class TestPage:
         assert len(opened(document).pages[0].images) == 1
         assert "These networks are made of numpy." in text_of(document)
 
-    def test_nothing_a_user_types_is_taken_for_markup(self) -> None:
+    def test_user_input_is_not_parsed_as_markup(self) -> None:
         assert "<b>x</b> & <img src=y>" in text_of(made(note="<b>x</b> & <img src=y>"))
 
-    def test_characters_that_cannot_be_printed_are_owned_up_to(self) -> None:
+    def test_unprintable_characters_are_marked_and_explained(self) -> None:
         assert "\ufffd\ufffd 17" in (text := text_of(made(reference="漢字 17")))
         assert "Characters that cannot be printed" in text
         assert "Characters that cannot be printed" not in text_of(made(reference="17"))
@@ -128,7 +128,7 @@ class TestFile:
         assert "Jane" not in str(metadata)
         assert root_of(reader)["/Lang"] == "es"
 
-    def test_its_letters_travel_with_it(self) -> None:
+    def test_its_fonts_are_embedded(self) -> None:
         [page] = opened(made()).pages
         resources: Any = page["/Resources"]
         fonts = [font.get_object() for font in resources["/Font"].values()]

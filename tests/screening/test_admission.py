@@ -69,11 +69,11 @@ async def occupy(admission: Admission, gate: Gate, *names: str) -> list[asyncio.
     return tasks
 
 
-async def test_the_result_of_the_work_comes_back(admission: Admission) -> None:
+async def test_the_result_of_the_work_is_returned(admission: Admission) -> None:
     assert await admission.run(lambda: "result") == "result"
 
 
-async def test_an_exception_of_the_work_comes_back(admission: Admission) -> None:
+async def test_an_exception_of_the_work_is_raised(admission: Admission) -> None:
     def fail() -> None:
         raise ValueError("broken")
 
@@ -99,7 +99,7 @@ async def test_as_many_run_as_there_are_threads_and_the_rest_wait(gate: Gate) ->
     await admission.close()
 
 
-async def test_who_came_first_is_served_first(admission: Admission, gate: Gate) -> None:
+async def test_the_queue_is_first_in_first_out(admission: Admission, gate: Gate) -> None:
     tasks = await occupy(admission, gate, "a", "b", "c")
     gate.open()
     await asyncio.gather(*tasks)
@@ -128,7 +128,7 @@ async def test_without_places_only_a_free_thread_admits(gate: Gate) -> None:
     await admission.close()
 
 
-async def test_who_waits_too_long_is_refused_and_its_work_never_starts(gate: Gate) -> None:
+async def test_work_that_waits_too_long_never_starts(gate: Gate) -> None:
     admission = Admission(threads=1, places=2, deadline_s=0.05)
     [task] = await occupy(admission, gate, "a")
     with pytest.raises(WaitTooLongError) as refusal:
@@ -176,7 +176,7 @@ async def test_cancelled_running_work_keeps_its_thread_until_it_ends(
     await eventually(lambda: admission.running == 0)
 
 
-async def test_abandoned_work_that_fails_disturbs_nobody(admission: Admission) -> None:
+async def test_abandoned_work_that_fails_has_no_effect(admission: Admission) -> None:
     go_on = threading.Event()
 
     def fail() -> None:
@@ -192,7 +192,7 @@ async def test_abandoned_work_that_fails_disturbs_nobody(admission: Admission) -
     assert await admission.run(lambda: "next") == "next"
 
 
-async def test_work_cancelled_in_the_moment_in_which_a_thread_comes_free_holds_nobody_up(
+async def test_work_cancelled_as_a_thread_becomes_free_blocks_nothing(
     admission: Admission, gate: Gate
 ) -> None:
     first, second, third = await occupy(admission, gate, "a", "b", "c")
@@ -205,7 +205,7 @@ async def test_work_cancelled_in_the_moment_in_which_a_thread_comes_free_holds_n
     assert gate.started in (["a", "c"], ["a", "b", "c"])  # whichever was first
 
 
-async def test_a_thread_that_comes_free_needs_no_event_loop_to_go_on(
+async def test_a_free_thread_needs_no_event_loop_to_continue(
     admission: Admission, gate: Gate
 ) -> None:
     tasks = await occupy(admission, gate, "a", "b", "c")
@@ -218,9 +218,7 @@ async def test_a_thread_that_comes_free_needs_no_event_loop_to_go_on(
 
 
 @pytest.mark.parametrize("deadline_s", [0.01, 30])
-async def test_nothing_of_a_radiograph_stays_when_its_work_is_given_up(
-    gate: Gate, deadline_s: float
-) -> None:
+async def test_abandoned_work_is_released(gate: Gate, deadline_s: float) -> None:
     class Work:
         def __call__(self) -> None:
             raise AssertionError
@@ -244,7 +242,7 @@ async def test_nothing_of_a_radiograph_stays_when_its_work_is_given_up(
     await admission.close()
 
 
-async def test_many_at_once_get_each_its_own_result() -> None:
+async def test_concurrent_calls_get_their_own_results() -> None:
     admission = Admission(threads=3, places=200, deadline_s=30)
     numbers = range(200)
     results = await asyncio.gather(
@@ -280,9 +278,7 @@ class TestBatch:
             await admission.run_all([gate.work("d"), gate.work("e")])
         assert not {"d", "e"} & set(gate.started)
 
-    async def test_one_that_waits_too_long_is_refused_and_none_of_it_starts(
-        self, gate: Gate
-    ) -> None:
+    async def test_a_batch_that_waits_too_long_never_starts(self, gate: Gate) -> None:
         admission = Admission(threads=2, places=2, deadline_s=0.05)
         running = await occupy(admission, gate, "a", "b")
         with pytest.raises(WaitTooLongError):
@@ -293,7 +289,7 @@ class TestBatch:
         await admission.close()
         assert sorted(gate.started) == ["a", "b"]
 
-    async def test_a_batch_that_is_in_is_not_cut_short_by_a_full_queue(
+    async def test_an_admitted_batch_is_not_cut_short_by_a_full_queue(
         self, admission: Admission, gate: Gate
     ) -> None:
         batch = asyncio.create_task(admission.run_all([gate.work(name) for name in "abc"]))
@@ -332,7 +328,7 @@ class TestBatch:
 
 
 class TestClosing:
-    async def test_what_was_admitted_is_finished_and_nothing_new_taken(self, gate: Gate) -> None:
+    async def test_admitted_work_is_finished_and_new_work_refused(self, gate: Gate) -> None:
         admission = Admission(threads=1, places=2, deadline_s=30)
         tasks = await occupy(admission, gate, "a", "b")
         closing = asyncio.create_task(admission.close())
@@ -344,7 +340,7 @@ class TestClosing:
         assert await asyncio.gather(*tasks) == ["a", "b"]
         await closing
 
-    async def test_a_batch_under_way_is_finished(self, gate: Gate) -> None:
+    async def test_a_batch_in_flight_is_finished(self, gate: Gate) -> None:
         admission = Admission(threads=1, places=0, deadline_s=30)
         batch = asyncio.create_task(admission.run_all([gate.work(name) for name in "abc"]))
         await eventually(lambda: admission.running == 1)
@@ -354,7 +350,7 @@ class TestClosing:
         await closing
         assert await batch == ["a", "b", "c"]
 
-    async def test_work_whose_client_has_gone_is_waited_for(self, gate: Gate) -> None:
+    async def test_abandoned_work_is_waited_for(self, gate: Gate) -> None:
         admission = Admission(threads=1, places=0, deadline_s=30)
         [task] = await occupy(admission, gate, "a")
         task.cancel()
@@ -370,7 +366,7 @@ class TestClosing:
         await admission.run(lambda: None)
         await admission.close()
 
-    async def test_draining_refuses_who_is_new_and_not_who_was_let_in(self, gate: Gate) -> None:
+    async def test_draining_refuses_only_new_requests(self, gate: Gate) -> None:
         admission = Admission(threads=1, places=2, deadline_s=30)
         admission.check()
         admission.drain()
@@ -382,7 +378,7 @@ class TestClosing:
         assert await admission.run(lambda: "let in before") == "let in before"
         await admission.close()
 
-    async def test_work_that_hangs_is_waited_for_no_longer_than_allowed(self, gate: Gate) -> None:
+    async def test_work_that_hangs_is_abandoned_after_the_timeout(self, gate: Gate) -> None:
         admission = Admission(threads=1, places=0, deadline_s=30)
         [task] = await occupy(admission, gate, "a")
         await admission.close(0.01)
@@ -391,7 +387,7 @@ class TestClosing:
         assert await task == "a"
         assert admission.running == 0
 
-    async def test_a_batch_that_hangs_is_refused_in_the_end(self, gate: Gate) -> None:
+    async def test_a_batch_that_hangs_is_refused_after_the_timeout(self, gate: Gate) -> None:
         admission = Admission(threads=1, places=0, deadline_s=30)
         batch = asyncio.create_task(admission.run_all([gate.work(name) for name in "ab"]))
         await eventually(lambda: gate.started == ["a"])
@@ -401,7 +397,7 @@ class TestClosing:
             await batch
         assert gate.started == ["a"]
 
-    async def test_who_waits_behind_work_that_hangs_is_refused_in_the_end(self, gate: Gate) -> None:
+    async def test_work_queued_behind_a_hang_is_refused_after_the_timeout(self, gate: Gate) -> None:
         admission = Admission(threads=1, places=2, deadline_s=30)
         running, waiting = await occupy(admission, gate, "a", "b")
         await admission.close(0.01)
@@ -436,7 +432,7 @@ async def test_all_threads_can_be_started_at_once() -> None:
     ],
     ids=lambda error: type(error).__name__,
 )
-async def test_whatever_work_raises_its_caller_hears_of_it_and_the_thread_lives(
+async def test_any_exception_reaches_the_caller_and_the_thread_survives(
     admission: Admission, error: BaseException
 ) -> None:
     def fail() -> None:
@@ -452,7 +448,7 @@ async def test_whatever_work_raises_its_caller_hears_of_it_and_the_thread_lives(
     assert (admission.running, admission.waiting) == (0, 0)
 
 
-async def test_how_long_work_waits_and_what_it_notes_goes_to_its_request(
+async def test_waiting_time_and_notes_are_recorded_with_the_request(
     admission: Admission,
 ) -> None:
     def work() -> None:
@@ -526,7 +522,7 @@ STEPS = ["run", "batch", "fail", "finish", "cancel", "wait", "drain"]
 
 @settings(deadline=None, max_examples=60)
 @given(st.lists(st.sampled_from(STEPS), max_size=30), st.integers(1, 3), st.integers(0, 3))
-def test_no_sequence_of_events_makes_the_counts_wrong(
+def test_counts_are_right_after_any_sequence_of_events(
     steps: list[str], threads: int, places: int
 ) -> None:
     async def main() -> None:

@@ -21,12 +21,12 @@ def name() -> str:
     return threading.current_thread().name
 
 
-def test_work_comes_back_with_what_it_was_given(pool: LifoThreadPool) -> None:
+def test_results_are_returned(pool: LifoThreadPool) -> None:
     assert pool.submit(pow, 3, 2, mod=5).result(10) == 4
     assert [*pool.map(lambda x: x * x, range(50))] == [x * x for x in range(50)]
 
 
-def test_the_thread_that_worked_last_works_next(pool: LifoThreadPool) -> None:
+def test_the_last_busy_thread_gets_the_next_work(pool: LifoThreadPool) -> None:
     gate = threading.Barrier(4)
     for _ in range(3):
         pool.submit(gate.wait, 10)
@@ -47,7 +47,7 @@ def test_all_threads_work_when_there_is_work(pool: LifoThreadPool) -> None:
     assert used == {"worker_0", "worker_1", "worker_2"}
 
 
-def test_what_waits_is_done_in_order(pool: LifoThreadPool) -> None:
+def test_queued_work_runs_in_order(pool: LifoThreadPool) -> None:
     gate, done = threading.Event(), list[int]()
     for _ in range(2):
         pool.submit(gate.wait, 10)
@@ -57,7 +57,7 @@ def test_what_waits_is_done_in_order(pool: LifoThreadPool) -> None:
     assert done == [*range(100)]
 
 
-def test_cancelled_work_is_not_done() -> None:
+def test_cancelled_work_never_runs() -> None:
     pool, gate, done = LifoThreadPool(1, "worker"), threading.Event(), list[int]()
     running = pool.submit(gate.wait, 10)
     futures = [pool.submit(done.append, number) for number in range(3)]
@@ -70,7 +70,7 @@ def test_cancelled_work_is_not_done() -> None:
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), SystemExit(1), KeyboardInterrupt()])
-def test_an_exception_comes_back_and_the_thread_lives(error: BaseException) -> None:
+def test_an_exception_is_returned_and_the_thread_survives(error: BaseException) -> None:
     pool = LifoThreadPool(1, "worker")
 
     def fail() -> None:
@@ -82,7 +82,7 @@ def test_an_exception_comes_back_and_the_thread_lives(error: BaseException) -> N
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_nothing_of_done_work_is_kept(pool: LifoThreadPool, fails: bool) -> None:
+def test_finished_work_is_released(pool: LifoThreadPool, fails: bool) -> None:
     class Work:
         def __call__(self) -> None:
             if fails:
@@ -103,14 +103,14 @@ def test_nothing_of_done_work_is_kept(pool: LifoThreadPool, fails: bool) -> None
 
 
 class TestShutdown:
-    def test_what_waits_is_done_first(self) -> None:
+    def test_queued_work_is_finished_first(self) -> None:
         pool, done = LifoThreadPool(2, "worker"), list[int]()
         for number in range(200):
             pool.submit(done.append, number)
         pool.shutdown()
         assert sorted(done) == [*range(200)]
 
-    def test_what_waits_can_be_cancelled_and_who_works_left_alone(self) -> None:
+    def test_queued_work_can_be_cancelled(self) -> None:
         pool, gate = LifoThreadPool(1, "worker"), threading.Event()
         running, waiting = pool.submit(gate.wait, 10), pool.submit(name)
         pool.shutdown(wait=False, cancel_futures=True)
@@ -118,7 +118,7 @@ class TestShutdown:
         gate.set()
         assert running.result(10)
 
-    def test_it_takes_nothing_afterwards(self, pool: LifoThreadPool) -> None:
+    def test_no_work_is_accepted_afterwards(self, pool: LifoThreadPool) -> None:
         pool.submit(name).result(10)
         pool.shutdown()
         with pytest.raises(RuntimeError):
@@ -133,7 +133,7 @@ class TestShutdown:
         pool.shutdown()
         assert set(threading.enumerate()) <= before
 
-    def test_a_pool_that_never_worked_has_nothing_to_end(self) -> None:
+    def test_an_unused_pool_can_be_shut_down(self) -> None:
         before = set(threading.enumerate())
         pool = LifoThreadPool(4, "worker")
         pool.shutdown()

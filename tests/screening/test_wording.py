@@ -38,7 +38,7 @@ VERDICT = dataclasses.replace(explanation().verdict, threshold=0.5)
         ),
     ],
 )
-def test_a_verdict_is_one_sober_sentence(
+def test_a_summary_states_threshold_and_probability(
     probability: float, language: Language, sentence: str
 ) -> None:
     assert summarise(dataclasses.replace(VERDICT, probability=probability), language) == sentence
@@ -59,12 +59,12 @@ def test_a_figure_has_at_least_its_decimals(value: float, decimals: int, text: s
     assert figure(value, "es", decimals) == text.replace(".", ",")
 
 
-def test_a_map_is_said_to_be_no_finding() -> None:
+def test_a_map_is_described_as_no_finding() -> None:
     told = describe_map(explanation(), "en")
     assert "4 x 4 cells" in told
     assert "not a segmentation" in told
     assert "nothing is coloured" not in told
 
 
-def test_a_map_without_colour_is_said_to_have_none() -> None:
+def test_an_empty_map_is_described_as_empty() -> None:
     assert "nothing is coloured" in describe_map(explanation([[-1, 0], [-2, -1]]), "en")

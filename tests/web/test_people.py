@@ -26,7 +26,7 @@ class TestLanguage:
             page.locator(".row-main").nth(1).click()
             expect(page.locator("#detail .problem")).to_contain_text("Corrupt image")
 
-    def test_the_switch_keeps_what_was_found(self, page: Page) -> None:
+    def test_switching_the_language_keeps_the_results(self, page: Page) -> None:
         upload(page, ("a.png", GOOD), ("b.png", OTHER))
         wait_for_answers(page, 2)
         figure = page.locator("#detail [data-part=probability]").text_content() or ""
@@ -99,7 +99,7 @@ class TestScreens:
 
 
 class TestKeyboard:
-    def test_everything_is_reached_and_worked_by_keys(self, page: Page) -> None:
+    def test_everything_can_be_operated_by_keyboard(self, page: Page) -> None:
         chosen: list[FileChooser] = []
         page.on("filechooser", lambda chooser: chosen.append(chooser))  # noqa: PLW0108 - it wants a Python function
         page.keyboard.press("Tab")
@@ -146,7 +146,7 @@ class TestKeyboard:
 class TestScreenReaders:
     @pytest.mark.parametrize("scheme", ["light", "dark"])
     @pytest.mark.parametrize("language", ["es", "en"])
-    def test_axe_finds_no_barrier(
+    def test_axe_finds_no_violation(
         self, browser: Browser, service: LiveService, language: str, scheme: str
     ) -> None:
         options = {"color_scheme": scheme, "reduced_motion": "reduce", "bypass_csp": True}
@@ -164,7 +164,7 @@ class TestScreenReaders:
             assert barriers(page) == []
             page.evaluate("document.getElementById('key-dialog').close()")
 
-    def test_what_happens_is_said(self, page: Page) -> None:
+    def test_events_are_announced(self, page: Page) -> None:
         upload(page, ("a.png", GOOD), ("roto.png", GOOD[:5000]))
         wait_for_answers(page, 2)
         said = page.locator("#live")
@@ -173,14 +173,14 @@ class TestScreenReaders:
         expect(said).to_contain_text(f"probabilidad {figure}.")
         expect(said).to_contain_text("roto.png: ")
 
-    def test_the_gauge_is_told_in_words(self, page: Page) -> None:
+    def test_the_gauge_has_a_text_alternative(self, page: Page) -> None:
         upload(page, ("a.png", GOOD))
         wait_for_answers(page)
         figure = page.locator("#detail [data-part=probability]").text_content()
         words = f"Probabilidad {figure} en una escala de 0 a 1; umbral 0,5000."
         expect(page.get_by_role("img", name=words)).to_be_visible()
 
-    def test_the_verdict_is_told_by_shape_and_words_too(self, page: Page) -> None:
+    def test_the_verdict_is_shown_by_shape_and_text_too(self, page: Page) -> None:
         page.emulate_media(forced_colors="active")
         upload(page, ("a.png", GOOD), ("b.png", OTHER))
         wait_for_answers(page, 2)

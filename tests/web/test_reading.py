@@ -97,7 +97,7 @@ class TestMany:
         expect(page.locator("#detail-title")).to_have_text("b.png")
         expect(page.locator(".row.current [data-part=name]")).to_have_text("b.png")
 
-    def test_radiographs_can_be_taken_away(self, page: Page) -> None:
+    def test_radiographs_can_be_removed(self, page: Page) -> None:
         upload(page, ("a.png", GOOD), ("b.png", OTHER), ("c.png", radiograph(3)))
         wait_for_answers(page, 3)
         page.get_by_role("button", name="Quitar a.png").click()
@@ -107,7 +107,7 @@ class TestMany:
         expect(page.locator("#workspace")).to_be_hidden()
         expect(page.get_by_text("Para quién")).to_be_visible()
 
-    def test_what_is_taken_away_is_not_waited_for(self, page: Page) -> None:
+    def test_removing_a_radiograph_aborts_its_request(self, page: Page) -> None:
         hold(page, "**/predict")
         upload(page, ("a.png", GOOD))
         expect(page.locator(".row")).to_have_count(1)
@@ -120,7 +120,7 @@ class TestMany:
 
 
 class TestPictures:
-    def test_the_browser_shows_what_it_can_by_itself(self, page: Page) -> None:
+    def test_the_browser_displays_what_it_can(self, page: Page) -> None:
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
         upload(page, ("a.png", GOOD))
@@ -128,7 +128,7 @@ class TestPictures:
         expect(page.locator("#detail .picture")).to_be_visible()
         assert not any(url.endswith("/preview") for url in asked)
 
-    def test_the_service_shows_what_browsers_cannot(self, page: Page) -> None:
+    def test_the_service_previews_what_browsers_cannot_display(self, page: Page) -> None:
         buffer = io.BytesIO()
         levels = np.asarray(phantom(1), dtype=np.uint16) * 16
         Image.fromarray(levels).save(buffer, "PNG")
@@ -154,7 +154,7 @@ class TestTrouble:
         expect(page.locator("#live")).to_contain_text("roto.png")
         expect(page.locator(".row.above, .row.below")).to_have_count(1)
 
-    def test_a_busy_service_is_asked_again(self, page: Page) -> None:
+    def test_a_busy_service_is_retried(self, page: Page) -> None:
         tries: list[int] = []
 
         def refuse_twice(route: Route) -> None:
@@ -173,7 +173,7 @@ class TestTrouble:
         assert len(tries) == 3
         expect(page.locator("#detail .verdict")).to_be_visible()
 
-    def test_a_long_refusal_is_told_at_once(self, page: Page) -> None:
+    def test_a_long_retry_after_is_reported_at_once(self, page: Page) -> None:
         page.route(
             "**/predict",
             lambda route: answer_problem(route, 503, "model_unavailable", **{"Retry-After": "60"}),
@@ -185,13 +185,13 @@ class TestTrouble:
         page.get_by_role("button", name="Reintentar").click()
         expect(page.locator("#detail .verdict")).to_be_visible()
 
-    def test_no_answer_is_told(self, page: Page) -> None:
+    def test_a_missing_response_is_reported(self, page: Page) -> None:
         page.route("**/predict", lambda route: route.abort("connectionrefused"))
         upload(page, ("a.png", GOOD))
         wait_for_answers(page)
         expect(page.locator("#detail .problem")).to_contain_text("El servicio no responde")
 
-    def test_an_answer_of_something_else_on_the_way_is_told(self, page: Page) -> None:
+    def test_a_response_of_a_proxy_is_reported(self, page: Page) -> None:
         page.route("**/predict", lambda route: route.fulfill(status=502, body="<h1>Proxy</h1>"))
         upload(page, ("a.png", GOOD))
         wait_for_answers(page)

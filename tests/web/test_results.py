@@ -43,7 +43,7 @@ class TestHeatMap:
             ]
             assert of_both[0] == pytest.approx(of_both[1], rel=0.01)
 
-    def test_what_was_set_holds_for_the_next_radiograph(self, page: Page) -> None:
+    def test_the_opacity_is_kept_for_the_next_radiograph(self, page: Page) -> None:
         upload(page, ("a.png", GOOD), ("b.png", OTHER))
         wait_for_answers(page, 2)
         page.get_by_role("slider").fill("80")
@@ -51,7 +51,7 @@ class TestHeatMap:
         expect(page.locator("#detail-title")).to_have_text("b.png")
         expect(page.get_by_role("slider")).to_have_value("80")
 
-    def test_a_map_is_asked_for_only_when_its_radiograph_is_shown(self, page: Page) -> None:
+    def test_a_map_is_requested_only_when_its_radiograph_is_shown(self, page: Page) -> None:
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
         upload(page, ("a.png", GOOD), ("b.png", OTHER))
@@ -63,7 +63,7 @@ class TestHeatMap:
             expect(page.locator("#detail .map")).to_be_visible()
         assert sum("/explain" in url for url in asked) == 2
 
-    def test_a_model_without_maps_is_no_failure_and_is_asked_once(self, page: Page) -> None:
+    def test_a_model_without_maps_is_asked_once(self, page: Page) -> None:
         asked: list[int] = []
 
         def refuse(route: Route) -> None:
@@ -83,7 +83,7 @@ class TestHeatMap:
         expect(words).to_be_visible()
         assert len(asked) == 1
 
-    def test_a_map_that_cannot_be_had_leaves_the_verdict(self, page: Page) -> None:
+    def test_a_failed_map_leaves_the_verdict(self, page: Page) -> None:
         page.route("**/explain*", lambda route: answer_problem(route, 500, "internal_error"))
         upload(page, ("a.png", GOOD))
         wait_for_answers(page)
@@ -92,7 +92,7 @@ class TestHeatMap:
 
 
 class TestReport:
-    def test_the_pdf_tells_the_verdict_and_what_was_typed(
+    def test_the_pdf_holds_verdict_and_user_input(
         self, page: Page, service: LiveService, tmp_path: Path
     ) -> None:
         upload(page, ("Ana.png", GOOD))
@@ -117,13 +117,13 @@ class TestReport:
         assert "Radiografía de tórax: apoyo a la decisión" in text
         assert "Ana" not in text
 
-    def test_the_fields_take_as_much_as_the_service_does(self, page: Page) -> None:
+    def test_the_fields_accept_as_much_as_the_service(self, page: Page) -> None:
         upload(page, ("a.png", GOOD))
         wait_for_answers(page)
         for name, most in (("reference", MAX_REFERENCE), ("note", MAX_NOTE)):
             assert page.locator(f"#{name}").get_attribute("maxlength") == str(most)
 
-    def test_a_note_of_many_lines_is_taken(self, page: Page) -> None:
+    def test_a_note_of_many_lines_is_accepted(self, page: Page) -> None:
         upload(page, ("a.png", GOOD))
         wait_for_answers(page)
         page.get_by_text("Agregar una referencia o una nota al PDF").click()
@@ -131,7 +131,7 @@ class TestReport:
         with page.expect_download():
             page.get_by_role("button", name="Descargar resultado en PDF").click()
 
-    def test_what_was_typed_stays_with_its_radiograph(self, page: Page) -> None:
+    def test_user_input_stays_with_its_radiograph(self, page: Page) -> None:
         upload(page, ("a.png", GOOD), ("b.png", OTHER))
         wait_for_answers(page, 2)
         page.get_by_text("Agregar una referencia o una nota al PDF").click()
@@ -141,7 +141,7 @@ class TestReport:
         page.locator(".row-main").nth(0).click()
         expect(page.locator("#reference")).to_have_value("HC 4711")
 
-    def test_a_report_that_cannot_be_made_is_told(self, page: Page) -> None:
+    def test_a_failed_report_is_reported(self, page: Page) -> None:
         page.route("**/report*", lambda route: answer_problem(route, 500, "internal_error"))
         upload(page, ("a.png", GOOD))
         wait_for_answers(page)
@@ -163,7 +163,7 @@ class TestTable:
         assert content.endswith(b"\r\n")
         return list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))
 
-    def test_the_table_tells_what_the_api_tells(
+    def test_the_table_equals_the_api(
         self, page: Page, service: LiveService, tmp_path: Path
     ) -> None:
         expect(page.locator("#csv")).to_be_hidden()
@@ -183,7 +183,7 @@ class TestTable:
         assert good["error"] == ""
         assert (bad["file"], bad["error"], bad["probability"]) == ("roto.png", "corrupt_image", "")
 
-    def test_no_cell_is_taken_for_a_formula(self, page: Page, tmp_path: Path) -> None:
+    def test_no_cell_is_a_formula(self, page: Page, tmp_path: Path) -> None:
         names = ['=HYPERLINK("x").png', "+1.png", "-1.png", "@a.png", "\tb.png", "c=1.png"]
         files = [(name, radiograph(number)) for number, name in enumerate(names)]
         upload(page, *files)

@@ -15,7 +15,7 @@ def shipped() -> Iterator[LiveService]:
         yield service
 
 
-def test_the_page_shows_what_the_shipped_bundle_says(
+def test_the_page_shows_the_verdict_of_the_shipped_bundle(
     browser: Browser, shipped: LiveService
 ) -> None:
     content = radiograph(6)
