@@ -16,6 +16,7 @@ from service.inference.ensemble import (
     EnsembleScore,
     Explained,
     MemberScore,
+    Segmented,
     load_ensemble,
 )
 from service.inference.errors import BundleError, NotExplainableError
@@ -26,15 +27,18 @@ from service.inference.manifest import (
     Calibration,
     Compiled,
     Golden,
+    Indeterminate,
     Labels,
     LungsEntry,
     Manifest,
     MemberEntry,
     Metrics,
     Quantised,
+    SuitabilityEntry,
     Threshold,
     TrainingData,
 )
+from service.inference.novelty import Novelty
 
 __all__ = [
     "MANIFEST_FILE",
@@ -49,6 +53,7 @@ __all__ = [
     "EnsembleScore",
     "Explained",
     "Golden",
+    "Indeterminate",
     "Labels",
     "LoadedEngine",
     "LungsEntry",
@@ -57,10 +62,13 @@ __all__ = [
     "MemberScore",
     "Metrics",
     "NotExplainableError",
+    "Novelty",
     "Precision",
     "PrecisionChoice",
     "Quantised",
+    "Segmented",
     "Segmenter",
+    "SuitabilityEntry",
     "Threshold",
     "TrainingData",
     "describe_members",

@@ -94,6 +94,8 @@ def _open_described(directory: Path) -> Bundle:
     lungs = manifest.lungs
     expected = {member.file: member.sha256 for member in manifest.members}
     expected |= {lungs.file: lungs.sha256} if lungs else {}
+    suitability = manifest.suitability
+    expected |= {suitability.file: suitability.sha256} if suitability else {}
     # A bundle may travel without its compiled graphs; one that is there must be the right one.
     graphs = dict(manifest.compiled.digests) if manifest.compiled else {}
     graphs |= lungs.compiled.digests if lungs and lungs.compiled else {}

@@ -1,5 +1,6 @@
 """Radiographs to calibrated probabilities, and the way from a models folder to that."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from service.inference.engines import (
 from service.inference.errors import BundleError
 from service.inference.golden import golden_inputs, lungs_answers
 from service.inference.manifest import Manifest
+from service.inference.novelty import Novelty, read_novelty
 from service.inference.probability import calibrated, combined
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "EnsembleScore",
     "Explained",
     "MemberScore",
+    "Segmented",
     "load_ensemble",
 ]
 
@@ -75,6 +78,20 @@ class Explained:
     maps: NDArray[np.float32]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Segmented:
+    """What the network that finds the lungs makes of one picture.
+
+    Attributes:
+        probabilities: Of lung, shape (side, side).
+        distance: Mahalanobis distance of the picture's features to those of training films; None
+            if the network gives no features or the bundle does not say how they are distributed.
+    """
+
+    probabilities: NDArray[np.float32]
+    distance: float | None
+
+
 class Ensemble:
     """A verified bundle and the engine that computes it. Safe to use from several threads."""
 
@@ -84,11 +101,13 @@ class Ensemble:
         engine: Engine,
         *,
         segmenter: Segmenter | None = None,
+        novelty: Novelty | None = None,
         warning: str = "",
     ) -> None:
         self._bundle = bundle
         self._engine = engine
         self._segmenter = segmenter
+        self._novelty = novelty
         self._warning = warning
 
     @property
@@ -132,6 +151,31 @@ class Ensemble:
         if self._segmenter is None:
             raise BundleError("The bundle has no network that finds the lungs.")
         return _sound_maps(self._segmenter.probabilities(batch), batch.shape[:3])
+
+    def look(self, batch: NDArray[np.float32]) -> list[Segmented]:
+        """Find lung tissue, and say how far each picture is from those of the training.
+
+        Args:
+            batch: As for ``segment``.
+
+        Returns:
+            One for each picture, in order.
+
+        Raises:
+            BundleError: As ``segment``; or the features are not those that the bundle describes.
+        """
+        if self._segmenter is None or self._novelty is None:
+            return [Segmented(each, None) for each in self.segment(batch)]
+        found, features = self._segmenter.look(batch)
+        maps = _sound_maps(found, batch.shape[:3])
+        if features is None:
+            return [Segmented(each, None) for each in maps]
+        if features.shape != (len(batch), len(self._novelty.mean)):
+            raise BundleError("The network that finds the lungs gave features of another number.")
+        distances = self._novelty.distances(features).tolist()
+        if not all(map(math.isfinite, distances)):
+            raise BundleError("The network that finds the lungs gave features that are no numbers.")
+        return [Segmented(*each) for each in zip(maps, distances, strict=True)]
 
     def score(self, batch: NDArray[np.float32]) -> list[EnsembleScore]:
         """Score prepared radiographs.
@@ -203,6 +247,8 @@ def load_ensemble(
     loaded = load_engine(bundle, threads=threads, choice=engine, precision=precision)
     _check_golden(loaded.engine, bundle.manifest)
     warnings = [loaded.warning]
+    entry = bundle.manifest.suitability
+    novelty = read_novelty(bundle.contents[entry.file], file=entry.file) if entry else None
     lungs = load_segmenter(bundle, threads=threads, choice=engine, precision=precision)
     if lungs:
         _check_lungs(lungs.segmenter, bundle.manifest)
@@ -211,6 +257,7 @@ def load_ensemble(
         bundle.without_contents(),
         loaded.engine,
         segmenter=lungs.segmenter if lungs else None,
+        novelty=novelty,
         warning=" ".join(filter(None, warnings)),
     )
 

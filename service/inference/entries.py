@@ -178,6 +178,55 @@ class LungsEntry(Part):
         return self
 
 
+class SuitabilityEntry(Part):
+    """Limits outside of which a picture is refused as no frontal chest film, or warned of.
+
+    The file is a NumPy archive that says how the features of training films are distributed; see
+    ``service.inference.novelty``. The distance of a picture is its Mahalanobis distance to them.
+    """
+
+    file: FileName
+    sha256: Sha256
+    warn_distance: float = Field(gt=0, description="Distance above which a reader is warned.")
+    refuse_distance: float = Field(gt=0, description="Distance above which it is refused.")
+    warn_quality: float = Field(
+        ge=0, le=1, description="Certainty of the lungs' outline below which a reader is warned."
+    )
+    refuse_quality: float = Field(ge=0, le=1, description="Below which the picture is refused.")
+    metrics: dict[str, JsonValue] = Field(
+        default={}, description="Shares of each kind of picture that are refused or warned of."
+    )
+
+    @model_validator(mode="after")
+    def _warns_before_it_refuses(self) -> Self:
+        if self.warn_distance > self.refuse_distance or self.warn_quality < self.refuse_quality:
+            raise sentence("refuses pictures of which it would not warn")
+        return self
+
+
+class Indeterminate(Part):
+    """Probabilities that call for a radiologist: from ``lower`` to ``upper``, both included.
+
+    Chosen by conformal prediction within each class (Sadinle, Lei and Wasserman 2019; Angelopoulos
+    and Bates 2021): of films like those of the calibration, at most the stated share of either
+    class is assessed as the other.
+    """
+
+    lower: Probability
+    upper: Probability
+    error: float = Field(
+        gt=0, lt=0.5, description="Largest expected share of each class that is assessed wrongly."
+    )
+    coverage: Probability = Field(description="Share of all films that were assessed, measured.")
+    fitted_on: str = ""
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Self:
+        if self.lower > self.upper:
+            raise sentence("has a lower bound above the upper one")
+        return self
+
+
 class TrainingData(Part):
     """The images the members were trained on."""
 

@@ -17,6 +17,7 @@ from service.inference.entries import (
     Compiled,
     Golden,
     GoldenKind,
+    Indeterminate,
     Labels,
     LungsEntry,
     MemberEntry,
@@ -24,6 +25,7 @@ from service.inference.entries import (
     Name,
     Part,
     Quantised,
+    SuitabilityEntry,
     Threshold,
     TrainingData,
     ViewName,
@@ -39,12 +41,14 @@ __all__ = [
     "Compiled",
     "Golden",
     "GoldenKind",
+    "Indeterminate",
     "Labels",
     "LungsEntry",
     "Manifest",
     "MemberEntry",
     "Metrics",
     "Quantised",
+    "SuitabilityEntry",
     "Threshold",
     "TrainingData",
     "ViewName",
@@ -92,6 +96,8 @@ class Manifest(Part):
     labels: Labels = Labels()
     compiled: Compiled | None = None
     lungs: LungsEntry | None = None
+    suitability: SuitabilityEntry | None = None
+    indeterminate: Indeterminate | None = None
     training_data: TrainingData | None = None
     metrics: Metrics | None = None
     golden: tuple[Golden, ...] = ()
@@ -126,6 +132,7 @@ class Manifest(Part):
         if self.lungs:
             files.append(self.lungs.file)
             compiled.append(self.lungs.compiled)
+        files += [self.suitability.file] if self.suitability else []
         for entry in filter(None, compiled):
             files.append(entry.file)
             files += [entry.int8.file] if entry.int8 else []
@@ -150,6 +157,21 @@ class Manifest(Part):
         spec = self.input
         if spec.height != spec.width or spec.channels != 1 or not isclose(spec.scale, 1 / 255):
             raise sentence("needs a square input of one channel from 0 to 1 to show the lungs")
+        return self
+
+    @model_validator(mode="after")
+    def _suitability_needs_lungs(self) -> Self:
+        if self.suitability and self.lungs is None:
+            raise sentence(
+                "judges whether a picture shows lungs, and has no network that finds them"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _threshold_is_indeterminate(self) -> Self:
+        between = self.indeterminate
+        if between and not between.lower <= self.threshold.value <= between.upper:
+            raise sentence("has a threshold outside of the probabilities that are indeterminate")
         return self
 
     @classmethod

@@ -68,6 +68,19 @@ class Segmenter(Protocol):
             Shape (N, side, side), the probability of lung for each pixel.
         """
 
+    def look(
+        self, batch: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Find lung tissue, and describe each picture as a whole.
+
+        Args:
+            batch: As for ``probabilities``.
+
+        Returns:
+            The probabilities, and features of shape (N, n), by which pictures can be compared;
+            None if the network gives no features.
+        """
+
 
 def check_batch(batch: NDArray[np.float32], shape: tuple[int, int, int]) -> None:
     """Refuse a batch of another type or shape than (N, *shape): a bug of the caller.

@@ -20,6 +20,7 @@ INPUT_NAME: Final = "radiograph"
 OUTPUT_NAME: Final = "probabilities"
 MAPS_NAME: Final = "activation_maps"
 LUNGS_NAME: Final = "lungs"
+FEATURES_NAME: Final = "features"
 
 
 class OnnxEngine:
@@ -92,6 +93,8 @@ class OnnxSegmenter:
         self._shape = (side, side, 1)
         self._session = _start(bundle.contents[graph.file], graph.file, threads)
         inputs, outputs = _signature(self._session)
+        features = outputs.pop(FEATURES_NAME, None)
+        self._has_features = features is not None and len(features) == 1
         if inputs != {INPUT_NAME: self._shape} or outputs != {LUNGS_NAME: self._shape}:
             raise BundleError(
                 f"The compiled graph {graph.file} does not take a picture of {side} x {side} "
@@ -104,6 +107,16 @@ class OnnxSegmenter:
         check_batch(batch, self._shape)
         result: NDArray[np.float32] = self._session.run([LUNGS_NAME], {INPUT_NAME: batch})[0]
         return result[..., 0]
+
+    def look(
+        self, batch: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Find lung tissue and describe each picture; see ``Segmenter.look``."""
+        if not self._has_features:
+            return self.probabilities(batch), None
+        check_batch(batch, self._shape)
+        lungs, features = self._session.run([LUNGS_NAME, FEATURES_NAME], {INPUT_NAME: batch})
+        return lungs[..., 0], features
 
 
 def why_not(bundle: Bundle, precision: Precision = "fp32") -> str | None:

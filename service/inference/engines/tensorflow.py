@@ -120,7 +120,8 @@ class TensorFlowSegmenter:
         self._shape = (entry.side, entry.side, 1)
         model = _taking(_load(bundle.contents[entry.file], entry.file), entry.file, self._shape)
         outputs, wanted = _shapes(model, "outputs"), (None, *self._shape)
-        if len(outputs) != 1 or not _fits(outputs[0], wanted):
+        self._has_features = len(outputs) == 2 and len(outputs[1]) == 2
+        if len(outputs) != 1 + self._has_features or not _fits(outputs[0], wanted):
             raise BundleError(
                 f"The network {entry.file} gives {_in_words(outputs)} numbers for an image; "
                 f"it must give {_in_words([wanted])}, one for each pixel."
@@ -138,6 +139,16 @@ class TensorFlowSegmenter:
         check_batch(batch, self._shape)
         result: NDArray[np.float32] = self._run(batch)[0].numpy()
         return result[..., 0]
+
+    def look(
+        self, batch: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Find lung tissue and describe each picture; see ``Segmenter.look``."""
+        if not self._has_features:
+            return self.probabilities(batch), None
+        check_batch(batch, self._shape)
+        lungs, features = (part.numpy() for part in self._run(batch))
+        return lungs[..., 0], features
 
 
 def _start_tensorflow(threads: int) -> Any:
@@ -236,7 +247,8 @@ def _taking(model: Any, file: str, image: tuple[int, int, int]) -> Any:
         )
     # A network saved with its one input in a list would warn at each call. A new model around the
     # same layers takes the bare image, however the file nests it.
-    return keras.Model(model.inputs[0], model.outputs[0])
+    outputs = model.outputs if len(model.outputs) > 1 else model.outputs[0]
+    return keras.Model(model.inputs[0], outputs)
 
 
 def _shapes(model: Any, side: str) -> list[tuple[int | None, ...]]:
