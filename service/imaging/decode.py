@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from service.imaging.chroma import chroma_of, chroma_of_jpeg
 from service.imaging.containers import READERS
 from service.imaging.errors import (
     CorruptImageError,
@@ -79,12 +80,15 @@ class Radiograph:
         format: Name of the file's format, one of ``FORMATS``.
         sha256: Hexadecimal digest of the bytes received.
         full_size: Width and height of the file's upright picture, where ``picture`` is smaller.
+        chroma: Mean distance of the file's colours from grey, in levels of 255: 0 where all is
+            grey. Not measured of colours with more than 8 bits, which count as grey.
     """
 
     picture: Image.Image
     format: str
     sha256: str
     full_size: tuple[int, int] | None = None
+    chroma: float = 0.0
 
     @property
     def pixels(self) -> NDArray[np.uint8]:
@@ -131,7 +135,9 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, near: int | None = None
         layout = READERS[declared](data)
         _check_layout(layout, len(data), max_pixels)
         # Turned when Pillow's picture of the file is gone: both are copies.
-        picture = turn_upright(_grey_levels(layout, declared, near), layout.orientation)
+        levels, chroma = _grey_levels(layout, declared, near)
+        picture = turn_upright(levels, layout.orientation)
+        del levels
     except (ImagingError, MemoryError):
         raise
     except Exception as error:
@@ -148,6 +154,7 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, near: int | None = None
         format=declared,
         sha256=hashlib.sha256(data).hexdigest(),
         full_size=None if whole else layout.upright_size,
+        chroma=chroma,
     )
 
 
@@ -180,29 +187,36 @@ def _check_layout(layout: Layout, file_bytes: int, max_pixels: int) -> None:
         raise _too_wasteful(width, height, pixels * WORKING_BYTES // working_bytes)
 
 
-def _grey_levels(layout: Layout, declared: str, near: int | None) -> Image.Image:
+def _grey_levels(layout: Layout, declared: str, near: int | None) -> tuple[Image.Image, float]:
+    """The picture as it is stored, and its chroma."""
     if layout.read_samples is not None:
-        return from_samples(layout.read_samples())
+        return from_samples(layout.read_samples()), 0.0
     pictures = (_by_pillow(file, layout, declared, near) for file in layout.variants())
-    picture = next(pictures)
-    if any(other.tobytes() != picture.tobytes() for other in pictures):
+    picture, chroma = next(pictures)
+    if any(other.tobytes() != picture.tobytes() for other, _ in pictures):
         raise _corrupt()
-    return picture
+    return picture, chroma
 
 
-def _by_pillow(file: bytes, layout: Layout, declared: str, near: int | None) -> Image.Image:
+def _by_pillow(
+    file: bytes, layout: Layout, declared: str, near: int | None
+) -> tuple[Image.Image, float]:
     with Image.open(BytesIO(file), formats=(declared,)) as image:
         if image.size != (layout.width, layout.height):
             raise _corrupt()
         if image.mode not in DEEP_MODES | EIGHT_BIT_MODES:
             raise unsupported_pixels(f"in a rare pixel type ({image.mode})")
+        chroma = 0.0
         if declared == "JPEG":
+            chroma = chroma_of_jpeg(file) if image.mode == "RGB" else 0.0
             # Luminance is one of the colour components that a JPEG stores: the others stay closed.
             # Turned, a reduced picture would have its half-filled edge on another side.
             least = 2 * near if near is not None and layout.orientation == 1 else None
             image.draft("L", None if least is None else (least, least))
         image.load()
-        return from_deep_picture(image) if image.mode in DEEP_MODES else from_picture(image)
+        if image.mode in DEEP_MODES:
+            return from_deep_picture(image), 0.0
+        return from_picture(image), chroma or chroma_of(image)
 
 
 def _is_blank(picture: Image.Image) -> bool:

@@ -221,7 +221,7 @@ def test_a_bundle_measures_distances(models: Path, *, compiled: bool) -> None:
     _, features = Mirror().look(batch)
     assert features is not None
     expected = novelty().distances(features)
-    np.testing.assert_allclose([seen.distance for seen in found], expected, rtol=1e-4)
+    assert [seen.distance for seen in found] == pytest.approx(expected.tolist(), rel=1e-4)
     np.testing.assert_allclose([seen.probabilities for seen in found], batch[..., 0], atol=1e-6)
 
 

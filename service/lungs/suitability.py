@@ -1,0 +1,184 @@
+"""May this picture be judged, and of what should its reader be warned?"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+from PIL import Image
+
+from service.imaging import Radiograph, extent
+from service.lungs.field import LungField
+from service.lungs.pose import Pose
+
+Refusal = Literal["no_lungs", "unlike_training_films", "uncertain_lungs"]
+"""Why a picture is no frontal chest film: no pair of lungs in it, or all in all unlike the films of
+the training, or lungs whose outline the network does not know."""
+
+WarningCode = Literal[
+    "negative",
+    "upside_down",
+    "rotated",
+    "far_from_training_data",
+    "uncertain_lungs",
+    "lungs_cut_off",
+    "low_resolution",
+    "low_contrast",
+    "photo_of_screen",
+]
+
+MIN_GAIN: Final = 0.6
+"""A picture is put right if its distance falls below this share of what it was. In 49 adults', 46
+older children's and 91 younger children's films the share was at most 0.44 from upside down and
+0.35 from a negative."""
+
+MAX_AT_EDGE: Final = 0.2
+"""Share of an edge of the frame that lungs may touch."""
+
+MIN_PIXELS: Final = 100
+"""Fewest pixels of the lungs' box on its shorter side: less than half of what the networks take."""
+
+MIN_CONTRAST: Final = 40
+"""Least distance of the 5th and the 95th percentile of the grey levels in the lungs' box (at least
+48 in 221 films of three hospitals)."""
+
+MAX_CHROMA: Final = 2.5
+"""Chroma above which a picture was not a radiograph's file: a photograph or a tinted copy (3.5 to
+30 in 13 of these, below 1 in films)."""
+
+_CONTRAST_SIDE: Final = 96
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Where a bundle draws its lines; see the manifest's ``suitability``."""
+
+    warn_distance: float
+    refuse_distance: float
+    warn_quality: float
+    refuse_quality: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """What the segmentation network makes of a picture in one pose.
+
+    Attributes:
+        pose: The pose.
+        field: Where the lungs are in it, if there are any.
+        distance: Mahalanobis distance to the training films; None if the bundle cannot tell.
+    """
+
+    pose: Pose
+    field: LungField | None
+    distance: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Suitability:
+    """Whether a picture may be judged.
+
+    Attributes:
+        refusal: Why not; None if it may.
+        warnings: Of what its reader should be warned, the weightiest first.
+    """
+
+    refusal: Refusal | None = None
+    warnings: tuple[WarningCode, ...] = ()
+
+
+def is_clear(look: Look, limits: Limits | None) -> bool:
+    """Whether a picture needs no look in another pose.
+
+    The bundle has no doubt of it, or no means to compare poses.
+    """
+    if limits is None or look.distance is None:
+        return True
+    return look.field is not None and not _doubts(look.field, look.distance, limits)
+
+
+def best_look(received: Look, others: Iterable[Look], limits: Limits) -> Look:
+    """Choose the pose in which a picture is judged.
+
+    Args:
+        received: The picture as it is.
+        others: The same in other poses.
+        limits: Of the bundle.
+
+    Returns:
+        Of those that would be accepted, the one with the least distance, if that is far less than
+        that of ``received``; else ``received``.
+    """
+    best, least = received, MIN_GAIN * (received.distance or 0.0)
+    for look in others:
+        accepted = look.field and not _refusal(look.field, look.distance, limits)
+        if accepted and look.distance is not None and look.distance < least:
+            best, least = look, look.distance
+    return best
+
+
+def suitability_of(look: Look, radiograph: Radiograph, limits: Limits | None) -> Suitability:
+    """Say whether a picture may be judged, and of what its reader should be warned.
+
+    Args:
+        look: In the pose that ``best_look`` chose.
+        radiograph: The picture in that pose.
+        limits: Of the bundle; None if it has none.
+    """
+    field = look.field
+    if field is None:
+        return Suitability("no_lungs")
+    refusal = _refusal(field, look.distance, limits) if limits else None
+    if refusal:
+        return Suitability(refusal)
+    doubts = _doubts(field, look.distance, limits) if limits else ()
+    found: dict[WarningCode, bool] = {
+        "negative": look.pose.inverted,
+        "upside_down": look.pose.turns == 2,
+        "rotated": look.pose.turns in {1, 3},
+        **dict.fromkeys(doubts, True),
+        "photo_of_screen": radiograph.chroma > MAX_CHROMA,
+        "lungs_cut_off": _most_at_edge(field) > MAX_AT_EDGE,
+        "low_resolution": _shorter_side(field) < MIN_PIXELS,
+        "low_contrast": _contrast(radiograph, field) < MIN_CONTRAST,
+    }
+    return Suitability(warnings=tuple(code for code, applies in found.items() if applies))
+
+
+def _refusal(field: LungField, distance: float | None, limits: Limits) -> Refusal | None:
+    if distance is not None and distance > limits.refuse_distance:
+        return "unlike_training_films"
+    if field.quality < limits.refuse_quality:
+        return "uncertain_lungs"
+    # Each doubt alone is common in films of other hospitals; both together are not.
+    both = len(_doubts(field, distance, limits)) == 2
+    return "unlike_training_films" if both else None
+
+
+def _doubts(field: LungField, distance: float | None, limits: Limits) -> tuple[WarningCode, ...]:
+    doubts: list[WarningCode] = []
+    if distance is not None and distance > limits.warn_distance:
+        doubts.append("far_from_training_data")
+    if field.quality < limits.warn_quality:
+        doubts.append("uncertain_lungs")
+    return tuple(doubts)
+
+
+def _most_at_edge(field: LungField) -> float:
+    mask = field.mask
+    return max(float(edge.mean()) for edge in (mask[0], mask[-1], mask[:, 0], mask[:, -1]))
+
+
+def _shorter_side(field: LungField) -> int:
+    left, top, right, bottom = field.box_px
+    return min(right - left, bottom - top)
+
+
+def _contrast(radiograph: Radiograph, field: LungField) -> float:
+    left, top, right, bottom = field.box
+    width, height = extent(radiograph)
+    box = (left * width, top * height, right * width, bottom * height)
+    size = (_CONTRAST_SIDE, _CONTRAST_SIDE)
+    cut = radiograph.picture.resize(size, Image.Resampling.BOX, box, reducing_gap=2.0)
+    low, high = np.quantile(np.asarray(cut), (0.05, 0.95))
+    return float(high - low)
