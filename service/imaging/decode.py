@@ -81,7 +81,7 @@ class Radiograph:
         sha256: Hexadecimal digest of the bytes received.
         full_size: Width and height of the file's upright picture, where ``picture`` is smaller.
         chroma: Mean distance of the file's colours from grey, in levels of 255: 0 where all is
-            grey. Not measured of colours with more than 8 bits, which count as grey.
+            grey. Not measured in TIFF and in colours of more than 8 bits, which count as grey.
     """
 
     picture: Image.Image
