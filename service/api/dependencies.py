@@ -8,7 +8,7 @@ from fastapi import Depends, Request, Response
 
 from service.api.form import Upload
 from service.api.uploads import UploadLimits, UploadMemory, receive_upload
-from service.i18n import Language, negotiated
+from service.i18n import Language, negotiate_language
 from service.observability.middleware import Observer
 from service.report import MAX_NOTE, MAX_REFERENCE
 from service.screening.admission import Admission
@@ -60,7 +60,7 @@ RequestIdDep = Annotated[str, Depends(get_request_id)]
 
 async def get_language(request: Request, response: Response) -> Language:
     """The language of the answer's sentences; a JSON answer names it in Content-Language."""
-    language = negotiated(request.headers.get("accept-language"))
+    language = negotiate_language(request.headers.get("accept-language"))
     response.headers["Content-Language"] = language
     return language
 

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.problems import problem_response
 from service.errors import ShuttingDownError
-from service.i18n import negotiated
+from service.i18n import negotiate_language
 from service.observability.logs import redacted_traceback
 
 log = logging.getLogger(__name__)
@@ -144,7 +144,7 @@ class UnexpectedErrorMiddleware:
             traceback = redacted_traceback(error)
             log.error("Unexpected error in request %s\n%s", state["log_id"], traceback)
             cause = error if isinstance(error, Exception) else RuntimeError()
-        language = negotiated(Headers(scope=scope).get("accept-language"))
+        language = negotiate_language(Headers(scope=scope).get("accept-language"))
         return problem_response(cause, state["request_id"], language)
 
 

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from service import errors
 from service.errors import ServiceError
-from service.i18n import Language, negotiated, texts
+from service.i18n import Language, negotiate_language, texts
 from service.observability.record import note_problem
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -92,7 +92,7 @@ def install(app: FastAPI) -> None:
     """Answer every expected exception with problem+json."""
 
     async def answer(request: Request, error: Exception) -> Response:
-        language = negotiated(request.headers.get("accept-language"))
+        language = negotiate_language(request.headers.get("accept-language"))
         return problem_response(error, request.state.request_id, language)
 
     for kind in (ServiceError, MemoryError, HTTPException, RequestValidationError):

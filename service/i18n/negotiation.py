@@ -14,7 +14,7 @@ _MAX_LENGTH: Final = 1000
 """Characters of the header that are read; no browser sends more."""
 
 
-def negotiated(accept_language: str | None, default: Language = "en") -> Language:
+def negotiate_language(accept_language: str | None, default: Language = "en") -> Language:
     """The language with the greatest weight; of equal ones, the first.
 
     Regions are ignored (``es-AR`` is ``es``), and so are malformed entries. ``*`` is the default.

@@ -1,6 +1,6 @@
 import pytest
 
-from service.i18n import Language, negotiated
+from service.i18n import Language, negotiate_language
 
 
 @pytest.mark.parametrize(
@@ -31,14 +31,14 @@ from service.i18n import Language, negotiated
 def test_the_language_with_the_greatest_weight_is_chosen(
     header: str | None, language: Language
 ) -> None:
-    assert negotiated(header) == language
+    assert negotiate_language(header) == language
 
 
 @pytest.mark.parametrize("header", [None, "*", "fr"])
 def test_without_a_preference_the_default_is_chosen(header: str | None) -> None:
-    assert negotiated(header, default="es") == "es"
+    assert negotiate_language(header, default="es") == "es"
 
 
 def test_of_equal_languages_the_first_is_chosen() -> None:
-    assert negotiated("en, es") == "en"
-    assert negotiated("es, en") == "es"
+    assert negotiate_language("en, es") == "en"
+    assert negotiate_language("es, en") == "es"

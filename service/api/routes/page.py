@@ -8,7 +8,7 @@ from starlette.responses import HTMLResponse, Response
 
 from service import web
 from service.api.static import IMMUTABLE, static_files
-from service.i18n import LANGUAGES, Language, negotiated
+from service.i18n import LANGUAGES, Language, negotiate_language
 
 router = APIRouter(include_in_schema=False)
 
@@ -24,7 +24,7 @@ def root(
 ) -> Response:
     """The page: in the language of ``?lang=``, else of the browser, else in Spanish."""
     asked = next((language for language in LANGUAGES if language == lang), None)
-    language = asked or negotiated(accept_language, default=_DEFAULT)
+    language = asked or negotiate_language(accept_language, default=_DEFAULT)
     page = web.page(language)
     headers = {
         "Content-Language": language,
