@@ -127,6 +127,14 @@ class EmptyFileError(ServiceError):
     title = "Empty file"
 
 
+class NotAChestRadiographError(ServiceError):
+    """A picture in which no pair of lungs is found."""
+
+    code = "not_a_chest_radiograph"
+    status = 422
+    title = "No lungs found"
+
+
 class InvalidFieldError(ServiceError):
     """A text field of the form that is too long, sent twice, or not text."""
 

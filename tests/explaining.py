@@ -10,9 +10,10 @@ from tests.fake_engine import FakeEngine, fake_ensemble
 from tests.serving import radiograph
 
 
-def screening(*, explains: bool = True) -> Screening:
-    """The use case with fake networks, which allow maps or not."""
-    return Screening(fake_ensemble(FakeEngine(explains=explains)), max_pixels=30_000_000)
+def screening(*, explains: bool = True, lungs: bool = False) -> Screening:
+    """The use case with fake networks, which allow maps or not, and see the lungs or the frame."""
+    ensemble = fake_ensemble(FakeEngine(explains=explains), lungs=lungs)
+    return Screening(ensemble, max_pixels=30_000_000)
 
 
 def explanation(heat: Sequence[Sequence[float]] | None = None, *, seed: int = 1) -> Explanation:

@@ -13,6 +13,7 @@ from service.inference import (
     Bundle,
     Calibration,
     Ensemble,
+    LungsEntry,
     Manifest,
     MemberEntry,
     Metrics,
@@ -21,6 +22,7 @@ from service.inference import (
     Threshold,
     TrainingData,
 )
+from service.inference.manifest import ViewName
 
 
 class FakeEngine:
@@ -70,29 +72,55 @@ class FakeEngine:
             raise NotExplainableError("These networks are made of numpy.")
         scores = self.scores(batch)
         n, height, width, _ = batch.shape
-        cells = batch.reshape(n, 4, height // 4, 4, width // 4).mean(axis=(2, 4))
+        plane = batch[..., 0]
+        cells = plane.reshape(n, 4, height // 4, 4, width // 4).mean(axis=(2, 4))
         cells = 8 * (cells - np.float32(0.4))  # so large that the brightest has the full colour
         return scores, np.stack([cells, -cells[..., ::-1] / 2], axis=1)
 
 
-def fake_bundle() -> Bundle:
-    """A bundle whose manifest fills every field and whose files are nowhere."""
+class FakeSegmenter:
+    """Finds the lungs of phantoms as ``tests.tiny_bundle.dark_finder`` does, by numpy alone."""
+
+    name = "fake"
+    precision: Precision = "fp32"
+
+    def probabilities(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Call dark what is darker than the body and not black, away from the rim."""
+        plane, side = batch[..., 0], batch.shape[1]
+        around = [np.roll(plane, (y, x), (1, 2)) for y in (-1, 0, 1) for x in (-1, 0, 1)]
+        mean = np.mean(around, axis=0)
+        rim = side // 8
+        found = np.full(plane.shape, 0.02, dtype=np.float32)
+        inner = np.s_[:, rim:-rim, rim:-rim]
+        found[inner] = np.where((mean > 0.19) & (mean < 0.41), 0.98, 0.02)[inner]
+        return found
+
+
+def fake_bundle(*, lungs: bool = False) -> Bundle:
+    """A bundle whose manifest fills every field and whose files are nowhere.
+
+    Args:
+        lungs: Whether its members see the lungs.
+    """
+    views: tuple[ViewName, ...] = ("lung_field", "lungs_only") if lungs else ("frame", "frame")
+    entry = LungsEntry(file="lungs.keras", sha256="e" * 64, side=64, margin=0.1)
     members = tuple(
         MemberEntry(
             name=name,
             file=f"{name}.keras",
             sha256=digit * 64,
             architecture="a checksum" if name == "checksum" else "a mean",
-            view="frame",
+            view=view,
             metrics={"auc": 0.5},
         )
-        for name, digit in (("checksum", "a"), ("mean", "b"))
+        for name, digit, view in zip(("checksum", "mean"), "ab", views, strict=True)
     )
     manifest = Manifest(
         name="fake",
         version="1.2.3",
         input=InputSpec(height=32, width=32),
         members=members,
+        lungs=entry if lungs else None,
         combine="mean",
         calibration=Calibration(method="platt", slope=1.1, intercept=0.1, fitted_on="nothing"),
         threshold=Threshold(value=0.5, rule="the middle"),
@@ -109,6 +137,7 @@ def fake_bundle() -> Bundle:
     )
 
 
-def fake_ensemble(engine: FakeEngine | None = None) -> Ensemble:
+def fake_ensemble(engine: FakeEngine | None = None, *, lungs: bool = False) -> Ensemble:
     """The fake bundle with a fake engine, as ``create_app(load=fake_ensemble)`` takes it."""
-    return Ensemble(fake_bundle(), engine or FakeEngine())
+    segmenter = FakeSegmenter() if lungs else None
+    return Ensemble(fake_bundle(lungs=lungs), engine or FakeEngine(), segmenter=segmenter)

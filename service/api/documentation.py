@@ -36,6 +36,7 @@ IMAGE_PROBLEMS: Final = (
     imaging.TooManyPixelsError,
     imaging.SeveralFramesError,
     imaging.UnusableRadiographError,
+    errors.NotAChestRadiographError,
 )
 """What may be wrong with one image."""
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from service.api.schemas import Answer, RequestId, Screened
+from service.api.schemas import Answer, PixelBox, RequestId, Screened
 from service.i18n import Language
 from service.screening.explanation import Explanation
 from service.screening.overlay import FULL_SCALE
@@ -18,8 +18,21 @@ DECIMALS: Final = 6
 class MapGrid(Answer):
     """The cells of a class activation map."""
 
-    rows: int = Field(ge=1, description="Cells from top to bottom of the frame.", examples=[12])
+    rows: int = Field(ge=1, description="Cells from top to bottom.", examples=[12])
     columns: int = Field(ge=1, description="Cells from left to right.", examples=[12])
+
+
+class LungOutline(Answer):
+    """The outline of one lung, as the segmentation network drew it."""
+
+    lung: Literal["left", "right"] = Field(
+        description="The patient's left or right lung; the left one is seen on the right.",
+        examples=["left"],
+    )
+    points: list[tuple[float, float]] = Field(
+        description="Corners of a closed polygon: column and row, in pixels of the upright image.",
+        examples=[[(1201.5, 180.0), (1432.2, 405.1), (1388.0, 1010.4)]],
+    )
 
 
 class MemberMap(Answer):
@@ -32,10 +45,18 @@ class MemberMap(Answer):
 
 
 class Explained(Answer):
-    """A verdict and where on the frame it comes from; not a segmentation, and no finding."""
+    """A verdict and where in the picture it comes from; it outlines no lesion and is no finding."""
 
     verdict: Screened = Field(description="What `/predict` answers for this file.")
-    grid: MapGrid = Field(description="The cells; together they cover the whole frame.")
+    grid: MapGrid = Field(description="The cells; together they cover the box `covers`.")
+    covers: PixelBox = Field(
+        description="What the maps lie on: the lungs' box with a margin, which may reach beyond "
+        "the image, or the whole image for a model that does not look for lungs."
+    )
+    outlines: list[LungOutline] = Field(
+        description="Of both lungs; empty for a model that does not look for them. The PNG colours "
+        "only what lies inside; `verdict.lungs` says how much of the evidence that is."
+    )
     units: Literal["logit"] = Field(
         "logit",
         description="What a value counts: what its cell adds to the logit before calibration. "
@@ -63,9 +84,21 @@ class Explained(Answer):
         """Put an explanation into the form in which it is sent."""
         heat = explanation.heat
         rows, columns = heat.shape
+        width, height = explanation.radiograph.width, explanation.radiograph.height
+        covers = [
+            round(share * (height if axis % 2 else width))
+            for axis, share in enumerate(explanation.covers)
+        ]
         return cls(
             verdict=Screened.from_verdict(explanation.verdict, request_id, language),
             grid=MapGrid(rows=rows, columns=columns),
+            covers=PixelBox(**dict(zip(("left", "top", "right", "bottom"), covers, strict=True))),
+            outlines=[
+                LungOutline(
+                    lung=lung, points=[(round(x * width, 1), round(y * height, 1)) for x, y in line]
+                )
+                for lung, line in (explanation.lungs.outlines if explanation.lungs else ())
+            ],
             full_scale=round(FULL_SCALE / heat.size, DECIMALS),
             heat=_rounded(heat),
             members=[

@@ -14,6 +14,7 @@ DIGEST = "sha256:9b1c3f0e5d7a42688f1e0c2b4a6d8e9f1a3c5e7092b4d6f80a1c2e3f4051627
 SHA256 = "3f786850e387550fdab836ed7e6dc881de23001b3f786850e387550fdab836ed"
 
 Probability = Annotated[float, Field(ge=0, le=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
 RequestId = Annotated[
     str,
     Field(
@@ -66,6 +67,38 @@ class ImageIdentity(Answer):
     )
 
 
+class PixelBox(Answer):
+    """A part of the upright picture, in its pixels."""
+
+    left: int = Field(description="First column.", examples=[301])
+    top: int = Field(description="First row.", examples=[152])
+    right: int = Field(description="Column after the last.", examples=[1570])
+    bottom: int = Field(description="Row after the last.", examples=[1108])
+
+
+class Lungs(Answer):
+    """Where the lungs are, and how much of what speaks for pneumonia lies in each."""
+
+    found: bool = Field(
+        description="Always true: an image without lungs is refused.", examples=[True]
+    )
+    box: PixelBox = Field(description="Around both lungs.")
+    area_share: Share = Field(description="Of both lungs in the image.", examples=[0.3127])
+    left_evidence: Share | None = Field(
+        description="Share of what speaks for pneumonia that lies in the patient's left lung; null "
+        "if nothing speaks for it, or the networks allow no map.",
+        examples=[0.1874],
+    )
+    right_evidence: Share | None = Field(
+        description="The same of the right lung. What is missing to 1 lies outside of both.",
+        examples=[0.7951],
+    )
+    quality: Share = Field(
+        description="How sure the network is of the lungs' outlines, from 0 to 1.",
+        examples=[0.9603],
+    )
+
+
 class Screened(Answer):
     """The verdict on one radiograph. Decision support; not a diagnosis."""
 
@@ -105,6 +138,9 @@ class Screened(Answer):
             "Decision support, not a diagnosis."
         ],
     )
+    lungs: Lungs | None = Field(
+        description="Where the lungs are; null for a model that does not look for them."
+    )
 
     @classmethod
     def from_verdict(cls, verdict: Verdict, request_id: str, language: Language = "en") -> Self:
@@ -119,6 +155,7 @@ class Screened(Answer):
                 "image": verdict.image,
                 "request_id": request_id,
                 "summary": summarise(verdict, language),
+                "lungs": verdict.lungs,
             }
         )
 

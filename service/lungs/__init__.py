@@ -13,7 +13,9 @@ from service.lungs.field import (
     find_lungs,
     segmentation_input,
 )
+from service.lungs.outline import Point, outline
 from service.lungs.pose import AS_RECEIVED, POSES, Pose
+from service.lungs.regions import Mask
 from service.lungs.suitability import (
     Limits,
     Look,
@@ -23,7 +25,16 @@ from service.lungs.suitability import (
     is_clear,
     suitability_of,
 )
-from service.lungs.views import VIEWS, View, lung_field, lungs_only, views
+from service.lungs.views import (
+    VIEWS,
+    View,
+    enlarged,
+    evidence_shares,
+    lung_field,
+    lungs_only,
+    member_input,
+    views,
+)
 
 __all__ = [
     "AS_RECEIVED",
@@ -36,15 +47,21 @@ __all__ = [
     "Limits",
     "Look",
     "LungField",
+    "Mask",
+    "Point",
     "Pose",
     "Suitability",
     "View",
     "WarningCode",
     "best_look",
+    "enlarged",
+    "evidence_shares",
     "find_lungs",
     "is_clear",
     "lung_field",
     "lungs_only",
+    "member_input",
+    "outline",
     "segmentation_input",
     "suitability_of",
     "views",

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from service.imaging import Radiograph, extent
-from service.lungs.field import MARGIN, Box, LungField
+from service.imaging import InputSpec, Radiograph, extent, prepare
+from service.lungs.field import MARGIN, Box, LungField, dilate
+from service.lungs.regions import Mask
 
 View = Literal["lung_field", "lungs_only"]
 VIEWS: Final[tuple[View, ...]] = ("lung_field", "lungs_only")
@@ -49,7 +50,7 @@ def lung_field(
     width, height = extent(radiograph)
     cut = _scaled(enlarged(box or field.box, margin), width, height)
     inside = (floor(width), floor(height))
-    small = _resized(radiograph.picture, cut, inside, side, repeat_edge=True)
+    small = _resized(radiograph.picture, cut, inside, (side, side), repeat_edge=True)
     return small[..., np.newaxis]
 
 
@@ -104,13 +105,67 @@ def views(
     return np.concatenate(planes, axis=-1)
 
 
+def member_input(
+    radiograph: Radiograph,
+    field: LungField | None,
+    spec: InputSpec,
+    names: Sequence[str],
+    margin: float = MARGIN,
+) -> Floats:
+    """Make what a bundle's engine takes: one channel for each view, of the whole frame too.
+
+    Args:
+        radiograph: Upright grey levels.
+        field: Where its lungs are; not needed for the whole frame.
+        spec: The input that the bundle's manifest describes.
+        names: The manifest's views.
+        margin: As for ``lung_field``.
+
+    Returns:
+        Shape (height, width, channels), float32.
+    """
+    if field is None or tuple(names) == ("frame",):
+        return prepare(radiograph, spec)
+    of_lungs: list[View] = [name for name in VIEWS if name in names]
+    planes = views(radiograph, field, spec.height, of_lungs, margin)
+    found: dict[str, Floats] = {
+        name: planes[..., place, np.newaxis] for place, name in enumerate(of_lungs)
+    }
+    return np.concatenate(
+        [prepare(radiograph, spec) if name == "frame" else found[name] for name in names], axis=-1
+    )
+
+
 def lung_alpha(
     field: LungField, side: int, margin: float = MARGIN, box: Box | None = None
 ) -> Floats:
     """How far each pixel of a view belongs to the dilated lungs: shape (side, side), 0 to 1."""
-    mask = Image.fromarray(field.dilated.astype(np.uint8) * 255)
-    cut = _scaled(enlarged(box or field.box, margin), mask.width, mask.height)
-    return _resized(mask, cut, mask.size, side, repeat_edge=False)
+    return _mask_in_box(field.dilated, enlarged(box or field.box, margin), (side, side))
+
+
+def evidence_shares(heat: Floats, field: LungField, covers: Box) -> tuple[float, float] | None:
+    """Say how much of a map's positive evidence lies in each lung.
+
+    The evidence of a cell counts as spread evenly over it; the lungs are the dilated masks.
+
+    Args:
+        heat: Shape (h, w); above 0 it speaks for pneumonia.
+        field: Where the lungs are.
+        covers: What the map lies on, as shares of the frame.
+
+    Returns:
+        Shares of the patient's left and right lung; what is missing to 1 lies outside of them.
+        None if nothing speaks for pneumonia.
+    """
+    positive = np.maximum(heat, 0)
+    total = float(positive.sum())
+    if total == 0:
+        return None
+    size = (heat.shape[1], heat.shape[0])
+    right = dilate(field.right) & ~field.left
+    left = dilate(field.left) & ~right
+    shares = [float((positive * _mask_in_box(lung, covers, size)).sum()) for lung in (left, right)]
+    return shares[0] / total, shares[1] / total
 
 
 def enlarged(box: Box, margin: float) -> Box:
@@ -125,16 +180,27 @@ def _scaled(box: Box, width: float, height: float) -> Box:
     return left * width, top * height, right * width, bottom * height
 
 
+def _mask_in_box(mask: Mask, box: Box, size: tuple[int, int]) -> Floats:
+    picture = Image.fromarray(mask.astype(np.uint8) * 255)
+    cut = _scaled(box, picture.width, picture.height)
+    return _resized(picture, cut, picture.size, size, repeat_edge=False)
+
+
 def _resized(
-    picture: Image.Image, cut: Box, inside: tuple[int, int], side: int, *, repeat_edge: bool
+    picture: Image.Image,
+    cut: Box,
+    inside: tuple[int, int],
+    size: tuple[int, int],
+    *,
+    repeat_edge: bool,
 ) -> Floats:
-    """A part of a picture as a square, 0 to 1; beyond its inside, the edge again or nothing.
+    """A part of a picture, 0 to 1; beyond its inside, the edge again or nothing.
 
     Args:
         picture: Mode L.
         cut: The part, in pixels and fractions of them; it may reach beyond the picture.
         inside: Columns and rows of the picture that are filled.
-        side: Of the result.
+        size: Width and height of the result.
         repeat_edge: Whether what lies beyond repeats the edge; it is 0 otherwise.
     """
     left, top, right, bottom = cut
@@ -164,7 +230,7 @@ def _resized(
             bottom - outer[1],
         )
     small = picture.resize(
-        (side, side),
+        size,
         Image.Resampling.BILINEAR,
         box=(left, top, right, bottom),
         reducing_gap=_REDUCING_GAP,

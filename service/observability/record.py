@@ -11,9 +11,16 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
-Stage = Literal["upload", "queue", "decode", "prepare", "inference"]
+Stage = Literal["upload", "queue", "decode", "lungs", "prepare", "inference"]
 
-STAGES: Final[tuple[Stage, ...]] = ("upload", "queue", "decode", "prepare", "inference")
+STAGES: Final[tuple[Stage, ...]] = (
+    "upload",
+    "queue",
+    "decode",
+    "lungs",
+    "prepare",
+    "inference",
+)
 
 OTHER: Final = "other"
 """Stands for every path and method that the service does not know."""

@@ -1,14 +1,16 @@
 """Pictures for people: the radiograph at the size of a screen, and its class activation map."""
 
 import io
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageChops, ImageDraw
 
 from service.imaging import Radiograph
-from service.screening.explanation import Explanation
+from service.lungs import Box
+from service.screening.explanation import Explanation, Outline
 
 LONGEST_SIDE: Final = 1024
 """Pixels of the longer side of a picture; larger radiographs are shrunk to it."""
@@ -22,6 +24,9 @@ FULL_SCALE: Final = 15.0
 It is the same for all radiographs: a map that was stretched to its own maximum would look as
 alarming for healthy lungs as for sick ones.
 """
+
+OUTLINE: Final = (255, 255, 255, 200)
+"""Of the lungs. Without a hue, it cannot be taken for evidence."""
 
 _QUICK: Final = 1
 """zlib's fastest level: the smaller file of a higher one takes longer to make than to send."""
@@ -62,8 +67,8 @@ def heat_layer(
     """Draw a map alone: coloured where it speaks for pneumonia, transparent elsewhere.
 
     Args:
-        heat: Shape (h, w), on a grid that covers the whole frame.
-        size: Width and height of the frame, in pixels; the map is upsampled smoothly.
+        heat: Shape (h, w), on a grid that covers the whole of what is drawn.
+        size: Width and height of the drawing, in pixels; the map is upsampled smoothly.
         opacity: Of the strongest evidence, from 0 to 1.
 
     Returns:
@@ -79,10 +84,40 @@ def heat_layer(
     return Image.merge("RGBA", (*channels, levels.point(fade)))
 
 
+def map_layer(
+    explanation: Explanation, size: tuple[int, int], *, opacity: float = 1.0
+) -> Image.Image:
+    """Draw the mean map where it lies on the frame, and the outlines of the lungs.
+
+    Where the bundle finds the lungs, only what lies inside them is coloured: the map's cells are
+    coarse and overlap their edge. The verdict says how much of the evidence lies inside.
+
+    Args:
+        explanation: What is shown.
+        size: Width and height of the frame, in pixels.
+        opacity: Of the strongest evidence, from 0 to 1.
+
+    Returns:
+        Picture of mode RGBA.
+    """
+    lungs = explanation.lungs
+    if lungs is None:
+        return heat_layer(explanation.heat, size, opacity=opacity)
+    layer, inside = Image.new("RGBA", size), Image.new("L", size)
+    place, extent = _pixels(explanation.covers, size)
+    layer.paste(heat_layer(explanation.heat, extent, opacity=opacity), place)
+    mask = Image.fromarray(lungs.field.dilated.astype(np.uint8) * 255)
+    place, extent = _pixels(lungs.film, size)
+    inside.paste(mask.resize(extent, Image.Resampling.BILINEAR), place)
+    layer.putalpha(ImageChops.multiply(layer.getchannel("A"), inside))
+    _draw_outlines(layer, lungs.outlines)
+    return layer
+
+
 def overlay(
     explanation: Explanation, *, opacity: float = OPACITY, longest: int = LONGEST_SIDE
 ) -> Image.Image:
-    """Lay the mean map over the radiograph.
+    """Lay the mean map and the lungs' outlines over the radiograph.
 
     Args:
         explanation: What is shown.
@@ -93,9 +128,24 @@ def overlay(
         Picture of mode RGB.
     """
     picture = frame(explanation.radiograph, longest=longest).convert("RGB")
-    layer = heat_layer(explanation.heat, picture.size, opacity=opacity)
+    layer = map_layer(explanation, picture.size, opacity=opacity)
     picture.paste(layer, mask=layer)
     return picture
+
+
+def _pixels(box: Box, size: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Upper left corner and size, in pixels, of a box given as shares of a picture."""
+    left, top, right, bottom = (round(share * size[axis % 2]) for axis, share in enumerate(box))
+    return (left, top), (max(right - left, 1), max(bottom - top, 1))
+
+
+def _draw_outlines(layer: Image.Image, outlines: Sequence[Outline]) -> None:
+    width, height = layer.size
+    pen = ImageDraw.Draw(layer)
+    thickness = max(1, round(max(layer.size) / 500))
+    for _, points in outlines:
+        line = [(x * width, y * height) for x, y in (*points, points[0])]
+        pen.line(line, fill=OUTLINE, width=thickness, joint="curve")
 
 
 def colour_ramp() -> NDArray[np.uint8]:

@@ -1,20 +1,50 @@
 """The use case: the bytes of a radiograph come in, a verdict goes out. Knows no HTTP."""
 
+import dataclasses
 import hashlib
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.errors import EmptyFileError
-from service.imaging import Film, ImagingError, Radiograph, decode, film_of, prepare
-from service.inference import Ensemble, EnsembleScore, NotExplainableError
+from service.errors import EmptyFileError, NotAChestRadiographError
+from service.imaging import Film, ImagingError, Radiograph, decode, film_of
+from service.inference import Ensemble, EnsembleScore, LungsEntry, Manifest, NotExplainableError
+from service.lungs import (
+    Box,
+    LungField,
+    enlarged,
+    evidence_shares,
+    find_lungs,
+    member_input,
+    segmentation_input,
+)
 from service.observability.record import note_image, note_verdict, stage
-from service.screening.explanation import Explanation, Unexplained
-from service.screening.verdict import ImageFacts, Verdict, decide
+from service.screening.explanation import WHOLE_FRAME, Explanation, LungsOnFrame, Unexplained
+from service.screening.verdict import ImageFacts, LungFacts, Verdict, decide
 
 SHOWN_SIDE: Final = 1024
 """Pixels of the longer side that a picture for people has at least, where its file has as many."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """A radiograph, and what the networks see of it.
+
+    Attributes:
+        radiograph: As it was decoded.
+        film: The film in it.
+        batch: What the engine takes.
+        field: Where the lungs are on the film, if the bundle looks for them.
+        covers: What all members see, as shares of the film; None if they see different parts.
+    """
+
+    radiograph: Radiograph
+    film: Film
+    batch: NDArray[np.float32]
+    field: LungField | None
+    covers: Box | None
 
 
 class Screening:
@@ -48,63 +78,91 @@ class Screening:
         return radiograph
 
     def screen(self, data: bytes) -> Verdict:
-        """Decode, prepare, score and decide. Blocks for as long as that takes.
+        """Decode, find the lungs, score and decide. Blocks for as long as that takes.
 
         Raises:
             EmptyFileError: There are no bytes.
             ImagingError: The bytes cannot be read as one usable radiograph.
+            NotAChestRadiographError: No lungs are found.
         """
-        radiograph, _, batch = self._read(data)
-        return self._verdict(self._score(batch), radiograph)
+        seen = self._look(data)
+        # A map costs next to nothing, and says how the evidence is shared between the lungs.
+        return (self._explained(seen) if seen.field else self._scored(seen)).verdict
 
     def explain(self, data: bytes) -> Explanation:
         """Screen, and say where the networks found what they rest on.
 
         Raises:
-            EmptyFileError: As ``screen``; so does ImagingError.
+            EmptyFileError: As ``screen``; so do ImagingError and NotAChestRadiographError.
             NotExplainableError: The networks allow no map.
         """
-        radiograph, film, batch = self._read(data)
-        verdict, maps = self._explain(radiograph, batch)
-        return Explanation(verdict, self._for_people(radiograph, data), film.laid_back(maps))
+        result = self.explain_if_possible(data)
+        if isinstance(result, Unexplained):
+            raise NotExplainableError(result.reason)
+        return result
 
     def explain_if_possible(self, data: bytes) -> Explanation | Unexplained:
         """Explain, or screen alone where the networks allow no map.
 
         Raises:
-            EmptyFileError: As ``screen``; so does ImagingError.
+            EmptyFileError: As ``screen``; so do ImagingError and NotAChestRadiographError.
         """
-        radiograph, film, batch = self._read(data)
-        try:
-            verdict, maps = self._explain(radiograph, batch)
-        except NotExplainableError as error:
-            verdict = self._verdict(self._score(batch), radiograph)
-            return Unexplained(verdict, self._for_people(radiograph, data), error.message)
-        return Explanation(verdict, self._for_people(radiograph, data), film.laid_back(maps))
+        result = self._explained(self._look(data))
+        return dataclasses.replace(result, radiograph=self._for_people(result.radiograph, data))
 
-    def _read(self, data: bytes) -> tuple[Radiograph, Film, NDArray[np.float32]]:
-        """Bytes to a radiograph, the film in it and the batch of one that the ensemble takes."""
+    def _look(self, data: bytes) -> _Seen:
+        """Bytes to the film in them, its lungs, and the batch of one that the ensemble takes."""
         bundle = self.ensemble.bundle
-        spec = bundle.manifest.input
+        manifest = bundle.manifest
+        spec, lungs = manifest.input, manifest.lungs
+        # The lung field is a part of the picture: more pixels are needed for the same view.
+        near = max(spec.width, spec.height) * (2 if lungs else 1)
         # What reduced decoding and cutting do to the answer was measured on networks that came with
         # their measurements; those of one's own see what they saw with the predecessor.
         measured = bundle.provenance == "manifest"
-        radiograph = self.view(data, near=max(spec.width, spec.height) if measured else None)
+        radiograph = self.view(data, near=near if measured else None)
         with stage("prepare"):
             film = film_of(radiograph) if measured else Film(radiograph)
-            return radiograph, film, prepare(film.radiograph, spec)[None]
+        field = self._find_lungs(film.radiograph, lungs) if lungs else None
+        margin = lungs.margin if lungs else 0.0
+        with stage("prepare"):
+            batch = member_input(film.radiograph, field, spec, manifest.views, margin)[None]
+        return _Seen(radiograph, film, batch, field, _covered(manifest, field))
 
-    def _score(self, batch: NDArray[np.float32]) -> EnsembleScore:
-        with stage("inference"):
-            [score] = self.ensemble.score(batch)
-        return score
+    def _find_lungs(self, radiograph: Radiograph, entry: LungsEntry) -> LungField:
+        with stage("lungs"):
+            batch = segmentation_input(radiograph, entry.side)[None]
+            [probabilities] = self.ensemble.segment(batch)
+            width, height = radiograph.width, radiograph.height
+            field = find_lungs(probabilities, width, height, entry.threshold)
+        if field is None:
+            raise NotAChestRadiographError(
+                "No pair of lungs was found in this image, so it was not judged. Send one frontal "
+                "chest X-ray that shows both lungs."
+            )
+        return field
 
-    def _explain(
-        self, radiograph: Radiograph, batch: NDArray[np.float32]
-    ) -> tuple[Verdict, NDArray[np.float32]]:
+    def _scored(self, seen: _Seen, reason: str = "") -> Unexplained:
         with stage("inference"):
-            [explained] = self.ensemble.explain(batch)
-        return self._verdict(explained.score, radiograph), explained.maps
+            [score] = self.ensemble.score(seen.batch)
+        return Unexplained(self._verdict(score, seen, None), seen.radiograph, reason)
+
+    def _explained(self, seen: _Seen) -> Explanation | Unexplained:
+        if seen.covers is None:
+            return self._scored(seen, "The networks see different parts of the frame.")
+        try:
+            with stage("inference"):
+                [explained] = self.ensemble.explain(seen.batch)
+        except NotExplainableError as error:
+            return self._scored(seen, error.message)
+        maps, film, field = explained.maps, seen.film, seen.field
+        if field is None:
+            verdict = self._verdict(explained.score, seen, None)
+            return Explanation(verdict, seen.radiograph, film.laid_back(maps))
+        shares = evidence_shares(maps.mean(axis=0), field, seen.covers)
+        verdict = self._verdict(explained.score, seen, shares)
+        lungs = LungsOnFrame(field, film.box)
+        return Explanation(verdict, seen.radiograph, maps, lungs, film.in_frame(seen.covers))
 
     def _for_people(self, radiograph: Radiograph, data: bytes) -> Radiograph:
         """The same with more pixels, if it was decoded reduced to what the networks need."""
@@ -113,14 +171,24 @@ class Screening:
         with stage("decode"):
             return decode(data, max_pixels=self._max_pixels, near=SHOWN_SIDE // 2)
 
-    def _verdict(self, score: EnsembleScore, radiograph: Radiograph) -> Verdict:
-        bundle = self.ensemble.bundle
+    def _verdict(
+        self, score: EnsembleScore, seen: _Seen, evidence: tuple[float, float] | None
+    ) -> Verdict:
+        bundle, radiograph, field = self.ensemble.bundle, seen.radiograph, seen.field
         image = ImageFacts(
             format=radiograph.format,
             width=radiograph.width,
             height=radiograph.height,
             sha256=radiograph.sha256,
         )
-        verdict = decide(score, bundle.manifest, bundle.digest, image)
+        lungs = LungFacts.of(field, seen.film, image, evidence) if field else None
+        verdict = decide(score, bundle.manifest, bundle.digest, image, lungs)
         note_verdict(image.sha256, verdict.predicted_class, bundle.digest)
         return verdict
+
+
+def _covered(manifest: Manifest, field: LungField | None) -> Box | None:
+    """What all members see, as shares of the film; None if they see different parts of it."""
+    if manifest.views == ("frame",) or manifest.lungs is None or field is None:
+        return WHOLE_FRAME
+    return None if "frame" in manifest.views else enlarged(field.box, manifest.lungs.margin)

@@ -1,8 +1,12 @@
 """The answer as a frozen value: screening makes it, everything that presents an answer reads it."""
 
 from dataclasses import dataclass
+from math import ceil, floor
+from typing import Self
 
+from service.imaging import Film
 from service.inference import EnsembleScore, Manifest, MemberScore
+from service.lungs import LungField
 
 DECIMALS = 4
 
@@ -27,6 +31,66 @@ class ImageFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class PixelBox:
+    """A part of the upright picture, in its pixels; ``right`` and ``bottom`` are exclusive."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+
+@dataclass(frozen=True, slots=True)
+class LungFacts:
+    """Where the lungs are, and how much of what speaks for pneumonia lies in each.
+
+    Attributes:
+        box: Around both lungs.
+        area_share: Of both lungs in the picture, from 0 to 1.
+        left_evidence: Share of the map's positive evidence inside the patient's left lung, from 0
+            to 1; None if there is no map, or nothing speaks for pneumonia.
+        right_evidence: The same for the right lung. What is missing to 1 lies outside of both.
+        quality: How sure the segmentation is, from 0 to 1.
+        found: Always true: without lungs there is no verdict.
+    """
+
+    box: PixelBox
+    area_share: float
+    left_evidence: float | None
+    right_evidence: float | None
+    quality: float
+    found: bool = True
+
+    @classmethod
+    def of(
+        cls, field: LungField, film: Film, image: ImageFacts, evidence: tuple[float, float] | None
+    ) -> Self:
+        """Say where the lungs of a film are in the file's picture.
+
+        Args:
+            field: The lungs, on the film.
+            film: Where the film is in the picture.
+            image: The picture.
+            evidence: Shares of the left and the right lung, if there are any.
+        """
+        left, right = (round(share, DECIMALS) for share in evidence) if evidence else (None, None)
+        x0, y0, x1, y1 = film.in_frame(field.box)
+        size_of_film = (film.box[2] - film.box[0]) * (film.box[3] - film.box[1])
+        return cls(
+            box=PixelBox(
+                left=floor(x0 * image.width),
+                top=floor(y0 * image.height),
+                right=ceil(x1 * image.width),
+                bottom=ceil(y1 * image.height),
+            ),
+            area_share=round(field.area_share * size_of_film, DECIMALS),
+            left_evidence=left,
+            right_evidence=right,
+            quality=round(field.quality, DECIMALS),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What the ensemble says of one radiograph, and all that is needed to retrace it.
 
@@ -38,6 +102,7 @@ class Verdict:
         members: What each network said, on the scale of ``probability``, rounded to 4 decimals.
         model: The bundle that answered.
         image: The file that was read.
+        lungs: Where the lungs are; None for a bundle that does not look for them.
     """
 
     predicted_class: str
@@ -46,9 +111,16 @@ class Verdict:
     members: tuple[MemberScore, ...]
     model: ModelRef
     image: ImageFacts
+    lungs: LungFacts | None = None
 
 
-def decide(score: EnsembleScore, manifest: Manifest, digest: str, image: ImageFacts) -> Verdict:
+def decide(
+    score: EnsembleScore,
+    manifest: Manifest,
+    digest: str,
+    image: ImageFacts,
+    lungs: LungFacts | None = None,
+) -> Verdict:
     """Round first and decide on the rounded figure, so that an answer never contradicts itself."""
     probability = round(score.probability, DECIMALS)
     labels = manifest.labels
@@ -63,4 +135,5 @@ def decide(score: EnsembleScore, manifest: Manifest, digest: str, image: ImageFa
         ),
         model=ModelRef(name=manifest.name, version=manifest.version, digest=digest),
         image=image,
+        lungs=lungs,
     )

@@ -22,7 +22,8 @@ def describe_map(explanation: Explanation, language: Language) -> str:
     """Explain what a map shows and what it does not."""
     catalogue = texts(language)["verdict"]
     rows, columns = explanation.heat.shape
-    note = catalogue["map.note"].format(rows=rows, columns=columns)
+    key = "map.note_lungs" if explanation.lungs else "map.note"
+    note = catalogue[key].format(rows=rows, columns=columns)
     return note if explanation.heat.max() > 0 else f"{catalogue['map.empty']} {note}"
 
 

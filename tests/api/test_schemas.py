@@ -40,6 +40,7 @@ def test_a_verdict_begins_with_the_two_fields_that_older_clients_read() -> None:
         "image",
         "request_id",
         "summary",
+        "lungs",
     ]
 
 

@@ -4,8 +4,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from service.imaging import Radiograph
-from service.lungs import LungField, find_lungs, lung_field, lungs_only, views
+from service.imaging import InputSpec, Radiograph, prepare
+from service.lungs import (
+    LungField,
+    enlarged,
+    evidence_shares,
+    find_lungs,
+    lung_field,
+    lungs_only,
+    member_input,
+    views,
+)
 from tests.lungs.drawn import as_probabilities, two_lungs
 from tests.phantom import phantom
 
@@ -140,3 +149,40 @@ def test_views_are_channels_in_the_order_of_their_names() -> None:
     assert both.shape == (SIDE, SIDE, 2)
     assert np.array_equal(both[..., 1:], view)
     assert np.array_equal(both[..., :1], lungs_only(view, lungs, 0.1))
+
+
+def test_the_input_of_a_bundle_has_the_views_in_its_order() -> None:
+    lungs, picture = field(), radiograph(phantom(9, (800, 640)))
+    spec = InputSpec(SIDE, SIDE)
+    made = member_input(picture, lungs, spec, ("lungs_only", "frame", "lung_field"), margin=0.1)
+    assert made.shape == (SIDE, SIDE, 3)
+    assert np.array_equal(made[..., 1:2], prepare(picture, spec))
+    two = views(picture, lungs, SIDE, ("lungs_only", "lung_field"), margin=0.1)
+    assert np.array_equal(made[..., [0, 2]], two)
+
+
+@pytest.mark.parametrize("lungs", [None, field()])
+def test_the_whole_frame_needs_no_lungs(lungs: LungField | None) -> None:
+    picture, spec = radiograph(phantom(9, (800, 640))), InputSpec(24, 32, channels=3)
+    assert np.array_equal(member_input(picture, lungs, spec, ("frame",)), prepare(picture, spec))
+
+
+def test_evidence_is_shared_between_the_lungs() -> None:
+    lungs = field(apart=0.2, rx=0.15, ry=0.3)
+    heat = np.zeros((12, 12), np.float32)
+    heat[6, 2], heat[6, 9], heat[5, 9], heat[0, 0] = 1, 2, 1, -5
+    shares = evidence_shares(heat, lungs, lungs.box)
+    assert shares is not None
+    np.testing.assert_allclose(shares, (0.75, 0.25), atol=0.01)
+
+
+def test_evidence_between_the_lungs_is_in_neither() -> None:
+    heat = np.zeros((12, 12), np.float32)
+    heat[0, 5:7] = 1
+    shares = evidence_shares(heat, field(), enlarged(field().box, 0.2))
+    assert shares is not None
+    np.testing.assert_allclose(shares, (0, 0), atol=0.01)
+
+
+def test_without_positive_evidence_there_are_no_shares() -> None:
+    assert evidence_shares(-np.ones((12, 12), np.float32), field(), (0, 0, 1, 1)) is None

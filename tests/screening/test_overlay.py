@@ -1,17 +1,22 @@
+import dataclasses
+
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from service.imaging import Radiograph
+from service.screening.explanation import Explanation
 from service.screening.overlay import (
     FULL_SCALE,
     LONGEST_SIDE,
     colour_ramp,
     frame,
     heat_layer,
+    map_layer,
     overlay,
 )
-from tests.explaining import explanation
+from tests.explaining import explanation, screening
+from tests.serving import radiograph
 
 NOTHING = np.zeros((2, 2), dtype=np.float32)
 STRONG = FULL_SCALE / 4  # what one of four cells adds when all colours are used
@@ -93,3 +98,44 @@ def test_the_colours_grow_lighter_evenly() -> None:
     lightness = np.asarray(Image.fromarray(colour_ramp()[None]).convert("L"), dtype=int)[0]
     assert np.diff(lightness).min() >= -1
     assert lightness[-1] - lightness[0] > 180
+
+
+class TestLungs:
+    @pytest.fixture
+    def explained(self) -> Explanation:
+        made = screening(lungs=True).explain(radiograph(1))
+        maps = np.full((2, 4, 4), FULL_SCALE / 16, dtype=np.float32)
+        return dataclasses.replace(made, maps=maps)
+
+    def test_only_the_lungs_are_coloured(self, explained: Explanation) -> None:
+        layer = np.asarray(map_layer(explained, (320, 256))).astype(int)
+        coloured = (layer[..., 3] > 0) & (np.ptp(layer[..., :3], axis=-1) > 24)
+        assert explained.lungs is not None
+        lungs = Image.fromarray(explained.lungs.field.dilated).resize((320, 256))
+        near = np.asarray(lungs.convert("L").filter(ImageFilter.MaxFilter(11))) > 0
+        assert not (coloured & ~near).any()
+        inside = Image.fromarray(explained.lungs.field.mask).resize((320, 256)).convert("L")
+        core = np.asarray(inside.filter(ImageFilter.MinFilter(9))) > 0
+        assert coloured[core].all()
+
+    def test_a_map_lies_where_its_cells_do(self, explained: Explanation) -> None:
+        maps = np.zeros((2, 4, 4), dtype=np.float32)
+        maps[:, :, 0] = FULL_SCALE / 16
+        layer = np.asarray(map_layer(dataclasses.replace(explained, maps=maps), (320, 256)))
+        hue = np.ptp(layer[..., :3].astype(int), axis=-1) * (layer[..., 3] > 0)
+        assert hue[:, :120].any()
+        assert not hue[:, 160:].any()
+
+    def test_outlines_are_white_and_stay_without_evidence(self, explained: Explanation) -> None:
+        nothing = dataclasses.replace(explained, maps=-explained.maps)
+        layer = np.asarray(map_layer(nothing, (320, 256)))
+        drawn = layer[layer[..., 3] > 0]
+        assert len(drawn) > 400
+        assert (np.ptp(drawn[:, :3].astype(int), axis=-1) == 0).all()
+
+    def test_between_the_lungs_the_radiograph_stays_as_it_is(self, explained: Explanation) -> None:
+        plain = np.asarray(frame(explained.radiograph))
+        over = np.asarray(overlay(explained))
+        assert np.array_equal(over[:, :30, 0], plain[:, :30])
+        assert np.array_equal(over[100:150, 158:162, 1], plain[100:150, 158:162])
+        assert not np.array_equal(over[..., 0], plain)

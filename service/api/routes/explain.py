@@ -27,7 +27,7 @@ from service.api.documentation import (
 from service.api.explained import Explained
 from service.i18n import Language
 from service.inference import NotExplainableError
-from service.screening.overlay import OPACITY, as_png, frame, heat_layer, overlay
+from service.screening.overlay import OPACITY, as_png, frame, map_layer, overlay
 from service.screening.screen import Screening
 
 router = APIRouter(tags=["screening"], dependencies=BEFORE_UPLOAD)
@@ -74,9 +74,10 @@ async def explain(
 ) -> Response:
     """The map shows where the networks found what speaks for pneumonia, on a coarse grid of cells.
 
-    It is no segmentation, outlines no lesion and is not a finding; what speaks against pneumonia is
-    left without colour. The colours mean the same on every radiograph. The picture's longer side is
-    at most 1024 pixels, and nothing of the file's metadata is in it.
+    It outlines no lesion and is not a finding; what speaks against pneumonia is left without
+    colour. The colours mean the same on every radiograph. With a model that finds the lungs, the
+    map lies on the lungs only, and white lines show where the model took them to be. The picture's
+    longer side is at most 1024 pixels, and nothing of the file's metadata is in it.
     """
     data = upload.files[0]
     if form == "json":
@@ -97,6 +98,5 @@ def _picture(screening: Screening, data: bytes, layer: Layer, opacity: float) ->
     if layer == "both":
         picture = overlay(explanation, opacity=opacity)
     else:
-        size = frame(explanation.radiograph).size
-        picture = heat_layer(explanation.heat, size, opacity=opacity)
+        picture = map_layer(explanation, frame(explanation.radiograph).size, opacity=opacity)
     return Response(as_png(picture), media_type="image/png")

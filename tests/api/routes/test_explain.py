@@ -1,4 +1,5 @@
 import io
+from functools import partial
 
 import httpx
 import numpy as np
@@ -115,3 +116,40 @@ class TestRefusals:
     ) -> None:
         answer = await client.post(f"/explain?{query}", files={"file": radiograph()})
         assert_problem(answer, 422, "invalid_request")
+
+
+class TestLungs:
+    async def test_outlines_and_maps_come_in_pixels_of_the_whole_picture(self) -> None:
+        app = create_app(Settings(threads=1), load=partial(fake_ensemble, lungs=True))
+        async with client_of(app) as client:
+            answer = await client.post("/explain?format=json", files={"file": radiograph(1)})
+        assert answer.status_code == 200, answer.text
+        explained = answer.json()
+        box, covers = explained["verdict"]["lungs"]["box"], explained["covers"]
+        margin = (box["right"] - box["left"]) / 10
+        assert covers["left"] == pytest.approx(box["left"] - margin, abs=2)
+        assert covers["right"] == pytest.approx(box["right"] + margin, abs=2)
+        assert [outline["lung"] for outline in explained["outlines"]] == ["left", "right"]
+        corners = np.concatenate([outline["points"] for outline in explained["outlines"]])
+        found = [*corners.min(axis=0), *corners.max(axis=0)]
+        expected = [box[edge] for edge in ("left", "top", "right", "bottom")]
+        np.testing.assert_allclose(found, expected, atol=6)
+        assert "White lines show the lungs" in explained["note"]
+
+    async def test_what_shows_no_lungs_is_refused(self) -> None:
+        app = create_app(Settings(threads=1), load=partial(fake_ensemble, lungs=True))
+        stripes = io.BytesIO()
+        Image.fromarray(np.tile(np.array([0, 255], np.uint8), (64, 32))).save(stripes, "PNG")
+        async with client_of(app) as client:
+            for route in ("predict", "explain"):
+                answer = await client.post(f"/{route}", files={"file": stripes.getvalue()})
+                assert_problem(answer, 422, "not_a_chest_radiograph")
+            answer = await client.post("/predict", files={"file": radiograph(1)})
+        assert answer.json()["lungs"]["found"] is True
+
+    async def test_a_model_of_whole_frames_has_no_outlines(self, client: httpx.AsyncClient) -> None:
+        answer = await client.post("/explain?format=json", files={"file": radiograph(1)})
+        explained = answer.json()
+        assert explained["outlines"] == []
+        assert explained["verdict"]["lungs"] is None
+        assert explained["covers"] == {"left": 0, "top": 0, "right": 320, "bottom": 256}
