@@ -95,6 +95,12 @@ class FakeSegmenter:
         found[inner] = np.where((mean > 0.19) & (mean < 0.41), 0.98, 0.02)[inner]
         return found
 
+    def look(
+        self, batch: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Find the lungs; there are no features."""
+        return self.probabilities(batch), None
+
 
 def fake_bundle(*, lungs: bool = False) -> Bundle:
     """A bundle whose manifest fills every field and whose files are nowhere.
