@@ -12,6 +12,7 @@ from rich.console import Console
 
 from service.inference.errors import BundleError
 from training.data import DataError
+from training.evaluation.commands import app as evaluation
 from training.options import (
     MODELS,
     RUNS,
@@ -37,6 +38,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
+app.add_typer(evaluation, name="evaluation")
 
 
 @app.command()
