@@ -1,10 +1,14 @@
 """A small data set of phantoms, laid out and named as the public download is."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from tests.phantom import phantom
+
+# PyTorch comes with the extra `train` only.
+collect_ignore = [] if find_spec("torch") else ["data", "export", "fit", "models", "test_graphs.py"]
 
 PATIENTS = 10
 """Patients of each stream; the first of each has two images."""

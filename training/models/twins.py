@@ -1,0 +1,122 @@
+"""The same networks in Keras, as they are served: normalisations folded, probabilities out.
+
+Layers are named after the units of the PyTorch networks (``blocks.3.expand`` is
+``blocks_3_expand``). Only built-in Keras layers are used, because the service runs no other.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, Final
+
+import keras
+from keras import layers
+
+from training.models.shapes import LITE0, STANDARD_FLOORS, UNET, LiteShape, Stage, UNetShape
+from training.models.unet import convolutions
+
+Picture = Any  # a Keras tensor, (N, height, width, channels)
+
+ANSWER: Final = "pneumonia"
+
+
+def build_lungs(side: int, shape: UNetShape = UNET) -> keras.Model:
+    """The twin of ``LungsNet``: (N, side, side, 1) from 0 to 1, to probabilities of lung."""
+    image = keras.Input((side, side, 1), name="radiograph")
+    x = _standardise(image, STANDARD_FLOORS["lungs"])
+    x = _centred(x, shape.widths[0], 5, 2, "stem")
+    levels = [_centred(x, shape.widths[0], 3, 1, "first")]
+    for level, width in enumerate(shape.widths[1:]):
+        x = _centred(levels[-1], width, 3, 2, f"down_{level}")
+        for number in range(convolutions(level)):
+            x = _centred(x, width, 3, 1, f"encode_{level}_{number}")
+        levels.append(x)
+    y = levels.pop()
+    for level in reversed(range(len(levels))):
+        y = _doubled(_centred(y, shape.widths[level], 1, 1, f"up_{level}"), f"up_{level}")
+        y = layers.Add(name=f"skip_{level}")([y, levels[level]])
+        y = _centred(y, shape.widths[level], 3, 1, f"decode_{level}")
+    y = _doubled(layers.Conv2D(1, 1, name="out")(y), "out")
+    return keras.Model(image, layers.Activation("sigmoid", name="lung")(y), name="lungs")
+
+
+def build_member(side: int, shape: LiteShape = LITE0) -> keras.Model:
+    """The twin of ``Lite0``: (N, side, side, 1) from 0 to 1, to probabilities, (N, 1).
+
+    The two linear heads become one dense unit over both taps: the deep features are repeated to the
+    resolution of the others, which leaves their mean as it is. So the network ends in global
+    average pooling and a dense unit, and a class activation map of it is exact.
+    """
+    image = keras.Input((side, side, 1), name="view")
+    x = _standardise(image, STANDARD_FLOORS["member"])
+    x = _same(layers.Conv2D, x, "stem", filters=shape.stem, kernel_size=3, strides=2)
+    number, mid = 0, None
+    for count, stage in enumerate(shape.stages, start=1):
+        for place in range(stage.blocks):
+            x = _block(x, stage, stage.stride if place == 0 else 1, f"blocks_{number}")
+            number += 1
+        if count == shape.mid_stage:
+            mid = _same(layers.Conv2D, x, "mid", filters=shape.mid, kernel_size=1)
+    deep = _same(layers.Conv2D, x, "deep", filters=shape.deep, kernel_size=1)
+    deep = layers.UpSampling2D(2, interpolation="nearest", name="deep_repeated")(deep)
+    taps = layers.Concatenate(name="taps")([deep, mid])
+    pooled = layers.GlobalAveragePooling2D(name="pooled")(taps)
+    answer = layers.Dense(1, activation="sigmoid", name=ANSWER)(pooled)
+    return keras.Model(image, answer, name="member")
+
+
+def _standardise(image: Picture, floor: float) -> Picture:
+    """(x - mean) / (deviation + floor) over each picture, of built-in layers.
+
+    Normalisation to unit length gives u = (x - mean) / (sqrt(n) s), where s is the deviation and n
+    the number of pixels; the mean of u (x - mean) is s / sqrt(n). With s' = s sqrt(n / (n - 1)),
+    PyTorch's deviation, s' / (s' + floor) is the softsign of s' / floor.
+    """
+    pixels = image.shape[1] * image.shape[2]
+    # Around a half, so that the mean loses no digits.
+    centred = layers.Rescaling(1.0, offset=-0.5, name="around_half")(image)
+    mean = layers.GlobalAveragePooling2D(keepdims=True, name="mean")(centred)
+    apart = layers.Subtract(name="apart")([centred, mean])
+    unit = layers.UnitNormalization(axis=[1, 2, 3], name="unit")(apart)
+    product = layers.Multiply(name="product")([unit, apart])
+    deviation = layers.GlobalAveragePooling2D(keepdims=True, name="deviation")(product)
+    unbiased = math.sqrt(pixels / (pixels - 1))
+    ratio = layers.Rescaling(math.sqrt(pixels) * unbiased / floor, name="ratio")(deviation)
+    share = layers.Activation("softsign", name="share")(ratio)
+    gain = layers.Rescaling(math.sqrt(pixels) / unbiased, name="gain")(share)
+    return layers.Multiply(name="standardised")([unit, gain])
+
+
+def _centred(x: Picture, width: int, kernel: int, stride: int, name: str) -> Picture:
+    if stride > 1:
+        # Of an even side, the last row and column of centred padding are never looked at.
+        pad = (kernel // 2, kernel // 2 - (stride - 1))
+        x = layers.ZeroPadding2D((pad, pad), name=f"{name}_pad")(x)
+    x = layers.Conv2D(
+        width, kernel, strides=stride, padding="same" if stride == 1 else "valid", name=name
+    )(x)
+    return layers.ReLU(name=f"{name}_relu")(x)
+
+
+def _same(
+    layer: Callable[..., Any], x: Picture, name: str, *, rectified: bool = True, **settings: int
+) -> Picture:
+    x = layer(padding="same", name=name, **settings)(x)
+    return layers.ReLU(max_value=6.0, name=f"{name}_relu6")(x) if rectified else x
+
+
+def _block(x: Picture, stage: Stage, stride: int, name: str) -> Picture:
+    y, inputs = x, x.shape[-1]
+    if stage.expansion > 1:
+        inner = inputs * stage.expansion
+        y = _same(layers.Conv2D, y, f"{name}_expand", filters=inner, kernel_size=1)
+    y = _same(
+        layers.DepthwiseConv2D, y, f"{name}_depthwise", kernel_size=stage.kernel, strides=stride
+    )
+    y = _same(
+        layers.Conv2D, y, f"{name}_project", filters=stage.width, kernel_size=1, rectified=False
+    )
+    return layers.Add(name=f"{name}_add")([x, y]) if stride == 1 and inputs == stage.width else y
+
+
+def _doubled(x: Picture, name: str) -> Picture:
+    return layers.UpSampling2D(2, interpolation="bilinear", name=f"{name}_doubled")(x)
