@@ -137,10 +137,23 @@ def member_input(
 
 
 def lung_alpha(
-    field: LungField, side: int, margin: float = MARGIN, box: Box | None = None
+    field: LungField,
+    side: int,
+    margin: float = MARGIN,
+    box: Box | None = None,
+    mask: Mask | None = None,
 ) -> Floats:
-    """How far each pixel of a view belongs to the dilated lungs: shape (side, side), 0 to 1."""
-    return _mask_in_box(field.dilated, enlarged(box or field.box, margin), (side, side))
+    """How far each pixel of a view belongs to the lungs: shape (side, side), 0 to 1.
+
+    Args:
+        field: Where the lungs are.
+        side: As for ``lung_field``.
+        margin: As for ``lung_field``.
+        box: As for ``lung_field``.
+        mask: Taken in place of the field's dilated mask, as training does that varies the rim.
+    """
+    cells = field.dilated if mask is None else mask
+    return _mask_in_box(cells, enlarged(box or field.box, margin), (side, side))
 
 
 def evidence_shares(heat: Floats, field: LungField, covers: Box) -> tuple[float, float] | None:
