@@ -1,136 +1,169 @@
-"""From the public data set to a verified bundle, one command for each step, or `all` of them."""
+"""From the data sets to a verified bundle, one command for each step.
 
-# Each command imports what it needs when it runs: the sampler's worker processes import this file
-# too, and must not load TensorFlow.
+`eda`, `lungs`, `fields`, `fit` for each member and fold, `average`, `assemble`, `compile`. Where a
+fit was stopped, it goes on.
+"""
+
+# Each command imports what it needs when it runs: `--help` answers without PyTorch or TensorFlow.
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from service.inference.errors import BundleError
 from training.data import DataError
-from training.evaluation.commands import app as evaluation
 from training.options import (
     MODELS,
     RUNS,
     BundleOption,
-    DataOption,
-    FurtherOption,
-    MasksOption,
-    RecipesArgument,
+    CollectionOption,
+    FoldOption,
     RunsOption,
-    TargetOption,
-    VersionOption,
+    SeedOption,
 )
 
-if TYPE_CHECKING:
-    from training.assemble import Source
-
 # Keras picks its backend when it is first imported; the served networks must be TensorFlow's own
-# arithmetic unless the caller says otherwise. TensorFlow's C++ notices would break progress bars.
+# arithmetic. TensorFlow's C++ notices would break progress bars.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# TensorFlow uses oneDNN of its own accord on new processors only. On an older one (AVX2) a network
-# trained 1.7 times as fast with it; answers differ in the last digits.
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+RECIPES = Path(__file__).parent / "fit" / "recipes"
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
-app.add_typer(evaluation, name="evaluation")
 
 
 @app.command()
-def eda(
-    data: DataOption,
-    further: FurtherOption = None,
-    masks: MasksOption = None,
+def eda(data: CollectionOption, runs: RunsOption = RUNS) -> None:
+    """Tabulate the films, draw them, and show which properties of the files leak the label."""
+    from training.data import eda as exploration
+    from training.data.collection import Collection
+
+    Console().print(f"Report: {exploration.write(Collection(data), runs / 'eda')}")
+
+
+@app.command()
+def lungs(
+    data: CollectionOption,
+    recipe: Annotated[Path, typer.Option("--recipe", help="A TOML file.")] = RECIPES / "lungs.toml",
+    fold: FoldOption = None,
+    seed: SeedOption = None,
     runs: RunsOption = RUNS,
 ) -> None:
-    """Tabulate the images, draw them, and audit which properties of the files leak the label."""
-    from training import eda as exploration
-    from training.dataset import load_dataset
+    """Fit the network that finds the lungs."""
+    from training import commands
+    from training.data.collection import Collection
 
-    dataset = load_dataset(data, runs / "cache", further or (), masks)
-    report = exploration.write(dataset, runs / "eda")
-    Console().print(f"Report: {report}")
+    folder = commands.lungs(Collection(data), recipe, runs, fold, seed)
+    Console().print(f"Fitted: {folder.path}")
+
+
+@app.command()
+def fields(
+    data: CollectionOption,
+    lungs: Annotated[Path, typer.Option("--lungs", help="Run of the segmentation network.")],
+    runs: RunsOption = RUNS,
+) -> None:
+    """Cut the lung fields of all films, for the members to be fitted on."""
+    from training import commands
+    from training.data.collection import Collection
+    from training.fit.runs import RunFolder
+
+    commands.fields(Collection(data), RunFolder(lungs), runs)
 
 
 @app.command()
 def fit(
     recipe: Annotated[Path, typer.Argument(help="The member's recipe, a TOML file.")],
-    data: DataOption,
-    further: FurtherOption = None,
-    fold: Annotated[
-        int | None, typer.Option(help="Fold to hold out; without it all images train.")
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Another seed; the run is named after it.")
-    ] = None,
+    fold: FoldOption = None,
+    seed: SeedOption = None,
     runs: RunsOption = RUNS,
 ) -> None:
-    """Train one member, or resume the run that was interrupted."""
-    _fit([recipe], data, further, [fold], runs, seed)
+    """Fit a member of the ensemble on the lung fields."""
+    from training import commands
+
+    folder = commands.member(recipe, runs, fold, seed)
+    Console().print(f"Fitted: {folder.path}")
+
+
+@app.command()
+def average(
+    parts: Annotated[list[Path], typer.Argument(help="Runs of one recipe.")],
+    target: Annotated[Path, typer.Option("--target", help="Folder for the mean network.")],
+    runs: RunsOption = RUNS,
+) -> None:
+    """Make one network of several fine-tunings: the mean of their weights."""
+    from training import commands
+
+    commands.average(parts, target, runs)
+    Console().print(f"Averaged: {target}")
+
+
+@app.command()
+def experiments(
+    runs: RunsOption = RUNS,
+    out: Annotated[Path, typer.Option("--out", help="The page.")] = Path("training/EXPERIMENTS.md"),
+) -> None:
+    """Tabulate what was tried, from the logs of the runs."""
+    from training.fit.experiments import write_experiments
+
+    Console().print(f"{write_experiments(runs, out)} runs: {out}")
 
 
 @app.command()
 def assemble(
-    recipes: RecipesArgument,
-    data: DataOption,
-    further: FurtherOption = None,
-    masks: MasksOption = None,
-    runs: RunsOption = RUNS,
-    target: TargetOption = MODELS,
-    version: VersionOption = "1.0.0",
+    members: Annotated[
+        list[Path], typer.Argument(help="Runs or averages of the two members, lung field first.")
+    ],
+    lungs: Annotated[Path, typer.Option("--lungs", help="Run of the segmentation network.")],
+    version: Annotated[str, typer.Option("--version", help="Of the bundle.")],
+    data: CollectionOption,
+    target: Annotated[Path, typer.Option("--target", help="Folder of the bundle.")] = MODELS,
 ) -> None:
-    """Calibrate, choose the operating point, and write bundle and model card."""
-    from training.assemble import assemble as make_bundle
+    """Write a bundle of fitted networks; `compile` and `evaluation calibrate` come after it."""
+    from training.data.collection import Collection
+    from training.export.assemble import Parts
+    from training.export.assemble import assemble as make_bundle
+    from training.fit.runs import RunFolder
 
-    source = _source(recipes, data, further, masks, runs)
-    manifest = make_bundle(source, target, version=version)
-    Console().print(
-        f"{target} holds {manifest.name} {manifest.version}, verified. "
-        f"Threshold {manifest.threshold.value:g}. Its figures are in MODEL_CARD.md."
-    )
+    parts = Parts(RunFolder(lungs), [RunFolder(path) for path in members])
+    manifest = make_bundle(parts, target, version, data=Collection(data).scan("train"))
+    Console().print(f"{target} holds {manifest.name} {manifest.version}, verified.")
 
 
-@app.command()
-def calibrate(
-    recipes: RecipesArgument,
-    data: DataOption,
-    further: FurtherOption = None,
-    masks: MasksOption = None,
+@app.command(name="fold-bundles")
+def fold_bundles(
+    members: Annotated[
+        list[Path], typer.Argument(help="For each member the folder of its runs fold-0, fold-1...")
+    ],
+    lungs: Annotated[Path, typer.Option("--lungs", help="Run of the segmentation network.")],
     runs: RunsOption = RUNS,
-    bundle: BundleOption = MODELS,
 ) -> None:
-    """Calibration and operating point of a bundle, anew from the out-of-fold predictions."""
-    from training import calibrate as calibration
-    from training.assemble import recalibrate
+    """Write a bundle of each fold's networks, for reading every film out of fold."""
+    from training import commands
 
-    source = _source(recipes, data, further, masks, runs)
-    findings, manifest = recalibrate(source, bundle)
-    calibration.print_choice(manifest, findings.figures["transfer"], Console())
-    Console().print(f"Written to {bundle}, which verifies, and to its model card.")
+    folds = commands.fold_bundles(lungs, members, runs / "folds")
+    Console().print(f"Bundles of folds {folds}: {runs / 'folds'}")
 
 
 @app.command(name="compile")
 def compile_command(
-    data: DataOption,
+    data: Annotated[
+        Path, typer.Option("--data", help="Folder with NORMAL/ and PNEUMONIA/, or their train/.")
+    ],
     bundle: BundleOption = MODELS,
 ) -> None:
     """Compile a bundle's networks into ONNX graphs that agree with Keras on real images.
 
     One in 32 bits, and one in 8 bits if that changes few enough verdicts.
     """
-    from service.inference import MANIFEST_FILE, Manifest
-    from training.card import CARD_FILE, renew_graphs
     from training.compile import compile_bundle
     from training.data import scan
-    from training.dataset import training_folder
 
-    outcome = compile_bundle(bundle, scan(training_folder(data)).records)
-    renew_graphs(bundle / CARD_FILE, Manifest.from_json((bundle / MANIFEST_FILE).read_bytes()))
+    folder = data if (data / "NORMAL").is_dir() else data / "train"
+    outcome = compile_bundle(bundle, scan(folder).records)
     agreement, int8 = outcome.agreement, outcome.int8
     Console().print(
         f"Compiled. Largest difference from Keras on {agreement.images} radiographs: "
@@ -142,111 +175,6 @@ def compile_command(
         if int8
         else f"Only in 32 bits. {outcome.refusal}"
     )
-
-
-@app.command()
-def evaluate(
-    data: Annotated[Path, typer.Option("--data", help="Folder with NORMAL/ and PNEUMONIA/.")],
-    bundle: BundleOption = MODELS,
-    suite: Annotated[bool, typer.Option("--suite", help="Also under each perturbation.")] = False,
-    prevalence: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of pneumonia for PPV and NPV.")
-    ] = 0.5,
-    out: Annotated[Path, typer.Option("--out", help="Folder for JSON and figures.")] = RUNS
-    / "evaluation",
-) -> None:
-    """Run a bundle on a labelled folder, by the service's own preprocessing and ensemble."""
-    from service.inference.ensemble import load_ensemble
-    from training import evaluate as evaluation
-    from training.data import scan
-    from training.dataset import training_folder
-
-    found = scan(training_folder(data))
-    ensemble = load_ensemble(bundle, threads=os.cpu_count() or 1)
-    scores = evaluation.score_folder(ensemble, found, suite=suite)
-    threshold = ensemble.bundle.manifest.threshold.value
-    figures = evaluation.report(scores, threshold, prevalence)
-    console = Console()
-    evaluation.print_table(figures, console)
-    written = evaluation.write(scores, figures, out)
-    console.print("Written: " + ", ".join(str(path) for path in written))
-
-
-@app.command()
-def audit(
-    data: DataOption,
-    further: FurtherOption = None,
-    masks: MasksOption = None,
-    bundle: BundleOption = MODELS,
-    runs: RunsOption = RUNS,
-) -> None:
-    """Does a bundle's probability rank with what a file is, rather than with what it shows?"""
-    from service.inference.ensemble import load_ensemble
-    from training import audit as shortcuts
-    from training.dataset import load_dataset
-    from training.evaluate import score_folder
-
-    dataset = load_dataset(data, runs / "cache", further or (), masks)
-    ensemble = load_ensemble(bundle, threads=os.cpu_count() or 1)
-    scores = score_folder(ensemble, dataset.scan, suite=False)
-    rows = shortcuts.audit(shortcuts.tabulate(dataset, scores.records), scores.ensemble[:, 0])
-    shortcuts.print_table(rows, Console())
-
-
-@app.command(name="all")
-def everything(
-    recipes: RecipesArgument,
-    data: DataOption,
-    further: FurtherOption = None,
-    fold: Annotated[list[int], typer.Option(help="Folds to hold out in turn.")] = [0, 1, 2, 3, 4],  # noqa: B006
-    masks: MasksOption = None,
-    runs: RunsOption = RUNS,
-    target: TargetOption = MODELS,
-    version: VersionOption = "1.0.0",
-) -> None:
-    """Data folder in, verified bundle out: eda, every fit, assemble. Resumes where it stopped."""
-    eda(data, further, masks, runs)
-    _fit(recipes, data, further, [*fold, None], runs)
-    assemble(recipes, data, further, masks, runs, target, version)
-
-
-def _source(
-    recipes: list[Path], data: Path, further: list[Path] | None, masks: Path | None, runs: Path
-) -> "Source":
-    from training.assemble import Source
-    from training.config import Recipe
-    from training.dataset import load_dataset
-
-    dataset = load_dataset(data, runs / "cache", further or (), masks)
-    return Source(dataset, [Recipe.read(path) for path in recipes], runs)
-
-
-def _fit(
-    recipes: list[Path],
-    data: Path,
-    further: list[Path] | None,
-    folds: list[int | None],
-    runs: Path,
-    seed: int | None = None,
-) -> None:
-    from training.config import Recipe
-    from training.data import FOLDS
-    from training.dataset import load_dataset
-    from training.fit import RunFolder
-    from training.fit import fit as fit_member
-
-    for fold in folds:
-        if fold is not None and not 0 <= fold < FOLDS:
-            raise DataError(f"There is no fold {fold}: folds are 0 to {FOLDS - 1}.")
-    dataset = load_dataset(data, runs / "cache", further or ())
-    for path in recipes:
-        read = Recipe.read(path)
-        recipe = read if seed is None else read.reseeded(seed)
-        for fold in folds:
-            folder = RunFolder(runs, recipe.name, fold)
-            summary = fit_member(dataset, recipe, folder)
-            auc = summary.get("auc", {}).get("clean", "not held out")
-            Console().print(f"{folder.path}: {summary['epochs']} epochs, clean AUC {auc}")
 
 
 def main() -> None:

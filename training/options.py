@@ -5,24 +5,15 @@ from typing import Annotated
 
 import typer
 
-RecipesArgument = Annotated[
-    list[Path], typer.Argument(help="Recipes of the two members, tuned one first.")
+CollectionOption = Annotated[
+    Path, typer.Option("--data", help="Folder of the data sets: chest_xray/, lung_masks/, ...")
 ]
-DataOption = Annotated[
-    Path, typer.Option("--data", help="Folder with train/NORMAL and train/PNEUMONIA.")
+RunsOption = Annotated[Path, typer.Option("--runs", help="Folder for caches, runs and logs.")]
+FoldOption = Annotated[
+    int | None, typer.Option("--fold", help="Fold to hold out; without it all films train.")
 ]
-FurtherOption = Annotated[
-    list[Path] | None,
-    typer.Option("--further", help="Other copies of the same images, for training only."),
-]
-MasksOption = Annotated[
-    Path | None,
-    typer.Option("--masks", help="Lung masks, to measure framing: a PNG named like its image."),
-]
-RunsOption = Annotated[Path, typer.Option("--runs", help="Checkpoints, logs, predictions.")]
-TargetOption = Annotated[Path, typer.Option("--target", help="Folder of the bundle.")]
+SeedOption = Annotated[int | None, typer.Option("--seed", help="In place of the recipe's.")]
 BundleOption = Annotated[Path, typer.Option("--bundle", help="Folder of the bundle.")]
-VersionOption = Annotated[str, typer.Option("--version", help="Version of the bundle.")]
 
 RUNS = Path("runs")
 MODELS = Path("models")

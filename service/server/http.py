@@ -49,8 +49,7 @@ def serve_http(settings: Settings, loader: ModelLoader) -> None:
 
     config = uvicorn.Config(
         app,
-        # The empty host listens on IPv4 as well.
-        host="" if settings.host == "::" else settings.host,
+        host=settings.host,
         port=settings.port,
         http=Protocol,
         ws="none",

@@ -1,0 +1,120 @@
+"""Fitted networks become a bundle that verifies and answers as they do."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from service.inference.bundle import open_bundle
+from service.inference.ensemble import load_ensemble
+from tests.training.small import LUNGS, MEMBER, small_lite, small_unet
+from training import commands
+from training.data import DataError
+from training.export.assemble import LUNGS_FILE, MEMBER_FILES, Parts, assemble
+from training.fit.recipe import LungsRecipe, MemberRecipe
+from training.fit.runs import RunFolder
+from training.models.shapes import STANDARD_FLOORS
+from training.models.units import standardise
+
+pytestmark = [
+    pytest.mark.tensorflow,
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:In the future `np.object`:FutureWarning"),
+]
+
+SECOND = MEMBER.model_copy(update={"name": "second", "view": "lungs_only"})
+
+
+def run(path: Path, recipe: MemberRecipe | LungsRecipe, network: torch.nn.Module) -> RunFolder:
+    """A complete run without the fitting."""
+    folder = RunFolder(path)
+    folder.claim({"recipe": recipe.model_dump(mode="json"), "fold": 0})
+    folder.write_log([{"epoch": 0.0, "loss": 0.5, "dice": 0.9, "adults_montgomery_auc": 0.8}])
+    torch.save(network.state_dict(), folder.network)
+    return folder
+
+
+def parts(root: Path) -> Parts:
+    return Parts(
+        run(root / "lungs", LUNGS, small_unet()),
+        [
+            run(root / "first/fold-0", MEMBER, small_lite(0)),
+            run(root / "second/fold-0", SECOND, small_lite(1)),
+        ],
+    )
+
+
+def shapes() -> tuple[torch.nn.Module, torch.nn.Module]:
+    return small_unet(8), small_lite(9)
+
+
+def test_the_bundle_verifies_and_names_what_its_members_see(tmp_path: Path) -> None:
+    target = tmp_path / "models"
+    manifest = assemble(parts(tmp_path), target, "2.0.0", shapes=shapes())
+    bundle = open_bundle(target)
+    assert bundle.manifest == manifest
+    assert manifest.views == ("lung_field", "lungs_only")
+    assert manifest.lungs is not None
+    assert (manifest.lungs.side, manifest.lungs.margin) == (64, 0.06)
+    assert manifest.lungs.metrics == {"dice": 0.9, "adults_montgomery_auc": 0.8}
+    assert len(manifest.golden) > 0
+    assert len(manifest.lungs.golden) > 0
+    assert {path.name for path in target.iterdir()} == {
+        *MEMBER_FILES, LUNGS_FILE, "ensemble.json", "ensemble.schema.json",
+    }  # fmt: skip
+
+
+def test_the_engine_answers_as_the_fitted_networks(tmp_path: Path) -> None:
+    target = tmp_path / "models"
+    assemble(parts(tmp_path), target, "2.0.0", shapes=shapes())
+    ensemble = load_ensemble(target, threads=1, engine="tensorflow")
+    images = np.random.default_rng(0).uniform(size=(3, 64, 64, 2)).astype(np.float32)
+    answers = ensemble.score(images)
+    for place, network in enumerate((small_lite(0).eval(), small_lite(1).eval())):
+        plane = torch.from_numpy(images[..., place])[:, None]
+        with torch.no_grad():
+            logits, _ = network(standardise(plane, STANDARD_FLOORS["member"]))
+        served = [answer.members[place].probability for answer in answers]
+        np.testing.assert_allclose(served, torch.sigmoid(logits).numpy(), atol=2e-3)
+
+
+def test_graphs_of_other_networks_do_not_stay(tmp_path: Path) -> None:
+    target = tmp_path / "models"
+    target.mkdir()
+    (target / "ensemble.onnx").write_bytes(b"of other networks")
+    assemble(parts(tmp_path), target, "2.0.0", shapes=shapes())
+    assert not (target / "ensemble.onnx").exists()
+
+
+def test_what_is_no_pair_or_not_fitted_is_refused_and_nothing_changes(tmp_path: Path) -> None:
+    made = parts(tmp_path)
+    target = tmp_path / "models"
+    with pytest.raises(DataError, match="one recipe"):
+        assemble(Parts(made.lungs, [made.members[0]] * 2), target, "2", shapes=shapes())
+    with pytest.raises(DataError, match="2 members"):
+        assemble(Parts(made.lungs, made.members[:1]), target, "2", shapes=shapes())
+    made.members[1].network.unlink()
+    with pytest.raises(DataError, match="no fitted network"):
+        assemble(made, target, "2", shapes=shapes())
+    assert not target.exists()
+
+
+def test_folds_without_both_members_get_no_bundle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts(tmp_path)
+    shutil.copytree(tmp_path / "first/fold-0", tmp_path / "first/fold-3")
+    written: list[tuple[str, str]] = []
+
+    def note(parts: Parts, target: Path, version: str) -> None:
+        assert [member.path.name for member in parts.members] == [version] * 2
+        written.append((target.name, version))
+
+    monkeypatch.setattr(commands, "assemble", note)
+    members = [tmp_path / "first", tmp_path / "second"]
+    assert commands.fold_bundles(tmp_path / "lungs", members, tmp_path / "folds") == [0]
+    assert written == [("0", "fold-0")]
+    with pytest.raises(DataError, match="no fold"):
+        commands.fold_bundles(tmp_path / "lungs", [tmp_path / "none"] * 2, tmp_path / "folds")

@@ -1,0 +1,1 @@
+"""From fitted networks to a bundle: Keras files, manifest, compiled graphs."""

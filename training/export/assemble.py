@@ -1,0 +1,187 @@
+"""Fitted networks to a bundle that the service verifies: Keras files and a manifest.
+
+The bundle is not calibrated yet, and its threshold is a half: both are chosen afterwards, on what
+the bundles of the folds answer through the service's own pipeline.
+"""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from service.imaging import InputSpec
+from service.inference.bundle import file_sha256, open_bundle
+from service.inference.engines import load_engine, load_segmenter
+from service.inference.golden import make_golden, make_lungs_golden
+from service.inference.manifest import (
+    MANIFEST_FILE,
+    SCHEMA_FILE,
+    LungsEntry,
+    Manifest,
+    MemberEntry,
+    Threshold,
+    TrainingData,
+    write_schema,
+)
+from training.data import DataError, Scan
+from training.fit.lungs import load_lungs
+from training.fit.member import load_member
+from training.fit.recipe import LungsRecipe, MemberRecipe
+from training.fit.runs import Row, RunFolder
+from training.models.lite0 import Lite0
+from training.models.port import port_lungs, port_member
+from training.models.unet import LungsNet
+
+MEMBER_FILES: Final = ("modelo_afinado_tuning.keras", "modelo_2_ensamble.keras")
+LUNGS_FILE: Final = "lungs.keras"
+NAME: Final = "pneumonia-xray"
+
+_THREADS: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The runs that a bundle is made from.
+
+    Attributes:
+        lungs: Of the segmentation network.
+        members: Of the two members, in the order of their files; runs or averages of runs.
+    """
+
+    lungs: RunFolder
+    members: Sequence[RunFolder]
+
+
+def assemble(
+    parts: Parts,
+    target: Path,
+    version: str,
+    *,
+    data: Scan | None = None,
+    shapes: tuple[LungsNet, Lite0] | None = None,
+) -> Manifest:
+    """Write a bundle into a folder, file by file, only after it verifies.
+
+    Args:
+        parts: What it is made from.
+        target: The folder. Graphs that it held are removed, because they are of other networks.
+        version: Of the bundle.
+        data: The training set, for the manifest.
+        shapes: Networks of other shapes than usual, to load the weights into.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        DataError: A run is not complete, or the members do not make a pair.
+        BundleError: What was made does not verify.
+    """
+    recipe = LungsRecipe.model_validate(_facts(parts.lungs)["recipe"])
+    recipes = [MemberRecipe.model_validate(_facts(run)["recipe"]) for run in parts.members]
+    _check_pair(recipes)
+    target.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target) as scratch:
+        staging = Path(scratch)
+        empty = shapes or (None, None)
+        lungs = load_lungs(parts.lungs.network, empty[0])
+        port_lungs(lungs, recipe.side).save(staging / LUNGS_FILE)
+        for run, member, file in zip(parts.members, recipes, MEMBER_FILES, strict=True):
+            network = load_member(run.network, empty[1])
+            port_member(network, member.side).save(staging / file)
+        manifest = Manifest(
+            name=NAME,
+            version=version,
+            input=InputSpec(recipes[0].side, recipes[0].side),
+            members=tuple(
+                _member(staging / file, member, run)
+                for run, member, file in zip(parts.members, recipes, MEMBER_FILES, strict=True)
+            ),
+            combine="mean_logit",
+            threshold=Threshold(value=0.5, rule="a half: not chosen yet"),
+            lungs=_lungs(staging / LUNGS_FILE, recipe, lungs, parts.lungs, recipes[0]),
+            training_data=None if data is None else _training_data(data),
+        )
+        manifest = _with_golden(manifest, staging)
+        write_schema(staging / SCHEMA_FILE)
+        for stale in target.glob("*.onnx"):
+            stale.unlink()
+        # The manifest goes last: until it lands, the old one refuses the new networks.
+        for file in (LUNGS_FILE, *MEMBER_FILES, SCHEMA_FILE, MANIFEST_FILE):
+            (staging / file).replace(target / file)
+    open_bundle(target)
+    return manifest
+
+
+def _facts(run: RunFolder) -> dict[str, Any]:
+    if not run.network.exists():
+        raise DataError(f"{run.path} holds no fitted network.")
+    return run.facts()
+
+
+def _check_pair(recipes: Sequence[MemberRecipe]) -> None:
+    if len(recipes) != len(MEMBER_FILES):
+        raise DataError(f"A bundle is made of {len(MEMBER_FILES)} members.")
+    if len({recipe.name for recipe in recipes}) < len(recipes):
+        raise DataError("Both members come from one recipe. Give runs of different recipes.")
+    if len({(recipe.side, recipe.views.margin) for recipe in recipes}) > 1:
+        raise DataError("Both members must take views of one size.")
+
+
+def _member(file: Path, recipe: MemberRecipe, run: RunFolder) -> MemberEntry:
+    return MemberEntry(
+        name=recipe.name,
+        file=file.name,
+        sha256=file_sha256(file),
+        architecture="EfficientNet-Lite0 with a second tap",
+        view=recipe.view,
+        metrics={**_figures(run)},
+    )
+
+
+def _lungs(
+    file: Path, recipe: LungsRecipe, network: LungsNet, run: RunFolder, member: MemberRecipe
+) -> LungsEntry:
+    return LungsEntry(
+        file=file.name,
+        sha256=file_sha256(file),
+        architecture=f"U-Net, widths {list(network.shape.widths)}",
+        side=recipe.side,
+        margin=member.views.margin,
+        metrics={**_figures(run)},
+    )
+
+
+def _figures(run: RunFolder) -> Row:
+    """Of the last epoch, without what is of no use later."""
+    log = run.read_log()
+    unwanted = {"epoch", "seconds", "loss"}
+    return {name: value for name, value in log[-1].items() if name not in unwanted} if log else {}
+
+
+def _with_golden(manifest: Manifest, staging: Path) -> Manifest:
+    """Enter what the networks answer to the synthetic radiographs."""
+    manifest.write(staging / MANIFEST_FILE)
+    bundle = open_bundle(staging)
+    engine = load_engine(bundle, threads=_THREADS, choice="tensorflow").engine
+    segmenter = load_segmenter(bundle, threads=_THREADS, choice="tensorflow")
+    lungs = manifest.lungs
+    if lungs is not None and segmenter is not None:
+        golden = make_lungs_golden(segmenter.segmenter, lungs.side)
+        lungs = lungs.model_copy(update={"golden": golden})
+    golden = make_golden(engine, manifest.input, views=len(manifest.views))
+    complete = manifest.model_copy(update={"golden": golden, "lungs": lungs})
+    complete.write(staging / MANIFEST_FILE)
+    return complete
+
+
+def _training_data(data: Scan) -> TrainingData:
+    return TrainingData(
+        digest=data.digest,
+        description="Chest X-Ray Images (Pneumonia), official training split: Kermany, Zhang, "
+        "Goldbaum 2018, CC BY 4.0; children of 1 to 5 years. Lung masks: V7 Labs, COVID-19 X-ray "
+        "dataset, CC BY 4.0. Adults of NIH ChestX-ray14 (Wang et al. 2017, NIH Clinical Center), "
+        "patients with an even number.",
+        images=len(data.records),
+        patients=len({record.patient for record in data.records}),
+    )
