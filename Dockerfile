@@ -46,7 +46,11 @@ LABEL org.opencontainers.image.title="pneumonia-xray" \
       org.opencontainers.image.version="1.0.0"
 RUN useradd --uid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin xray
 WORKDIR /app
+# glibc maps blocks of 1 MiB and more one by one, so that the memory of a large picture is returned
+# to the system; left to itself it raises these limits to what was freed last.
 ENV HOME=/tmp \
+    MALLOC_MMAP_THRESHOLD_=1048576 \
+    MALLOC_TRIM_THRESHOLD_=1048576 \
     ORT_DISABLE_TELEMETRY=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     XRAY_HOST=0.0.0.0 \

@@ -1,6 +1,7 @@
 """Every knob of the service: an ``XRAY_*`` environment variable, one line why, a safe default."""
 
 import json
+import logging
 import re
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -8,6 +9,8 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+log = logging.getLogger(__name__)
 
 MIB = 1024 * 1024
 
@@ -29,6 +32,12 @@ class Settings(BaseSettings):
         "127.0.0.1", description="Address to listen on; the default is this machine alone."
     )
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes any free one.")
+    root_path: str = Field(
+        "",
+        pattern="^(/[A-Za-z0-9._~-]+)*$",
+        description="Path under which a proxy serves the service, such as `/xray`; "
+        "X-Forwarded-Prefix takes precedence.",
+    )
     engine: Literal["auto", "onnx", "tensorflow"] = Field(
         "auto",
         description="`onnx` (the compiled graph), `tensorflow`, or `auto`: the compiled graph when "
@@ -71,10 +80,14 @@ class Settings(BaseSettings):
         description="Most pixels of an image, checked in its header before it is decoded.",
     )
     upload_seconds: float = Field(
-        30.0, gt=0, description="Longest time for one upload, after which the answer is 408."
+        30.0,
+        gt=0,
+        description="Longest time for one upload beside that for its bytes; then 408.",
     )
     upload_bytes_per_second: int = Field(
-        1024, ge=1, description="Slowest upload that is waited for, after a start of 5 seconds."
+        32768,
+        ge=1,
+        description="Slowest speed of an upload: its bytes may take this long in addition.",
     )
     header_seconds: float = Field(
         10.0, gt=0, description="Longest time for the headers of a request; then it is cut off."
@@ -104,12 +117,32 @@ class Settings(BaseSettings):
         "`*`); unset allows none but its own.",
     )
 
+    @field_validator("port", mode="before")
+    @classmethod
+    def _ignore_service_link(cls, given: object) -> object:
+        # Kubernetes sets XRAY_PORT=tcp://... in every pod beside a Service that is named "xray".
+        if isinstance(given, str) and given.startswith("tcp://"):
+            log.warning("XRAY_PORT is a Kubernetes service link and is ignored")
+            return cls.model_fields["port"].default
+        return given
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _lower(cls, given: object) -> object:
+        return given.lower() if isinstance(given, str) else given
+
+    @field_validator("root_path", mode="before")
+    @classmethod
+    def _strip_slash(cls, given: object) -> object:
+        return given.rstrip("/") if isinstance(given, str) else given
+
     @field_validator("api_keys", mode="before")
     @classmethod
     def _split_keys(cls, given: object) -> object:
         if isinstance(given, str) and given.startswith("@"):
             try:
-                given = ",".join(Path(given[1:]).read_text(encoding="ascii").split())
+                # utf-8-sig: Windows editors put a byte order mark first.
+                given = ",".join(Path(given[1:]).read_text(encoding="utf-8-sig").split())
             except (OSError, ValueError):
                 raise PydanticCustomError("keys", "the file of keys cannot be read") from None
         return _listed(given)
@@ -130,7 +163,11 @@ class Settings(BaseSettings):
     @field_validator("cors_origins", mode="before")
     @classmethod
     def _split_origins(cls, given: object) -> object:
-        return _listed(given)
+        if not isinstance(given, str):
+            return given
+        # Copied from an address bar, an origin ends in a slash.
+        items = [item.strip().rstrip("/") for item in given.strip().strip(",").split(",")]
+        return _listed(given) if given.lstrip().startswith("[") else tuple(items)
 
     @field_validator("cors_origins")
     @classmethod

@@ -35,6 +35,19 @@ def test_a_value_out_of_range_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
         Settings()
 
 
+def test_a_service_link_of_kubernetes_is_no_port(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("XRAY_PORT", "tcp://10.0.0.1:80")
+    assert Settings().port == 8000
+    assert "XRAY_PORT" in caplog.text
+
+
+def test_the_level_of_the_log_may_be_in_capitals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XRAY_LOG_LEVEL", "INFO")
+    assert Settings().log_level == "info"
+
+
 def test_the_service_listens_on_this_machine_alone_unless_told_otherwise() -> None:
     assert Settings().host == "127.0.0.1"
 
@@ -66,6 +79,13 @@ class TestKeys:
 
     def test_a_file_may_hold_them(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / "keys").write_text("\n".join(KEYS) + "\n")
+        monkeypatch.setenv("XRAY_API_KEYS", f"@{tmp_path}/keys")
+        assert keys_of(Settings()) == KEYS
+
+    def test_the_file_may_come_from_windows(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "keys").write_bytes(b"\xef\xbb\xbf" + "\r\n".join(KEYS).encode() + b"\r\n")
         monkeypatch.setenv("XRAY_API_KEYS", f"@{tmp_path}/keys")
         assert keys_of(Settings()) == KEYS
 
@@ -104,7 +124,13 @@ class TestOrigins:
         monkeypatch.setenv("XRAY_CORS_ORIGINS", "https://a.example, http://localhost:3000")
         assert Settings().cors_origins == ("https://a.example", "http://localhost:3000")
 
-    @pytest.mark.parametrize("text", ["a.example", "https://a.example/path", "ftp://a", ","])
+    def test_a_slash_or_comma_at_the_end_does_no_harm(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("XRAY_CORS_ORIGINS", "https://a.example/, http://localhost:3000,")
+        assert Settings().cors_origins == ("https://a.example", "http://localhost:3000")
+
+    @pytest.mark.parametrize("text", ["a.example", "https://a.example/path", "ftp://a"])
     def test_what_is_no_origin_is_refused(self, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("XRAY_CORS_ORIGINS", text)
         with pytest.raises(ValidationError):

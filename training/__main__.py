@@ -15,6 +15,7 @@ from rich.console import Console
 
 from service.inference.errors import BundleError
 from training.data import DataError
+from training.evaluation.commands import app as evaluation
 from training.options import (
     MODELS,
     RUNS,
@@ -33,6 +34,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 RECIPES = Path(__file__).parent / "fit" / "recipes"
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
+app.add_typer(evaluation, name="evaluation")
 
 
 @app.command()

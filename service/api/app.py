@@ -14,7 +14,9 @@ from service.api.dependencies import Services
 from service.api.middleware import (
     CrossOriginMiddleware,
     HeadAsGetMiddleware,
+    HeaderLimitMiddleware,
     LingeringCloseMiddleware,
+    PathPrefixMiddleware,
     RequestIdMiddleware,
     SecurityHeadersMiddleware,
     UnexpectedErrorMiddleware,
@@ -79,6 +81,8 @@ def create_app(
         description=DESCRIPTION,
         lifespan=lifespan,
         docs_url=None,
+        # A redirect would lose https and the path prefix behind a proxy.
+        redirect_slashes=False,
         redoc_url=None,
         # FastAPI's own telemetry would send paths, queries and the texts of exceptions to a
         # collector; observability.tracing decides what is sent.
@@ -97,6 +101,7 @@ def create_app(
     # The last one added is the outermost.
     app.add_middleware(HeadAsGetMiddleware)
     app.add_middleware(UnexpectedErrorMiddleware)
+    app.add_middleware(HeaderLimitMiddleware)
     app.add_middleware(LingeringCloseMiddleware)
     if settings.cors_origins:
         app.add_middleware(CrossOriginMiddleware, origins=settings.cors_origins)
@@ -108,6 +113,7 @@ def create_app(
     )
     app.add_middleware(SecurityHeadersMiddleware)
     app.add_middleware(RequestIdMiddleware)
+    app.add_middleware(PathPrefixMiddleware, prefix=settings.root_path)
     return app
 
 

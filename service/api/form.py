@@ -22,9 +22,11 @@ from service.errors import (
     SeveralFilesError,
     TooManyFilesError,
 )
+from service.settings import MIB
 
-MIB = 1024 * 1024
 MAX_PARTS_BESIDE_FILES = 16
+LONGEST_TEXT: Final = 4096
+"""Bytes of a text that may stand in the field of the file by mistake: a path, at most."""
 NO_TEXTS: Final[Mapping[bytes, int]] = MappingProxyType({})
 
 
@@ -109,6 +111,7 @@ class _Parts:
         self._texts: dict[bytes, bytearray] = {}
         self._text = b""  # name of the part being read, when it is a text that is taken
         self._files: list[io.BytesIO] = []
+        self._nameless: list[io.BytesIO] = []  # those of the files that have no file name
         self._file: io.BytesIO | None = None  # the part being read, when it is a file
         self._others = 0
         self._header = (bytearray(), bytearray())
@@ -124,6 +127,11 @@ class _Parts:
         if not self._files:
             names = " or ".join(f"'{name.decode()}'" for name in sorted(self._names))
             raise MissingFileError(f"The upload has no file in a field named {names}.")
+        if any(_is_text(file.getvalue()) for file in self._nameless):
+            raise MissingFileError(
+                "The field of the file holds text, not a file. With curl, put @ before the path; "
+                "decode a data: URL before sending it."
+            )
         texts = {name: self._decoded(name, bytes(text)) for name, text in self._texts.items()}
         return Upload([file.getvalue() for file in self._files], texts)
 
@@ -165,12 +173,13 @@ class _Parts:
         kind, options = parse_options_header(self._disposition)
         if kind != b"form-data" or b"name" not in options:
             raise _malformed()
-        # Older clients send a name that is not ASCII only in the form that the parser reads over.
-        is_file = b"filename" in options or b"filename*=" in self._disposition.lower()
-        if not is_file and options[b"name"] in self._longest:
+        # Older clients send a name that is not ASCII only in the form that the parser ignores.
+        has_filename = b"filename" in options or b"filename*=" in self._disposition.lower()
+        if not has_filename and options[b"name"] in self._longest:
             self._begin_text(options[b"name"])
             return
-        if not is_file or options[b"name"] not in self._names:
+        # Several clients send files without a file name.
+        if options[b"name"] not in self._names:
             self._others += 1
             if self._others > MAX_PARTS_BESIDE_FILES:
                 raise MalformedMultipartError("The upload has too many fields beside the file.")
@@ -179,6 +188,8 @@ class _Parts:
             raise _one_file_too_many(self._most_files)
         self._file = io.BytesIO()
         self._files.append(self._file)
+        if not has_filename:
+            self._nameless.append(self._file)
 
     def _begin_text(self, name: bytes) -> None:
         if name in self._texts:
@@ -195,14 +206,42 @@ class _Parts:
         if self._file is None:
             return
         if self._file.tell() + end - start > self._file_bytes:
-            raise FileTooLargeError(
-                f"The file is larger than the {self._file_bytes // MIB} MiB "
-                "that one radiograph may have."
-            )
+            raise _file_too_large(self._file_bytes)
         self._file.write(memoryview(data)[start:end])
 
     def on_end(self) -> None:
         self._complete = True
+
+
+class RawReader:
+    """Collects a body that is the file itself.
+
+    Args:
+        file_bytes: Most bytes of the file.
+
+    Raises:
+        FileTooLargeError: From ``feed``.
+    """
+
+    def __init__(self, file_bytes: int) -> None:
+        self._file = io.BytesIO()
+        self._file_bytes = file_bytes
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next piece of the body."""
+        if self._file.tell() + len(chunk) > self._file_bytes:
+            raise _file_too_large(self._file_bytes)
+        self._file.write(chunk)
+
+    def finish(self) -> Upload:
+        """Return the file."""
+        return Upload([self._file.getvalue()], {})
+
+
+def is_raw_image(content_type: str | None) -> bool:
+    """Whether a Content-Type header announces the file itself."""
+    kind, _ = parse_options_header(content_type)
+    return kind.startswith(b"image/") or kind == b"application/dicom"
 
 
 def boundary_of(content_type: str | None) -> bytes:
@@ -218,13 +257,31 @@ def boundary_of(content_type: str | None) -> bytes:
             "The radiograph must be sent as a form upload (multipart/form-data); /docs shows how."
         )
     if not options.get(b"boundary"):
-        raise _malformed()
+        raise MalformedMultipartError(
+            "The Content-Type names no boundary. Please let the HTTP client set this header itself."
+        )
     return options[b"boundary"]
+
+
+def _is_text(content: bytes) -> bool:
+    """Whether a part without a file name is a path or a data: URL instead of a picture."""
+    if content.startswith(b"data:"):
+        return True
+    try:
+        return len(content) <= LONGEST_TEXT and content.decode().isprintable() and content != b""
+    except UnicodeDecodeError:
+        return False
 
 
 def _malformed() -> MalformedMultipartError:
     return MalformedMultipartError(
         "The upload is not a well-formed multipart/form-data body. Please send the file again."
+    )
+
+
+def _file_too_large(limit: int) -> FileTooLargeError:
+    return FileTooLargeError(
+        f"The file is larger than the {limit // MIB} MiB that one radiograph may have."
     )
 
 

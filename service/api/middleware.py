@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.problems import problem_response
-from service.errors import ShuttingDownError
+from service.errors import HeadersTooLargeError, ShuttingDownError
 from service.i18n import negotiate_language
 from service.observability.logs import redacted_traceback
 
@@ -31,6 +31,10 @@ SECURITY_HEADERS: Final = (
     (b"referrer-policy", b"no-referrer"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 )
+
+_PATH_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
+
+MAX_HEADER_BYTES: Final = 16 * 1024
 
 LINGER_SECONDS: Final = 10.0
 LINGER_IDLE_SECONDS: Final = 2.0
@@ -160,7 +164,18 @@ class CrossOriginMiddleware(CORSMiddleware):
             app,
             allow_origins=origins,
             allow_methods=("GET", "HEAD", "POST"),
-            allow_headers=("Authorization", "X-API-Key", REQUEST_ID_HEADER),
+            # What libraries in browsers send beside our own: jQuery, fetch wrappers, tracing.
+            allow_headers=(
+                "Authorization",
+                "Cache-Control",
+                "Content-Type",
+                "Pragma",
+                "X-API-Key",
+                "X-Requested-With",
+                "traceparent",
+                "tracestate",
+                REQUEST_ID_HEADER,
+            ),
             expose_headers=(
                 REQUEST_ID_HEADER,
                 "Content-Disposition",
@@ -176,6 +191,50 @@ class CrossOriginMiddleware(CORSMiddleware):
         if response.status_code < 400:
             return response
         return Response(status_code=403, headers={"Vary": "Origin"})
+
+
+class HeaderLimitMiddleware:
+    """Refuses requests whose headers are too large.
+
+    The HTTP parser limits only headers that arrive in several pieces.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection, as ASGI defines it."""
+        if scope["type"] == "http":
+            size = sum(len(name) + len(value) + 4 for name, value in scope["headers"])
+            if size + len(scope.get("raw_path", b"")) > MAX_HEADER_BYTES:
+                error = HeadersTooLargeError("The headers of the request are too large.")
+                answer = problem_response(error, scope["state"]["request_id"])
+                await answer(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+
+class PathPrefixMiddleware:
+    """Serves the application under a path, whether or not the proxy strips it.
+
+    Args:
+        prefix: The path; X-Forwarded-Prefix of a request takes precedence.
+    """
+
+    def __init__(self, app: ASGIApp, *, prefix: str) -> None:
+        self.app = app
+        self._prefix = prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection, as ASGI defines it."""
+        if scope["type"] == "http":
+            forwarded = Headers(scope=scope).get("x-forwarded-prefix", "").rstrip("/")
+            prefix = forwarded if _PATH_PREFIX.fullmatch(forwarded) else self._prefix
+            if prefix:
+                path = scope["path"]
+                stripped = path.removeprefix(prefix) if path.startswith(prefix + "/") else path
+                scope = {**scope, "root_path": prefix, "path": stripped}
+        await self.app(scope, receive, send)
 
 
 class HeadAsGetMiddleware:

@@ -10,21 +10,20 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from service.api.form import MIB, NO_TEXTS, FormReader, Upload, boundary_of
+from service.api.form import NO_TEXTS, FormReader, RawReader, Upload, boundary_of, is_raw_image
 from service.errors import (
     ClientGoneError,
     FileTooLargeError,
+    MalformedMultipartError,
     UploadsFullError,
     UploadTooSlowError,
 )
+from service.settings import MIB
 
 MAX_BATCH_FILES = 32
 
 ENVELOPE_BYTES = 64 * 1024
 """What boundaries, part headers and other fields may add to the files."""
-
-START_SECONDS = 5.0
-"""How long an upload may take to get going before its speed counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +34,8 @@ class UploadLimits:
         files: Most files.
         file_bytes: Most bytes of one file.
         total_bytes: Most bytes of all files together.
-        seconds: Longest time for the whole upload.
-        bytes_per_second: Slowest speed, on average since the start, after ``START_SECONDS``.
+        seconds: How long an upload may take beside the time for its bytes.
+        bytes_per_second: Slowest speed at which its bytes are accepted.
     """
 
     files: int
@@ -96,21 +95,15 @@ async def receive_upload(
     Raises:
         ServiceError: On entering: the upload is refused, and nothing of it is kept.
     """
-    reader = FormReader(
-        boundary_of(request.headers.get("content-type")),
-        names,
-        files=limits.files,
-        file_bytes=limits.file_bytes,
-        texts=texts,
-    )
+    reader = _reader_for(request, names, limits, texts)
     if _declared_bytes(request) > limits.body_bytes:
         raise _body_too_large(limits)
     start_s = asyncio.get_running_loop().time()
     received, more = 0, True
     try:
         while more:
-            slowest_s = START_SECONDS + received / limits.bytes_per_second
-            chunk, more = await _next_chunk(request, start_s + min(limits.seconds, slowest_s))
+            allowed_s = limits.seconds + received / limits.bytes_per_second
+            chunk, more = await _next_chunk(request, start_s + allowed_s)
             memory.take(len(chunk))
             received += len(chunk)
             if received > limits.body_bytes:
@@ -119,6 +112,25 @@ async def receive_upload(
         yield reader.finish()
     finally:
         memory.give_back(received)
+
+
+def _reader_for(
+    request: Request, names: frozenset[bytes], limits: UploadLimits, texts: Mapping[bytes, int]
+) -> FormReader | RawReader:
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise MalformedMultipartError(
+            "The body is compressed (Content-Encoding). Please send it uncompressed."
+        )
+    content_type = request.headers.get("content-type")
+    if is_raw_image(content_type):
+        return RawReader(limits.file_bytes)
+    return FormReader(
+        boundary_of(content_type),
+        names,
+        files=limits.files,
+        file_bytes=limits.file_bytes,
+        texts=texts,
+    )
 
 
 async def _next_chunk(request: Request, deadline_s: float) -> tuple[bytes, bool]:

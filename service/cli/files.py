@@ -11,6 +11,7 @@ from typing import BinaryIO, ClassVar, Final
 
 from service.cli.errors import CommandError
 from service.imaging.formats import sniff_format
+from service.settings import MIB
 
 # fmt: off
 PICTURE_SUFFIXES: Final = frozenset({
@@ -22,7 +23,6 @@ PICTURE_SUFFIXES: Final = frozenset({
 not skipped."""
 
 _SIGNATURE_BYTES: Final = 32
-_MIB: Final = 1024 * 1024
 
 _FORMULA_PREFIXES: Final = ("=", "+", "-", "@")
 _UNPRINTABLE: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
@@ -98,7 +98,7 @@ def read_file(path: Path, *, max_bytes: int) -> bytes:
         UnreadableFileError: It does not exist, may not be read, is not a regular file, or is
             larger.
     """
-    too_large = TooLargeFileError(f"The file is larger than the limit of {max_bytes // _MIB} MiB.")
+    too_large = TooLargeFileError(f"The file is larger than the limit of {max_bytes // MIB} MiB.")
     try:
         with _open(path) as file:
             if os.fstat(file.fileno()).st_size > max_bytes:

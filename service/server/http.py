@@ -49,7 +49,8 @@ def serve_http(settings: Settings, loader: ModelLoader) -> None:
 
     config = uvicorn.Config(
         app,
-        host=settings.host,
+        # The empty host listens on IPv4 as well.
+        host="" if settings.host == "::" else settings.host,
         port=settings.port,
         http=Protocol,
         ws="none",

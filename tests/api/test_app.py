@@ -165,6 +165,43 @@ class TestGuards:
                 assert_problem(answer, 422, "invalid_request")
 
 
+@pytest.mark.parametrize("path", ["/predict/", "/health/live/", "//"])
+async def test_a_slash_too_many_is_not_redirected(path: str) -> None:
+    async with client_of(create_app(Settings(), load=fake_ensemble)) as client:
+        assert_problem(await client.get(f"http://service{path}"), 404, "not_found")
+
+
+class TestPathPrefix:
+    @pytest.mark.parametrize("sent", ["/health/live", "/xray/health/live"])
+    async def test_a_proxy_may_strip_it_or_not(self, sent: str) -> None:
+        async with client_of(
+            create_app(Settings(root_path="/xray/"), load=fake_ensemble)
+        ) as client:
+            assert (await client.get(sent)).status_code == 200
+
+    @pytest.mark.parametrize(
+        ("forwarded", "servers"),
+        [
+            (None, [{"url": "/xray"}]),
+            ("/other", [{"url": "/other"}]),
+            ("//evil.example", [{"url": "/xray"}]),
+        ],
+    )
+    async def test_the_document_names_it(
+        self, forwarded: str | None, servers: list[dict[str, str]]
+    ) -> None:
+        headers = {"X-Forwarded-Prefix": forwarded} if forwarded else {}
+        async with client_of(create_app(Settings(root_path="/xray"), load=fake_ensemble)) as client:
+            for _ in range(2):
+                document = (await client.get("/openapi.json", headers=headers)).json()
+                assert document["servers"] == servers
+
+    async def test_without_one_the_document_names_no_server(
+        self, client: httpx.AsyncClient
+    ) -> None:
+        assert "servers" not in (await client.get("/openapi.json")).json()
+
+
 async def test_what_fails_inside_of_it_is_answered_by_it() -> None:
     app = create_app(Settings(), load=fake_ensemble)
 

@@ -66,6 +66,15 @@ class TestFormReader:
         body = form(part(b"ward 3", "note", None), part(b"image"), part(b"x", "second"))
         assert read(body) == [b"image"]
 
+    @pytest.mark.parametrize("content", [b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b""])
+    def test_a_file_may_come_without_a_file_name(self, content: bytes) -> None:
+        assert read(form(part(content, "file", None))) == [content]
+
+    @pytest.mark.parametrize("text", [b"x.jpg", b"C:\\x-ray.png", b"data:image/png;base64,iVBORw"])
+    def test_a_path_in_place_of_a_file_is_refused_with_the_reason(self, text: bytes) -> None:
+        with pytest.raises(MissingFileError, match="text, not a file"):
+            read(form(part(text, "file", None)))
+
     def test_text_in_the_field_of_the_file_is_no_file(self) -> None:
         with pytest.raises(MissingFileError):
             read(form(part(b"x.png", filename=None)))

@@ -173,7 +173,7 @@ class TestCrossOrigin:
             asked = {
                 "Origin": "https://pacs.example",
                 "Access-Control-Request-Method": "POST",
-                "Access-Control-Request-Headers": "x-api-key",
+                "Access-Control-Request-Headers": "x-api-key, x-requested-with, traceparent",
             }
             answer = await client.options("/predict", headers=asked)
             assert answer.status_code == 200

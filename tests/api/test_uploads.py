@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
-from service.api import uploads
 from service.api.uploads import UploadLimits, UploadMemory, receive_upload
 from service.errors import (
     ClientGoneError,
@@ -33,6 +32,7 @@ class Upload:
         *pieces: bytes,
         content_type: str | None = FORM_TYPE,
         length: str | None = None,
+        encoding: str | None = None,
         leaves: bool = False,
         pause_s: float = 0.0,
     ) -> None:
@@ -42,6 +42,7 @@ class Upload:
         self.read = 0
         headers = [(b"content-type", content_type.encode())] if content_type else []
         headers += [(b"content-length", length.encode())] if length else []
+        headers += [(b"content-encoding", encoding.encode())] if encoding else []
         scope = {"type": "http", "method": "POST", "path": "/", "headers": headers}
         self.request = Request(scope, self._receive)
 
@@ -74,7 +75,7 @@ class TestReceivedForm:
 
     @pytest.mark.parametrize(
         "content_type",
-        [None, "", "image/png", "application/json", "multipart/mixed; boundary=x", "multipart"],
+        [None, "", "text/plain", "application/json", "multipart/mixed; boundary=x", "multipart"],
     )
     async def test_what_is_no_form_upload_is_refused_unread(self, content_type: str | None) -> None:
         upload = Upload(b"x", content_type=content_type)
@@ -116,28 +117,40 @@ class TestReceivedForm:
 
     async def test_an_upload_that_takes_too_long_in_all_is_given_up(self) -> None:
         limits = UploadLimits(
-            files=1, file_bytes=10**6, total_bytes=10**6, seconds=0.05, bytes_per_second=1
+            files=1, file_bytes=10**6, total_bytes=10**6, seconds=0.05, bytes_per_second=10**6
         )
         with pytest.raises(UploadTooSlowError):
             await files_of(Upload(part(b"x"), *[b"x"] * 1000, pause_s=0.01), limits)
 
-    async def test_an_upload_that_trickles_is_given_up(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(uploads, "START_SECONDS", 0.05)
-        with pytest.raises(UploadTooSlowError):
-            await files_of(Upload(*[b"\r"] * 1000, pause_s=0.01))
-
-    async def test_an_upload_that_is_fast_enough_is_waited_for(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(uploads, "START_SECONDS", 0.5)
+    async def test_an_upload_that_trickles_is_given_up(self) -> None:
         limits = UploadLimits(
-            files=1, file_bytes=1000, total_bytes=1000, seconds=30, bytes_per_second=10
+            files=1, file_bytes=1000, total_bytes=1000, seconds=0.05, bytes_per_second=1024
+        )
+        with pytest.raises(UploadTooSlowError):
+            await files_of(Upload(*[b"\r"] * 1000, pause_s=0.01), limits)
+
+    async def test_a_large_upload_that_is_fast_enough_is_waited_for(self) -> None:
+        limits = UploadLimits(
+            files=1, file_bytes=1000, total_bytes=1000, seconds=0.5, bytes_per_second=10
         )
         body = form(part(b"x" * 900))
         pieces: Sequence[bytes] = [body[start : start + 100] for start in range(0, len(body), 100)]
         assert await files_of(Upload(*pieces, pause_s=0.08), limits) == [b"x" * 900]
+
+    @pytest.mark.parametrize("content_type", ["image/jpeg", "image/png; x=y", "application/dicom"])
+    async def test_a_body_may_be_the_file_itself(self, content_type: str) -> None:
+        upload = Upload(b"im", b"age", content_type=content_type)
+        assert await files_of(upload) == [b"image"]
+
+    async def test_a_body_that_is_a_file_has_the_limit_of_one(self) -> None:
+        with pytest.raises(FileTooLargeError):
+            await files_of(Upload(b"x" * 1001, content_type="image/png"))
+
+    async def test_a_compressed_body_is_refused_with_the_reason(self) -> None:
+        upload = Upload(form(part(b"image")), encoding="gzip")
+        with pytest.raises(MalformedMultipartError, match="compressed"):
+            await files_of(upload)
+        assert upload.read == 0
 
 
 class TestUploadMemory:

@@ -267,6 +267,15 @@ class TestWrong:
     ) -> None:
         problem_in(service.talk(garbage), 400, "malformed_request")
 
+    def test_too_many_headers_are_refused_however_they_are_cut(self, service: LiveService) -> None:
+        lines = [f"X-{number}: {'y' * 990}" for number in range(20)]
+        head = request_head("/health/live", lines, "GET")
+        for size in (len(head), 10_000, 3000):
+            pieces = [head[start : start + size] for start in range(0, len(head), size)]
+            received = service.talk(*pieces, pause_s=0.05)
+            assert received.startswith(b"HTTP/1.1 431"), size
+            assert b"headers_too_large" in received
+
     def test_who_is_still_sending_can_read_the_answer(self, service: LiveService) -> None:
         received = service.talk(b"GET / HTTP/1.1\r\nHost: x\r\nX-Endless: " + b"y" * 2 * MIB)
         problem_in(received, 431, "headers_too_large")

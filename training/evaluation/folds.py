@@ -1,0 +1,98 @@
+"""Out-of-fold scores: each film is read by the bundle that was trained without its block."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from service.inference import MANIFEST_FILE
+from training.data import FOLDS, DataError, Record, assign_folds, scan
+from training.evaluation.films import Film
+from training.evaluation.pipeline import LungFinder, Pipeline
+from training.evaluation.scoring import Condition, score_once
+
+
+class FoldBundles:
+    """The bundles of a cross-validation.
+
+    Args:
+        pipelines: The bundle of fold k at position k.
+        assigned: Fold by patient.
+
+    Raises:
+        DataError: The bundles' members differ.
+    """
+
+    def __init__(self, pipelines: Sequence[Pipeline], assigned: Mapping[str, int]) -> None:
+        if len({pipeline.members for pipeline in pipelines}) != 1:
+            raise DataError("The fold bundles do not have the same members.")
+        self.pipelines = pipelines
+        self.assigned = assigned
+
+    @classmethod
+    def open(cls, directory: Path, training_set: Path) -> "FoldBundles":
+        """Open ``directory``/0, 1, ... and find each fold's patients as the training did.
+
+        Raises:
+            BundleError: A bundle does not verify, or is not compiled.
+            DataError: There are no bundles, one is missing, or the training set cannot be read.
+        """
+        count = len([path for path in directory.glob("[0-9]*") if (path / MANIFEST_FILE).exists()])
+        if not count:
+            raise DataError(f"{directory} holds no bundles 0/, 1/, ... of folds.")
+        pipelines = [Pipeline.open(directory / str(fold)) for fold in range(count)]
+        return cls(pipelines, assign_folds(_records(training_set), count))
+
+    @classmethod
+    def of_one(cls, pipeline: Pipeline, training_set: Path) -> "FoldBundles":
+        """One bundle in place of all: blocks as in a cross-validation, but nothing is held out."""
+        return cls([pipeline] * FOLDS, assign_folds(_records(training_set), FOLDS))
+
+    @property
+    def is_out_of_fold(self) -> bool:
+        """Whether each fold has a bundle of its own."""
+        return len(set(map(id, self.pipelines))) == self.count
+
+    @property
+    def count(self) -> int:
+        """How many folds there are."""
+        return len(self.pipelines)
+
+    def pipeline_of(self, film: Film) -> Pipeline:
+        """The bundle that did not train on a film's block."""
+        return self.pipelines[self.assigned[film.patient]]
+
+    def score(
+        self,
+        films: Sequence[Film],
+        name: str,
+        condition: Condition,
+        cache: Path,
+        finder: LungFinder | None = None,
+    ) -> pd.DataFrame:
+        """``score_once`` for each fold's own films.
+
+        Returns:
+            The folds' tables, one below the other, with a column ``fold``.
+
+        Raises:
+            DataError: A film's patient is in no fold.
+        """
+        strangers = [film.file for film in films if film.patient not in self.assigned]
+        if strangers:
+            raise DataError(
+                f"{len(strangers)} films are of patients that no fold holds out, such as "
+                f"{strangers[0]}. Give the training set that the folds were made from."
+            )
+        parts = []
+        for fold, pipeline in enumerate(self.pipelines):
+            own = [film for film in films if self.assigned[film.patient] == fold]
+            if own:
+                table = score_once(pipeline, own, name, condition, cache, finder)
+                parts.append(table.assign(fold=fold))
+        return pd.concat(parts, ignore_index=True)
+
+
+def _records(training_set: Path) -> Sequence[Record]:
+    inner = training_set / "train"
+    return scan(inner if inner.is_dir() else training_set).records

@@ -1,0 +1,278 @@
+"""One bundle, or the bundles of a cross-validation, on one set of films."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from service.imaging import decode
+from service.inference import Manifest
+from training.data import DataError
+from training.evaluation.audit import audit
+from training.evaluation.figures import figures, under_conditions
+from training.evaluation.films import Film, one_per_patient, read_folder
+from training.evaluation.folds import FoldBundles
+from training.evaluation.frame_exchange import FrameExchange, exchange_figures
+from training.evaluation.nuisance import BOX
+from training.evaluation.outcome import Part, read_outcome, write_outcome
+from training.evaluation.pipeline import LungFinder, MaskFolder, Pipeline
+from training.evaluation.scoring import CLEAN, Condition, perturbed, score_once, unchanged
+from training.evaluation.segmentation import compare, contact_sheet, dice_figures
+from training.evaluation.statistics import proportion
+from training.evaluation.suite import SUITE
+
+
+class Reader(Protocol):
+    """Reads films: each with the one bundle, or with the one that did not train on it."""
+
+    @property
+    def is_out_of_fold(self) -> bool:
+        """Whether no film is read by networks that trained on its block."""
+
+    def pipeline_of(self, film: Film) -> Pipeline:
+        """The bundle that reads a film."""
+
+    def score(
+        self,
+        films: Sequence[Film],
+        name: str,
+        condition: Condition,
+        cache: Path,
+        finder: LungFinder | None = None,
+    ) -> pd.DataFrame:
+        """See ``training.evaluation.scoring.score_once``."""
+
+
+class Served:
+    """A ``Reader`` of one bundle.
+
+    Args:
+        pipeline: The bundle.
+    """
+
+    is_out_of_fold = False
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+
+    def pipeline_of(self, film: Film) -> Pipeline:
+        """The bundle."""
+        return self._pipeline
+
+    def score(
+        self,
+        films: Sequence[Film],
+        name: str,
+        condition: Condition,
+        cache: Path,
+        finder: LungFinder | None = None,
+    ) -> pd.DataFrame:
+        """See ``Reader.score``."""
+        return score_once(self._pipeline, films, name, condition, cache, finder)
+
+
+class Study:
+    """What the commands measure.
+
+    Args:
+        pipeline: The served bundle: its calibration and threshold count.
+        reader: What reads the films.
+        cache: Folder for tables of scores.
+        masks: Folder of lung masks that say where the lungs are, in place of the bundle.
+    """
+
+    def __init__(
+        self, pipeline: Pipeline, reader: Reader, cache: Path, masks: Path | None = None
+    ) -> None:
+        self.manifest: Manifest = pipeline.manifest
+        self._digest = pipeline.networks_digest
+        self._reader = reader
+        self._cache = cache
+        self._finder = MaskFolder(masks) if masks else None
+
+    @classmethod
+    def of_bundle(cls, bundle: Path, run: Path, masks: Path | None = None) -> "Study":
+        """One bundle reads all films."""
+        pipeline = Pipeline.open(bundle)
+        return cls(pipeline, Served(pipeline), run / "scores", masks)
+
+    @classmethod
+    def out_of_fold(
+        cls, bundle: Path, folds: Path | None, data: Path, run: Path, masks: Path | None = None
+    ) -> "Study":
+        """Each film is read by its fold's bundle; without ``folds``, all by the one bundle.
+
+        Raises:
+            DataError: The fold bundles' members are not those of the bundle.
+        """
+        pipeline = Pipeline.open(bundle)
+        reader = FoldBundles.open(folds, data) if folds else FoldBundles.of_one(pipeline, data)
+        if reader.pipelines[0].members != pipeline.members:
+            raise DataError(f"The bundles in {folds} have other members than {bundle}.")
+        return cls(pipeline, reader, run / "scores", masks)
+
+    def table(self, films: Sequence[Film], name: str, condition: Condition) -> pd.DataFrame:
+        """Scores of films under one condition."""
+        return self._reader.score(films, name, condition, self._cache, self._finder)
+
+    def clean(self, films: Sequence[Film]) -> pd.DataFrame:
+        """Scores of films as they are."""
+        return self.table(films, CLEAN, unchanged)
+
+    def suite(self, films: Sequence[Film]) -> dict[str, pd.DataFrame]:
+        """Scores under each entry of the perturbation suite."""
+        return {name: self.table(films, name, perturbed(change)) for name, change in SUITE.items()}
+
+    def exchanged(self, films: Sequence[Film], clean: pd.DataFrame) -> pd.DataFrame | None:
+        """Scores under frame exchange; None where the lungs of one class are not known at all."""
+        known = clean[clean[list(BOX)].notna().all(axis=1)]
+        if known["label"].nunique() < 2:
+            return None
+        exchange = FrameExchange(clean)
+        return self.table(films, exchange.name, exchange)
+
+    def measure(self, films: Sequence[Film], *, suite: bool) -> dict[str, Any]:
+        """Figures of a set; with ``suite``, under perturbations and frame exchange too."""
+        clean = self.clean(films)
+        found = figures(clean, self.manifest)
+        if "fold" in clean:
+            found["folds"] = int(clean["fold"].nunique())
+            found["out_of_fold"] = self._reader.is_out_of_fold
+        if suite and 0 < found["positives"] < found["films"]:
+            conditions = self.suite(films)
+            exchanged = self.exchanged(films, clean)
+            found["suite"] = under_conditions(clean, conditions, self.manifest)
+            if exchanged is not None:
+                found["frame_exchange"] = exchange_figures(clean, exchanged, self.manifest)
+        return found
+
+    def exchange(self, films: Sequence[Film]) -> dict[str, Any]:
+        """Figures of the frame exchange.
+
+        Raises:
+            DataError: Nothing tells where the lungs are.
+        """
+        clean = self.clean(films)
+        exchanged = self.exchanged(films, clean)
+        if exchanged is None:
+            raise DataError(
+                "Where the lungs are is not known: the bundle has no network that finds them. "
+                "Give --masks."
+            )
+        return exchange_figures(clean, exchanged, self.manifest) | {
+            "out_of_fold": self._reader.is_out_of_fold
+        }
+
+    def audit(self, films: Sequence[Film], sizes: Path | None, maps: int) -> dict[str, Any]:
+        """Figures of the audit, the evidence inside the lungs among them.
+
+        Args:
+            films: Of the training set.
+            sizes: CSV with ``file``, ``width`` and ``height`` of films that were squashed since.
+            maps: Films of each class whose maps are looked at, drawn at random.
+        """
+        clean = self.clean(films)
+        if sizes:
+            clean = clean.assign(aspect=_aspects(clean, sizes))
+        inside = self._evidence(draw(films, maps)) if maps else None
+        return {
+            **audit(clean, self.manifest),
+            "evidence_inside_lungs": inside,
+            "out_of_fold": self._reader.is_out_of_fold,
+        }
+
+    def _evidence(self, films: Sequence[Film]) -> dict[str, Any] | None:
+        shares = []
+        for film in films:
+            pipeline = self._reader.pipeline_of(film)
+            radiograph = decode(film.path.read_bytes())
+            lungs = (self._finder or pipeline).lungs(film.file, radiograph)
+            share = pipeline.evidence(radiograph, lungs) if lungs else None
+            if share is not None:
+                shares.append(share)
+        if not shares:
+            return None
+        values = np.array(shares)
+        return {
+            "films": len(values),
+            "mean": round(float(values.mean()), 4),
+            "median": round(float(np.median(values)), 4),
+            "low": round(float(np.percentile(values, 5)), 4),
+            "mostly_inside": proportion(values > 0.5),
+        }
+
+    def finder_of(self, film: Film) -> LungFinder:
+        """What finds the lungs of a film."""
+        return self._reader.pipeline_of(film)
+
+    def earlier(self, run: Path, part: Part) -> dict[str, Any]:
+        """What an earlier command wrote of these networks; empty if there is nothing."""
+        return read_outcome(run, part, self._digest) or {}
+
+    def write(self, run: Path, name: str, found: dict[str, Any]) -> Path:
+        """Write a command's figures; see ``write_outcome``."""
+        return write_outcome(run, name, found, self._digest)
+
+
+def compare_lungs(
+    study: Study, films: Sequence[Film], masks: Path, run: Path, *, without_heart: bool
+) -> tuple[dict[str, Any], Path]:
+    """Dice of a set's films, written beside that of other sets, and the sheet of the worst.
+
+    Args:
+        study: What finds the lungs.
+        films: Of one set.
+        masks: The truth.
+        run: Folder for ``segmentation.json`` and the sheet.
+        without_heart: See ``compare``.
+
+    Returns:
+        The set's figures and the path of the sheet.
+
+    Raises:
+        DataError: No film could be compared.
+    """
+    truth = MaskFolder(masks)
+    overlaps, left_out = compare(films, study.finder_of, truth, without_heart=without_heart)
+    if not overlaps:
+        raise DataError(f"None of the films has a mask in {masks}.")
+    found = dice_figures(overlaps, left_out) | {"without_heart": without_heart}
+    sheet = run / f"worst-lungs-{films[0].source}.png"
+    contact_sheet(overlaps, study.finder_of, truth, sheet)
+    sets = study.earlier(run, "segmentation").get("sets", {})
+    study.write(run, "segmentation", {"sets": {**sets, films[0].source: found}})
+    return found, sheet
+
+
+def films_of(folder: Path, sample: int | None, *, one_each: bool = False) -> list[Film]:
+    """The films of a folder.
+
+    Args:
+        folder: See ``read_folder``.
+        sample: How many of each class at most, drawn at random; all by default.
+        one_each: Whether only the first of each patient.
+    """
+    films = list(read_folder(folder).films)
+    films = one_per_patient(films) if one_each else films
+    return draw(films, sample) if sample else films
+
+
+def draw(films: Sequence[Film], count: int) -> list[Film]:
+    """At most so many films of each class, always the same ones, in their order."""
+    rng = np.random.default_rng(0)
+    chosen: set[int] = set()
+    for label in (0, 1):
+        places = [place for place, film in enumerate(films) if film.label == label]
+        chosen |= set(rng.permutation(places)[:count].tolist())
+    return [film for place, film in enumerate(films) if place in chosen]
+
+
+def _aspects(table: pd.DataFrame, sizes: Path) -> "pd.Series[float]":
+    known = pd.read_csv(sizes).set_index("file")
+    if not {"width", "height"} <= set(known):
+        raise DataError(f"{sizes} needs the columns file, width and height.")
+    aspects = known["width"] / known["height"]
+    names = table["file"].str.split("/").str[-1]
+    return names.map(aspects).fillna(table["file"].map(aspects)).fillna(table["aspect"])
