@@ -1,4 +1,4 @@
-"""Every knob of the service: an ``XRAY_*`` environment variable, one line why, a safe default."""
+"""Every setting of the service: an ``XRAY_*`` environment variable with a safe default."""
 
 import json
 import logging
@@ -71,7 +71,7 @@ class Settings(BaseSettings):
     upload_memory_mib: int = Field(
         384,
         ge=1,
-        description="Memory for all uploads under way, in MiB; beyond it 503. "
+        description="Memory for all uploads in flight, in MiB; beyond it 503. "
         "Uploads never touch the disk.",
     )
     max_pixels: int = Field(
@@ -90,21 +90,23 @@ class Settings(BaseSettings):
         description="Slowest speed of an upload: its bytes may take this long in addition.",
     )
     header_seconds: float = Field(
-        10.0, gt=0, description="Longest time for the headers of a request; then it is cut off."
+        10.0,
+        gt=0,
+        description="Longest time for the headers of a request; then the connection is closed.",
     )
     keep_alive_seconds: int = Field(
         5, ge=1, description="How long an idle connection is kept for its client's next request."
     )
     shutdown_seconds: int = Field(
-        25, ge=1, description="On SIGTERM, how long requests under way may take to be answered."
+        25, ge=1, description="On SIGTERM, how long requests in flight may take to be answered."
     )
     log_level: Literal["critical", "error", "warning", "info", "debug"] = Field(
         "info", description="Least severity that is logged."
     )
     log_format: Literal["auto", "json", "text"] = Field(
         "auto",
-        description="`json`, `text`, or `auto`: text when a person reads along in a terminal, "
-        "else JSON, a line for each request and event.",
+        description="`json`, `text`, or `auto`: text in a terminal, else JSON, one line "
+        "for each request and event.",
     )
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         (),
@@ -180,7 +182,7 @@ class Settings(BaseSettings):
 
 
 def _listed(given: object) -> object:
-    """Take a variable's text apart: a JSON list, or items with commas between them."""
+    """Split a variable's text: a JSON list, or items separated by commas."""
     if not isinstance(given, str):
         return given
     if given.lstrip().startswith("["):
@@ -192,7 +194,7 @@ def _listed(given: object) -> object:
 
 
 def complaints(error: ValidationError) -> list[str]:
-    """Say in a line each which variables are out of range, without the values they hold."""
+    """One line for each variable that is out of range, without its value."""
     return [
         f"XRAY_{'_'.join(str(part) for part in wrong['loc']).upper()}: {wrong['msg']}"
         for wrong in error.errors(include_url=False, include_input=False)

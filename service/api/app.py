@@ -11,11 +11,11 @@ from fastapi.routing import iter_route_contexts
 from service import __version__
 from service.api import problems
 from service.api.dependencies import Services
+from service.api.lingering import LingeringCloseMiddleware
 from service.api.middleware import (
     CrossOriginMiddleware,
     HeadAsGetMiddleware,
     HeaderLimitMiddleware,
-    LingeringCloseMiddleware,
     PathPrefixMiddleware,
     RequestIdMiddleware,
     SecurityHeadersMiddleware,

@@ -51,7 +51,7 @@ class UploadLimits:
 
 
 class UploadMemory:
-    """Bytes that all uploads under way may hold together."""
+    """Bytes that all uploads in flight may hold together."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit

@@ -12,8 +12,8 @@ import uvicorn
 
 from service.api.app import create_app
 from service.api.dependencies import Services
+from service.api.lingering import LINGER_IDLE_SECONDS
 from service.api.middleware import (
-    LINGER_IDLE_SECONDS,
     REQUEST_ID_HEADER,
     SECURITY_HEADERS,
     new_request_id,
