@@ -168,7 +168,7 @@ other hospitals' films): {percent(found["hard_blocks"])}."""
 
 
 def _suite(suite: Figures) -> str:
-    worst = suite["worst"]
+    worst = suite["worst"] or {"auc": None, "condition": "no condition"}
     rows = [
         {
             "condition": name,
@@ -176,10 +176,11 @@ def _suite(suite: Figures) -> str:
             "sensitivity": percent(each["sensitivity"]),
             "specificity": percent(each["specificity"]),
             "verdicts changed": percent(each["changed"]),
+            "refused": each["lost"],
         }
         for name, each in suite["each"].items()
     ]
-    return f"""Mean AUC {ratio(suite["mean_auc"])}; the worst is {worst["auc"]:.3f}
+    return f"""Mean AUC {ratio(suite["mean_auc"])}; the worst is {number(worst["auc"])}
 ({worst["condition"]}).
 
 {markdown(rows)}"""

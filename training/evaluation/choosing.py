@@ -149,16 +149,18 @@ def gather(manifest: Manifest, scores: Scores) -> Worlds:
         MONTGOMERY: of(adults, normal(adults)),
         f"{NIH} PA": of(nih, normal(nih) & (nih["view"] == "PA") & nih["odd"]),
     }
+    watched = {
+        "clean, out of fold": sick(clean),
+        **{name: sick(table) for name, table in scores.suite.items()},
+    }
+    # A perturbation may leave no lungs to be found in any film of a small set.
     return Worlds(
         sick={
             "frame exchange": sick(scores.exchanged),
             "the perturbation suite": sick(pd.concat(scores.suite.values(), ignore_index=True)),
         },
         normal={name: values for name, values in normals.items() if len(values)},
-        watched={
-            "clean, out of fold": sick(clean),
-            **{name: sick(table) for name, table in scores.suite.items()},
-        },
+        watched={name: values for name, values in watched.items() if len(values)},
     )
 
 

@@ -11,6 +11,7 @@ from service.inference import Manifest
 from training.evaluation.scoring import answered, member_probabilities, probabilities
 from training.evaluation.statistics import (
     auc,
+    auc_interval,
     bootstrap,
     expected_calibration_error,
     proportion,
@@ -80,7 +81,7 @@ def operating(
     called = scores > threshold
     both = 0 < labels.sum() < len(labels)
     return {
-        "auc": bootstrap(auc, labels, scores, patients).as_json() if both else None,
+        "auc": auc_interval(labels, scores, patients),
         "accuracy": proportion(called == (labels == 1)),
         "sensitivity": proportion(called[labels == 1]),
         "specificity": proportion(~called[labels == 0]),
@@ -94,41 +95,56 @@ def under_conditions(
 ) -> dict[str, Any]:
     """What perturbations do: by condition, and over all of them.
 
+    Each condition is judged on the films that are answered under it and as they are.
+
     Args:
         clean: Scores of the films as they are.
         conditions: Scores of the same films, in the same order, by condition.
         manifest: Calibration and threshold.
 
     Returns:
-        ``mean_auc`` with its interval, ``worst`` (condition and AUC), and under ``each`` the
-        ``auc``, ``sensitivity``, ``specificity`` and share of verdicts ``changed``.
+        ``films`` that are answered as they are; ``mean_auc`` with its interval, ``worst``
+        (condition and AUC; None where no condition leaves films of both classes), and under
+        ``each`` the ``auc``, ``sensitivity``, ``specificity``, share of verdicts ``changed`` and
+        number of films ``lost``, which are answered only as they are.
     """
-    cut = manifest.threshold.value
-    keep = clean["refused"] == ""
-    for table in conditions.values():
-        keep = keep & (table["refused"] == "")
-    base = answered(clean[keep])
+    base = answered(clean)
+    kept = clean["refused"] == ""
     labels, patients = label_array(base), base["patient"].astype(str).tolist()
-    before = probabilities(base, manifest) > cut
+    before = probabilities(base, manifest)
+    # A refused film has no logits, and so no probability: NaN.
     columns = {
-        name: probabilities(answered(table[keep]), manifest) for name, table in conditions.items()
+        name: np.where(table["refused"][kept] == "", probabilities(table[kept], manifest), np.nan)
+        for name, table in conditions.items()
     }
-    areas = {name: auc(labels, scores) for name, scores in columns.items()}
-    worst = min(areas, key=lambda name: areas[name])
+    each = {
+        name: _one_condition(labels, before, scores, manifest.threshold.value)
+        for name, scores in columns.items()
+    }
+    areas = {name: found["auc"] for name, found in each.items() if found["auc"] is not None}
+    worst = min(areas, key=lambda name: areas[name], default=None)
     stacked = np.stack(list(columns.values()), axis=1)
+    mean = bootstrap(_mean_auc, labels, stacked, patients, replicates=200) if areas else None
     return {
         "films": len(base),
-        "mean_auc": bootstrap(_mean_auc, labels, stacked, patients, replicates=200).as_json(),
-        "worst": {"condition": worst, "auc": round(areas[worst], 4)},
-        "each": {
-            name: {
-                "auc": round(areas[name], 4),
-                "sensitivity": proportion(scores[labels == 1] > cut),
-                "specificity": proportion(scores[labels == 0] <= cut),
-                "changed": proportion((scores > cut) != before),
-            }
-            for name, scores in columns.items()
-        },
+        "mean_auc": mean.as_json() if mean else None,
+        "worst": {"condition": worst, "auc": areas[worst]} if worst else None,
+        "each": each,
+    }
+
+
+def _one_condition(
+    labels: Labels, before: Floats, scores: Floats, threshold: float
+) -> dict[str, Any]:
+    known = np.isfinite(scores)
+    called, truth = scores[known] > threshold, labels[known] == 1
+    area = _mean_auc(labels, scores[:, np.newaxis])
+    return {
+        "auc": None if np.isnan(area) else round(area, 4),
+        "sensitivity": proportion(called[truth]),
+        "specificity": proportion(~called[~truth]),
+        "changed": proportion(called != (before[known] > threshold)),
+        "lost": int((~known).sum()),
     }
 
 
@@ -147,4 +163,10 @@ def label_array(table: pd.DataFrame) -> Labels:
 
 
 def _mean_auc(labels: Labels, scores: Floats) -> float:
-    return float(np.mean([auc(labels, column) for column in scores.T]))
+    """Mean over the columns, each without its NaN; NaN where none has films of both classes."""
+    areas = []
+    for column in scores.T:
+        known = np.isfinite(column)
+        if 0 < labels[known].sum() < known.sum():
+            areas.append(auc(labels[known], column[known]))
+    return float(np.mean(areas)) if areas else float("nan")

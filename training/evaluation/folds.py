@@ -50,8 +50,9 @@ class FoldBundles:
 
     @property
     def is_out_of_fold(self) -> bool:
-        """Whether each fold has a bundle of its own."""
-        return len(set(map(id, self.pipelines))) == self.count
+        """Whether each fold has networks of its own."""
+        digests = {pipeline.networks_digest for pipeline in self.pipelines}
+        return len(digests) == self.count > 1
 
     @property
     def count(self) -> int:

@@ -16,7 +16,7 @@ from service.inference import Manifest
 from training.evaluation.films import Film
 from training.evaluation.nuisance import BOX, SIDES
 from training.evaluation.scoring import answered, probabilities
-from training.evaluation.statistics import auc, bootstrap, proportion
+from training.evaluation.statistics import auc_interval, proportion
 
 NAME: Final = "frame-exchange"
 
@@ -124,8 +124,8 @@ def exchange_figures(
         "changed": proportion(changed),
         "changed_normal": proportion(changed[labels == 0]),
         "changed_pneumonia": proportion(changed[labels == 1]),
-        "auc_before": bootstrap(auc, labels, first, patients).as_json(),
-        "auc_after": bootstrap(auc, labels, second, patients).as_json(),
+        "auc_before": auc_interval(labels, first, patients),
+        "auc_after": auc_interval(labels, second, patients),
         "refused_after": int(lost.sum()),
     }
 

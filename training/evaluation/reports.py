@@ -108,15 +108,15 @@ def print_worlds(figures: Figures, console: Console) -> None:
 
 
 def _print_suite(suite: Figures, console: Console) -> None:
-    worst = suite["worst"]
+    worst = suite["worst"] or {"auc": None, "condition": "no condition"}
     table = _table(
-        f"Under perturbation: mean AUC {ratio(suite['mean_auc'])}, worst {worst['auc']:.3f} "
+        f"Under perturbation: mean AUC {ratio(suite['mean_auc'])}, worst {number(worst['auc'])} "
         f"({worst['condition']})",
-        ("condition", "AUC", "sensitivity", "specificity", "verdicts changed"),
+        ("condition", "AUC", "sensitivity", "specificity", "verdicts changed", "refused"),
     )
     for name, found in suite["each"].items():
         shares = (found[key] for key in ("sensitivity", "specificity", "changed"))
-        table.add_row(name, number(found["auc"], 4), *map(percent, shares))
+        table.add_row(name, number(found["auc"], 4), *map(percent, shares), str(found["lost"]))
     console.print(table)
 
 

@@ -143,3 +143,10 @@ def bootstrap(
             values.append(statistic(labels[positions], scores[positions]))
     low, high = np.nanpercentile(values, [2.5, 97.5])
     return Interval(statistic(labels, scores), float(low), float(high))
+
+
+def auc_interval(labels: Labels, scores: Floats, patients: Sequence[str]) -> dict[str, Any] | None:
+    """The AUC with its bootstrap interval; None where one class is missing."""
+    if not 0 < labels.sum() < len(labels):
+        return None
+    return bootstrap(auc, labels, scores, patients).as_json()

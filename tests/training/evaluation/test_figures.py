@@ -38,19 +38,23 @@ def test_a_set_of_one_class_has_no_auc_and_refused_films_are_counted_by_name() -
     assert found["refused"] == {"CorruptImageError": {"films": 1, "files": ["film-1"]}}
 
 
-def test_conditions_are_compared_on_films_that_all_of_them_answer() -> None:
+def test_each_condition_is_judged_on_the_films_that_it_leaves() -> None:
     labels = [0, 0, 1, 1]
     clean = table(labels, [0.1, 0.2, 0.8, 0.9])
-    conditions = {
-        "kind": table(labels, [0.1, 0.3, 0.7, 0.9]),
-        "harsh": table(labels, [0.9, 0.1, 0.2, 0.9], {"refused": ["", "", "", "lost"]}),
-    }
+    lost = table(labels, [0.9, 0.1, 0.2, 0.9], {"refused": ["", "", "", "lost"]})
+    lost.loc[3, ["logit:checksum", "logit:mean"]] = float("nan")
+    gone = table(labels, [0.1] * 4, {"refused": ["", "", "lost", "lost"]})
+    conditions = {"kind": table(labels, [0.1, 0.3, 0.7, 0.9]), "harsh": lost, "cruel": gone}
     found = under_conditions(clean, conditions, manifest())
-    assert found["films"] == 3
+    assert found["films"] == 4
     assert found["worst"] == {"condition": "harsh", "auc": 0.5}
     assert found["mean_auc"]["value"] == 0.75
     assert found["each"]["kind"]["changed"]["value"] == 0.0
+    assert found["each"]["kind"]["lost"] == 0
     assert found["each"]["harsh"]["changed"]["value"] == pytest.approx(2 / 3, abs=1e-4)
+    assert found["each"]["harsh"]["lost"] == 1
+    assert found["each"]["cruel"]["auc"] is None
+    assert found["each"]["cruel"]["sensitivity"] is None
 
 
 def test_the_cross_hospital_table_keeps_views_and_halves_apart() -> None:
