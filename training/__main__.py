@@ -161,8 +161,8 @@ def compile_command(
 
     One in 32 bits, and one in 8 bits if that changes few enough verdicts.
     """
-    from training.compile import compile_bundle
     from training.data import scan
+    from training.export.compile import compile_bundle
 
     folder = data if (data / "NORMAL").is_dir() else data / "train"
     outcome = compile_bundle(bundle, scan(folder).records)

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from training.streamline import streamline
+from training.export.streamline import streamline
 
 Floats = NDArray[np.float32]
 

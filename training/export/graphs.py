@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import keras
 import numpy as np
@@ -13,9 +13,15 @@ from numpy.typing import NDArray
 
 from service.imaging import InputSpec
 from service.inference.engines.fused import fuse
-from service.inference.engines.onnx import INPUT_NAME, MAPS_NAME, OUTPUT_NAME
-from training.eight_bits import suit_eight_bits
-from training.streamline import streamline
+from service.inference.engines.onnx import (
+    FEATURES_NAME,
+    INPUT_NAME,
+    LUNGS_NAME,
+    MAPS_NAME,
+    OUTPUT_NAME,
+)
+from training.export.eight_bits import suit_eight_bits
+from training.export.streamline import streamline
 
 CALIBRATION_IMAGES: Final = 64
 """More take gigabytes of memory for their activations and change nothing."""
@@ -28,22 +34,57 @@ _LARGE: Final = 1024
 Floats = NDArray[np.float32]
 
 
-def export(files: Sequence[Path], spec: InputSpec, target: Path) -> None:
+def export(
+    files: Sequence[Path],
+    spec: InputSpec,
+    target: Path,
+    *,
+    channels: Sequence[slice] | None = None,
+) -> None:
     """Fuse networks into one graph and write it as ONNX, without any check.
 
     Args:
         files: The members' ``.keras`` files, in the order of their scores.
-        spec: What they take.
+        spec: What each of them takes.
+        target: The graph's file.
+        channels: Which channels of the graph's input each takes; see ``fuse``.
+    """
+    models = [keras.saving.load_model(file, compile=False) for file in files]
+    _export(fuse(models, spec, channels=channels).model, target, (OUTPUT_NAME, MAPS_NAME))
+
+
+def export_lungs(file: Path, side: int, target: Path) -> None:
+    """Write a segmentation network as ONNX, without any check.
+
+    Args:
+        file: The ``.keras`` file; its network may give features of the picture as well.
+        side: Of its square input, in pixels.
         target: The graph's file.
     """
-    model = fuse([keras.saving.load_model(file, compile=False) for file in files], spec).model
-    model(np.zeros((1, spec.height, spec.width, spec.channels), np.float32))  # exporting needs it
+    network = keras.saving.load_model(file, compile=False)
+    image = keras.Input((side, side, 1), name=INPUT_NAME)
+    _export(keras.Model(image, network(image)), target, (LUNGS_NAME, FEATURES_NAME))
+
+
+def _export(model: Any, target: Path, outputs: tuple[str, str]) -> None:
+    model(np.zeros((1, *model.inputs[0].shape[1:]), np.float32))  # exporting needs it
     model.export(target, format="onnx", verbose=False)
-    _name_outputs(target)
+    _name_outputs(target, outputs)
     streamline(target)
 
 
-def quantise(graph: Path, images: Floats, target: Path) -> None:
+def quantise_lungs(graph: Path, images: Floats, target: Path) -> None:
+    """Write a segmentation graph in 8 bits: as ``quantise``, and its enlarging and joining too.
+
+    Args:
+        graph: What ``export_lungs`` wrote.
+        images: Shape (N, side, side, 1); as for ``quantise``.
+        target: The new graph's file.
+    """
+    quantise(graph, images, target, also=("Resize", "Concat"))
+
+
+def quantise(graph: Path, images: Floats, target: Path, *, also: Sequence[str] = ()) -> None:
     """Write a graph whose convolutions multiply 8-bit integers.
 
     Static quantisation in QDQ format (ONNX Runtime), weights per channel, activations by the range
@@ -59,6 +100,7 @@ def quantise(graph: Path, images: Floats, target: Path) -> None:
         images: Prepared radiographs, shape (N, height, width, channels), ``CALIBRATION_IMAGES`` of
             which are used, drawn evenly.
         target: The new graph's file.
+        also: Further operators that are to work on 8-bit numbers.
     """
     from onnxruntime import quantization as ort  # noqa: PLC0415
 
@@ -82,7 +124,7 @@ def quantise(graph: Path, images: Floats, target: Path) -> None:
             target,
             Reader(),
             quant_format=ort.QuantFormat.QDQ,
-            op_types_to_quantize=["Conv", "MaxPool", "Relu"],
+            op_types_to_quantize=["Conv", "MaxPool", "Relu", "Clip", *also],
             per_channel=True,
             reduce_range=True,
             calibrate_method=ort.CalibrationMethod.Percentile,
@@ -154,12 +196,11 @@ def both_scores(
         return scores_of(graph, images), scores_of(quantised, images)
 
 
-def _name_outputs(path: Path) -> None:
+def _name_outputs(path: Path, wanted: tuple[str, str]) -> None:
     """Give the graph's outputs their names; the exporter calls them after TensorFlow operations."""
     import onnx  # noqa: PLC0415
 
     model = onnx.load(path)
-    wanted = (OUTPUT_NAME, MAPS_NAME)
     names = {o.name: name for o, name in zip(model.graph.output, wanted, strict=False)}
     for output in model.graph.output:
         output.name = names[output.name]

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from training.eight_bits import suit_eight_bits
+from training.export.eight_bits import suit_eight_bits
 
 Floats = NDArray[np.float32]
 

@@ -14,7 +14,7 @@ from service.inference import open_bundle
 from tests.inference.engines.networks import phantom_batch
 from tests.tiny_bundle import FILES, write_tiny_bundle
 from tests.training.small import SMALL_LITE, small_lite
-from training.graphs import both_scores, export, halve, scores_of
+from training.export.graphs import both_scores, export, halve, scores_of
 from training.models.lite0 import Lite0
 from training.models.port import port_member
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from training.rewriting import Rewriting, rewrite
+from training.export.rewriting import Rewriting, rewrite
 
 _ELEMENTWISE: Final = frozenset({"Add", "Div", "Mul", "Sub"})
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.rewriting import Rewriting, rewrite
+from training.export.rewriting import Rewriting, rewrite
 
 Floats = NDArray[np.float32]
 

@@ -10,26 +10,27 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from service.imaging import InputSpec
 from service.inference.archive import inspect_archive
 from service.inference.bundle import Bundle, file_sha256, open_bundle
 from service.inference.engines import Engine
-from service.inference.engines.onnx import OnnxEngine
+from service.inference.engines.onnx import OnnxEngine, OnnxSegmenter
 from service.inference.engines.tensorflow import TensorFlowEngine
 from service.inference.ensemble import Ensemble
 from service.inference.errors import NotExplainableError
 from service.inference.golden import make_golden
 from service.inference.manifest import MANIFEST_FILE, Agreement, Compiled, Quantised
-from training.data import DataError, Record, one_per_patient, read_radiograph
-from training.frames import to_tensor
-from training.graphs import export, halve, quantise
+from training.data import DataError, Record, one_per_patient
+from training.export.errors import CompileError
+from training.export.graphs import export, halve, quantise
+from training.export.inputs import Images, seen
+from training.export.lungs import LUNGS_GRAPH, LUNGS_INT8, LungsOutcome, compile_lungs
 from training.metrics import auc
 
 __all__ = ["GRAPH_FILES", "Agreement", "CompileError", "Outcome", "compile_bundle"]
 
 GRAPH_FILE: Final = "ensemble.onnx"
 INT8_FILE: Final = "ensemble.int8.onnx"
-GRAPH_FILES: Final = (GRAPH_FILE, INT8_FILE)
+GRAPH_FILES: Final = (GRAPH_FILE, INT8_FILE, LUNGS_GRAPH, LUNGS_INT8)
 
 TOLERANCE: Final = 1e-4
 """Most that the 32-bit graph may differ from Keras: in a probability, and in a map's value."""
@@ -55,12 +56,6 @@ otherwise, a value can fall into the next of 256 steps."""
 _THREADS: Final = 2
 _BATCH: Final = 16
 
-Images = NDArray[np.float32]
-
-
-class CompileError(DataError):
-    """The compiled graph does not agree with Keras; nothing was written."""
-
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -70,11 +65,13 @@ class Outcome:
         agreement: Of the 32-bit graph with Keras.
         int8: Of the 8-bit graph with the 32-bit one; None when there is no 8-bit graph.
         refusal: Why there is none, in a sentence; empty when there is one.
+        lungs: The same of the network that finds the lungs, if the bundle has one.
     """
 
     agreement: Agreement
     int8: Agreement | None
     refusal: str = ""
+    lungs: LungsOutcome | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,15 +108,28 @@ def compile_bundle(directory: Path, records: Sequence[Record]) -> Outcome:
         )
     shown = _spread(patients, GATE_IMAGES)
     others = _spread([record for record in patients if record not in set(shown)], INT8_GATE_IMAGES)
-    spec, members = bundle.manifest.input, bundle.manifest.members
-    for member in members:
-        inspect_archive(bundle.contents[member.file], file=member.file)
+    members, entry = bundle.manifest.members, bundle.manifest.lungs
+    networks = [member.file for member in members] + ([entry.file] if entry else [])
+    for file in networks:
+        inspect_archive(bundle.contents[file], file=file)
+    lungs, segmenter = None, None
     with tempfile.TemporaryDirectory(dir=directory) as scratch:
-        graph, small = (Path(scratch) / file for file in GRAPH_FILES)
+        graph, small = Path(scratch) / GRAPH_FILE, Path(scratch) / INT8_FILE
         wide = Path(scratch) / "wide.onnx"
-        export([directory / member.file for member in members], spec, wide)
+        if entry:
+            judges = [] if _too_few(others) else others
+            lungs = compile_lungs(bundle, entry, shown, judges, Path(scratch))
+            bundle = lungs.bundle
+            segmenter = OnnxSegmenter(bundle, threads=_THREADS)
+        files = [directory / member.file for member in members]
+        export(files, bundle.manifest.input, wide, channels=bundle.manifest.channels)
         halve(wide, graph)
-        images = _prepared(shown, spec)
+        images, _ = seen(bundle, segmenter, shown)
+        if 2 * len(images) < len(shown):
+            raise CompileError(
+                f"Lungs are found in {len(images)} of {len(shown)} images only: too few to compare "
+                "the graph with Keras."
+            )
         compiled = Compiled(
             file=GRAPH_FILE,
             sha256=file_sha256(graph),
@@ -130,15 +140,19 @@ def compile_bundle(directory: Path, records: Sequence[Record]) -> Outcome:
         quantised, refusal = None, _too_few(others)
         if not refusal:
             quantise(wide, images, small)
-            quantised, refusal = _judge_int8(bundle, compiled, small, others)
-        graph.replace(directory / GRAPH_FILE)
-        if quantised:
-            small.replace(directory / INT8_FILE)
-        else:
-            (directory / INT8_FILE).unlink(missing_ok=True)
+            quantised, refusal = _judge_int8(
+                bundle, compiled, small, seen(bundle, segmenter, others)
+            )
+        if not quantised:
+            small.unlink(missing_ok=True)
+        for file in GRAPH_FILES:
+            if (Path(scratch) / file).exists():
+                (Path(scratch) / file).replace(directory / file)
+            else:  # it did not pass its gate
+                (directory / file).unlink(missing_ok=True)
     compiled = compiled.model_copy(update={"agreement": agreement, "int8": quantised})
     bundle.manifest.model_copy(update={"compiled": compiled}).write(directory / MANIFEST_FILE)
-    return Outcome(agreement, quantised.agreement if quantised else None, refusal)
+    return Outcome(agreement, quantised.agreement if quantised else None, refusal, lungs)
 
 
 def _judge_fp32(bundle: Bundle, images: Images) -> Agreement:
@@ -157,14 +171,14 @@ def _judge_fp32(bundle: Bundle, images: Images) -> Agreement:
 
 
 def _judge_int8(
-    bundle: Bundle, compiled: Compiled, graph: Path, records: Sequence[Record]
+    bundle: Bundle, compiled: Compiled, graph: Path, judged: tuple[Images, Sequence[Record]]
 ) -> tuple[Quantised | None, str]:
     """The manifest's entry of an 8-bit graph, or why it gets none."""
     unjudged = Agreement(images=0, largest_difference=0, verdicts_changed=0)
     entry = Quantised(file=INT8_FILE, sha256=file_sha256(graph), agreement=unjudged, golden=())
     bundle = _offer(bundle, compiled.model_copy(update={"int8": entry}), graph)
     engine = OnnxEngine(bundle, threads=_THREADS, precision="int8")
-    images = _prepared(records, bundle.manifest.input)
+    images, records = judged
     wide, narrow = (_answers(bundle, each, images) for each in (_engine(bundle), engine))
     labels = np.array([record.label for record in records])
     loss = auc(labels, wide.ensemble) - auc(labels, narrow.ensemble)
@@ -177,7 +191,10 @@ def _judge_int8(
             f"(at most {INT8_MAX_CHANGED:.1%} may change) and loses {loss:.4f} of the AUC (at most "
             f"{INT8_MAX_AUC_LOSS:g} may be lost)."
         )
-    golden = make_golden(engine, bundle.manifest.input, tolerance=INT8_GOLDEN_TOLERANCE)
+    manifest = bundle.manifest
+    golden = make_golden(
+        engine, manifest.input, views=len(manifest.views), tolerance=INT8_GOLDEN_TOLERANCE
+    )
     return entry.model_copy(update={"agreement": agreement, "golden": golden}), ""
 
 
@@ -236,8 +253,3 @@ def _spread(records: Sequence[Record], count: int) -> list[Record]:
     """At most ``count`` records, drawn evenly over the list."""
     count = min(count, len(records))
     return [records[place * len(records) // count] for place in range(count)]
-
-
-def _prepared(records: Sequence[Record], spec: InputSpec) -> Images:
-    frames = (read_radiograph(record.path).pixels for record in records)
-    return np.stack([to_tensor(frame, spec) for frame in frames])

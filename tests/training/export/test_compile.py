@@ -19,8 +19,9 @@ from service.inference import (
     open_bundle,
 )
 from tests.tiny_bundle import write_tiny_bundle
-from training import compile as module
-from training.compile import (
+from training.data import Record, scan
+from training.export import compile as module
+from training.export.compile import (
     GRAPH_FILE,
     GRAPH_FILES,
     INT8_FILE,
@@ -28,8 +29,8 @@ from training.compile import (
     CompileError,
     compile_bundle,
 )
-from training.data import Record, scan
-from training.graphs import export
+from training.export.graphs import export
+from training.export.inputs import seen
 
 pytestmark = [
     pytest.mark.tensorflow,
@@ -98,7 +99,7 @@ def test_the_graph_in_8_bits_answers_nearly_the_same(
     wide = load_ensemble(compiled, threads=1, precision="fp32")
     narrow = load_ensemble(compiled, threads=1, precision="int8")
     assert (narrow.engine_name, narrow.precision) == ("onnx", "int8")
-    images = module._prepared(records[::4], wide.bundle.manifest.input)
+    images, _ = seen(wide.bundle, None, records[::4])
     for one, other in zip(wide.explain(images), narrow.explain(images), strict=True):
         assert one.score.probability == pytest.approx(other.score.probability, abs=0.1)
         assert 0 < np.abs(one.maps - other.maps).max() < 0.1
@@ -199,7 +200,7 @@ def test_a_graph_that_differs_is_not_written(
     manifest = (directory / "ensemble.json").read_bytes()
     other = write_tiny_bundle(tmp_path / "other", seed=9)
 
-    def export_another(files: Sequence[Path], spec: InputSpec, target: Path) -> None:
+    def export_another(files: Sequence[Path], spec: InputSpec, target: Path, **_: object) -> None:
         export([other / file.name for file in files], spec, target)
 
     monkeypatch.setattr(module, "export", export_another)

@@ -1,0 +1,7 @@
+"""What goes wrong on the way from networks to graphs."""
+
+from training.data import DataError
+
+
+class CompileError(DataError):
+    """The compiled graph does not agree with Keras; nothing was written."""
