@@ -23,10 +23,10 @@ DEEP_MODES: Final = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
 EIGHT_BIT_MODES: Final = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "CMYK"})
 
 
-def bands(picture: Image.Image) -> list[tuple[int, tuple[int, int, int, int]]]:
-    """The top row and the box of each band of a picture."""
-    tops = range(0, picture.height, BAND)
-    return [(top, (0, top, picture.width, min(top + BAND, picture.height))) for top in tops]
+def bands(picture: Image.Image, rows: int = BAND) -> list[tuple[int, tuple[int, int, int, int]]]:
+    """The top row and the box of each band of so many rows of a picture."""
+    tops = range(0, picture.height, rows)
+    return [(top, (0, top, picture.width, min(top + rows, picture.height))) for top in tops]
 
 
 def depth_in_use(counts: NDArray[np.int64]) -> int:
@@ -61,7 +61,7 @@ def from_samples(samples: Samples) -> Image.Image:
     levels = samples.levels
     tops = range(0, len(levels), BAND)
     if levels.dtype == np.uint16:
-        counts = _histogram(levels[top : top + BAND] for top in tops)
+        counts = histogram(levels[top : top + BAND] for top in tops)
         table = deep_table(counts, white_is_zero=samples.white_is_zero)
     elif samples.white_is_zero:
         table = np.arange(255, -1, -1, dtype=np.uint8)
@@ -80,7 +80,7 @@ def from_samples(samples: Samples) -> Image.Image:
 
 def from_deep_picture(picture: Image.Image) -> Image.Image:
     """Scale a 16-bit grey picture of Pillow's. Returns a picture of mode L."""
-    counts = _histogram(np.asarray(picture.crop(box)) for _, box in bands(picture))
+    counts = histogram(np.asarray(picture.crop(box)) for _, box in bands(picture))
     table = deep_table(counts, white_is_zero=False)
     transparent = picture.info.get("transparency")
     if isinstance(transparent, int):
@@ -110,7 +110,8 @@ def from_picture(picture: Image.Image) -> Image.Image:
     return levels
 
 
-def _histogram(pieces: Iterable[Levels]) -> NDArray[np.int64]:
+def histogram(pieces: Iterable[Levels]) -> NDArray[np.int64]:
+    """How often each value from 0 to 65,535 is found in some samples."""
     counts = np.zeros(0x10000, dtype=np.int64)
     for piece in pieces:
         counts += np.bincount(piece.ravel(), minlength=0x10000)

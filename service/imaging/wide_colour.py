@@ -17,6 +17,8 @@ from service.imaging.luminance import luminance
 _LOW_BYTES: Final = {"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L"}
 _GREY_WITH_OPACITY: Final = "LA;16B"
 _FOUR_BYTES: Final = "RGBA"
+_ROWS: Final = 32
+"""Rows that are converted at a time, at up to 30 bytes a pixel."""
 
 
 def read_wide_colour(data: bytes) -> Samples:
@@ -32,14 +34,15 @@ def read_wide_colour(data: bytes) -> Samples:
     opacity = None
     if picture.mode == "RGBA":
         opacity = np.empty(levels.shape, dtype=np.uint8)
-    for top, box in bands(picture):
+    rows = bands(picture, _ROWS)
+    for top, box in rows:
         colours = np.asarray(picture.crop(box))
         levels[top : top + len(colours)] = luminance(colours.astype(np.uint16) * np.uint16(256))
         if opacity is not None:
             opacity[top : top + len(colours)] = colours[..., 3]
     del picture, colours
     picture = _read(data, _LOW_BYTES[stored])
-    for top, box in bands(picture):
+    for top, box in rows:
         colours = np.asarray(picture.crop(box))
         levels[top : top + len(colours)] += luminance(colours)
     return Samples(levels, opacity)
@@ -48,7 +51,7 @@ def read_wide_colour(data: bytes) -> Samples:
 def _grey_with_opacity(picture: Image.Image) -> Samples:
     levels = np.empty((picture.height, picture.width), dtype=np.uint16)
     opacity = np.empty_like(levels)
-    for top, box in bands(picture):
+    for top, box in bands(picture, _ROWS):
         pairs = np.ascontiguousarray(picture.crop(box)).view(">u2")
         levels[top : top + len(pairs)] = pairs[..., 0]
         opacity[top : top + len(pairs)] = pairs[..., 1]
@@ -57,7 +60,7 @@ def _grey_with_opacity(picture: Image.Image) -> Samples:
 
 def _read(data: bytes, raw_mode: str) -> Image.Image:
     """Decode with another order of bytes than the file's; the filters work on bytes anyway."""
-    with Image.open(BytesIO(data), formats=("PNG",)) as image:
-        image.tile = [tile._replace(args=raw_mode) for tile in image.tile]
-        image.load()
-        return image.copy()
+    image = Image.open(BytesIO(data), formats=("PNG",))
+    image.tile = [tile._replace(args=raw_mode) for tile in image.tile]
+    image.load()
+    return image

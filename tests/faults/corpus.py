@@ -5,6 +5,9 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import imagecodecs
+import numpy as np
+import tifffile
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -46,11 +49,42 @@ def sound_files() -> list[tuple[str, bytes]]:
         (grey, "TIFF", {"compression": "jpeg"}),
         (grey.convert("1"), "TIFF", {"compression": "group4"}),
         (grey, "TIFF", {"big_tiff": True}),
+        (colour.convert("RGBA"), "TIFF", {"compression": "packbits"}),
+        (colour.convert("CMYK"), "TIFF", {}),
+        (grey.convert("LA"), "PNG", {}),
     ]
-    return [
+    named = [
         (" ".join([kind, image.mode, *options]), encoded(image, kind, **options))
         for image, kind, options in variants
     ]
+    return [*named, *_unusual_files(grey)]
+
+
+def _unusual_files(grey: Image.Image) -> list[tuple[str, bytes]]:
+    """Files that Pillow does not write: planes of 16 bits, tiles, pyramids, 12 bits in 16."""
+    levels = np.asarray(grey)
+    deep = levels.astype(np.uint16) * 16
+    colours = np.stack([deep] * 3, axis=-1)
+    planes = np.moveaxis(colours, -1, 0)
+    tiffs: dict[str, tuple[Any, dict[str, Any]]] = {
+        "planes": (planes, {"photometric": "rgb", "planarconfig": "separate", "byteorder": ">"}),
+        "tiles": (colours, {"photometric": "rgb", "tile": (32, 48), "compression": "lzw"}),
+        "predictor": (deep, {"photometric": "miniswhite", "compression": "zlib", "predictor": 2}),
+        "big": (deep, {"photometric": "minisblack", "bigtiff": True, "byteorder": ">"}),
+    }
+    files = []
+    for name, (samples, options) in tiffs.items():
+        buffer = io.BytesIO()
+        tifffile.imwrite(buffer, samples, metadata=None, **options)
+        files.append((f"TIFF of {name}", buffer.getvalue()))
+    buffer = io.BytesIO()
+    with tifffile.TiffWriter(buffer) as writer:
+        writer.write(levels[::2, ::2], subfiletype=1, metadata=None)
+        writer.write(levels, metadata=None)
+    files.append(("TIFF with a thumbnail", buffer.getvalue()))
+    files.append(("PNG of 12-bit colour", bytes(imagecodecs.png_encode(colours))))
+    files.append(("JPEG without its end", encoded(grey, "JPEG")[:-2]))
+    return files
 
 
 def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:

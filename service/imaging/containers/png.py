@@ -85,6 +85,8 @@ def _header(data: bytes) -> tuple[int, int, int, int]:
 def _decoded_pixel_bytes(depth: int, colour: int) -> int:
     if _SAMPLES[colour] > 1:
         if depth == 16:
-            return 4 + 2 + (colour in _WITH_OPACITY)
+            # Pillow's picture, levels and opacity; the finished picture is made when the first is
+            # gone, and counted elsewhere.
+            return 4 + 2 + (colour in _WITH_OPACITY) - 1
         return 4
     return 2 if depth == 16 else 1

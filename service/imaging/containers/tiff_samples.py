@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,8 @@ from service.imaging.containers import tiff_directory as tags
 from service.imaging.containers.tiff_chunks import Chunks, mini_tiff
 from service.imaging.layout import Levels, Samples
 from service.imaging.luminance import luminance
+
+Bytes: TypeAlias = NDArray[np.uint8]
 
 _NONE: Final = 1
 _REVERSED: Final = 2
@@ -97,12 +99,12 @@ class Pixels:
             rows = min(left, sum(map(chunks.rows, downs)))
             for top in range(0, rows, step):
                 bottom = min(top + step, rows)
-                parts = [self._unpack(plane[top:bottom]) for plane in planes]
+                parts = [self._unpack(_rows(plane, top, bottom)) for plane in planes]
                 yield parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
             left -= rows
 
-    def _decompressed(self, data: bytes, plane: int, downs: range) -> NDArray[np.uint8]:
-        """Bytes of some rows of chunks, side by side: shape (rows, bytes)."""
+    def _decompressed(self, data: bytes, plane: int, downs: range) -> Image.Image | Bytes:
+        """Bytes of some rows of chunks, side by side: shape (rows, bytes), or a picture of them."""
         chunks = self.chunks
         numbers = range(
             (plane * chunks.down + downs.start) * chunks.across,
@@ -127,7 +129,7 @@ class Pixels:
             return np.packbits(np.unpackbits(joined, axis=-1, bitorder="little"), axis=-1)
         return joined
 
-    def _by_pillow(self, data: bytes, numbers: range, shape: tuple[int, int]) -> NDArray[np.uint8]:
+    def _by_pillow(self, data: bytes, numbers: range, shape: tuple[int, int]) -> Image.Image:
         """Let Pillow decompress: it is shown an 8-bit grey picture whose pixels are the bytes."""
         rows, width = shape
         own = {
@@ -141,11 +143,11 @@ class Pixels:
         }
         if self.chunks.tiled:
             own[tags.TILE_WIDTH] = [self.chunks.row_bytes]
-        file = mini_tiff(own, self.chunks, numbers, data)
-        with Image.open(BytesIO(file), formats=("TIFF",)) as image:
-            return np.asarray(image)
+        image = Image.open(BytesIO(mini_tiff(own, self.chunks, numbers, data)), formats=("TIFF",))
+        image.load()
+        return image
 
-    def _unpack(self, packed: NDArray[np.uint8]) -> Levels:
+    def _unpack(self, packed: Bytes) -> Levels:
         """Bytes of some rows of one plane to samples: shape (rows, width, samples of the plane)."""
         chunks = self.chunks
         count = chunks.samples // chunks.planes
@@ -185,7 +187,14 @@ class Pixels:
         return np.resize(levels, 1 << self.chunks.bits)
 
 
-def unpack_bits(packed: NDArray[np.uint8], bits: int, count: int) -> Levels:
+def _rows(plane: Image.Image | Bytes, top: int, bottom: int) -> Bytes:
+    # A picture as a whole would be copied.
+    if isinstance(plane, Image.Image):
+        return np.asarray(plane.crop((0, top, plane.width, bottom)))
+    return plane[top:bottom]
+
+
+def unpack_bits(packed: Bytes, bits: int, count: int) -> Levels:
     """Take samples of 1 to 15 bits from rows of bytes, of which the first bit is the highest.
 
     Args:
