@@ -21,6 +21,8 @@ def chroma_of(picture: Image.Image) -> float:
     if picture.mode not in _COLOURED:
         return 0.0
     small = picture.resize((_SIDE, _SIDE), Image.Resampling.NEAREST)
+    if small.mode == "P":
+        small = small.convert("RGBA")  # a palette with opacity has no other way to colours
     samples = np.asarray(small.convert("RGB").convert("YCbCr"), dtype=np.float32)
     return float(np.hypot(*(samples[..., 1:] - _NEUTRAL).transpose(2, 0, 1)).mean())
 
