@@ -7,7 +7,7 @@ from service.cli.self_test import memory_limit
 from service.inference import BundleError, Ensemble
 from service.settings import MIB
 from tests.cli.conftest import Cli
-from tests.fake_engine import FakeEngine, fake_bundle
+from tests.fake_engine import FakeEngine, FakeSegmenter, fake_bundle, fake_ensemble
 
 Findings = dict[str, tuple[str, str]]
 
@@ -110,6 +110,18 @@ def test_a_warning_of_the_bundle_is_shown(cli: Cli, monkeypatch: pytest.MonkeyPa
     found = findings(out)
     assert (status, found["Bundle"][0], found["Engine"][0]) == (0, "warn", "warn")
     assert "-> TensorFlow answers instead." in out
+
+
+def test_a_network_that_finds_no_lungs_in_the_drawing_is_no_fault(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeSegmenter, "probabilities", lambda _, batch: 0 * batch[..., 0])
+    ensemble = fake_ensemble(lungs=True)
+    monkeypatch.setattr(loading, "load_ensemble", lambda *_, **__: ensemble)
+    status, out, _ = cli("check")
+    assert status == 0
+    assert findings(out)["Self-test"][0] == "ok"
+    assert "the members took no part" in " ".join(out.split())
 
 
 def test_too_little_memory_for_the_settings_is_a_warning(
