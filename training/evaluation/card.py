@@ -21,7 +21,7 @@ _COMMANDS: Final[Mapping[Part, str]] = {
     "frame_exchange": "frame-exchange chest_xray --folds runs/folds",
     "audit": "audit chest_xray --folds runs/folds --sizes original_sizes.csv",
     "external": "external DATA --against OTHER",
-    "segmentation": "segmentation chest_xray --masks lung_masks --folds runs/folds",
+    "segmentation": "segmentation chest_xray --masks lung_masks --finder runs/folds/0 --block 0",
     "calibration": "calibrate DATA --folds runs/folds",
 }
 

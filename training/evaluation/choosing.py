@@ -21,7 +21,7 @@ from training.evaluation.external import MONTGOMERY, NIH, OLDER_CHILDREN, score_
 from training.evaluation.figures import figures, label_array
 from training.evaluation.pipeline import Pipeline
 from training.evaluation.scoring import answered, combined_probabilities
-from training.evaluation.study import Study, films_of
+from training.evaluation.study import Study
 
 TRAINING_SET = "chest_xray"
 
@@ -76,7 +76,7 @@ def choose(
     """
     training_set = data / TRAINING_SET
     study = Study.out_of_fold(bundle, folds, training_set, run, masks)
-    films = films_of(training_set, sample, one_each=True)
+    films = study.films(training_set, sample, one_each=True)
     clean = study.clean(films)
     exchanged = study.exchanged(films, clean)
     if exchanged is None:

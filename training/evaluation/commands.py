@@ -54,10 +54,10 @@ def evaluate(
 ) -> None:
     """Run a bundle on a labelled folder; with --suite, under perturbations and frame exchange."""
     from training.evaluation.reports import print_figures
-    from training.evaluation.study import Study, films_of
+    from training.evaluation.study import Study
 
     study = Study.of_bundle(bundle, run, masks)
-    figures = study.measure(films_of(folder, sample), suite=suite)
+    figures = study.measure(study.films(folder, sample), suite=suite)
     console = Console()
     print_figures(figures, console)
     console.print(f"Written: {study.write(run, f'evaluate-{folder.name}', figures)}")
@@ -75,10 +75,10 @@ def out_of_fold(
 ) -> None:
     """Read each film of the training set by the bundle that was trained without its block."""
     from training.evaluation.reports import print_figures
-    from training.evaluation.study import Study, films_of
+    from training.evaluation.study import Study
 
     study = Study.out_of_fold(bundle, folds, data, run, masks)
-    figures = study.measure(films_of(data, sample, one_each=True), suite=suite)
+    figures = study.measure(study.films(data, sample, one_each=True), suite=suite)
     console = Console()
     print_figures(figures, console)
     console.print(f"Written: {study.write(run, 'out_of_fold', figures)}")
@@ -95,10 +95,10 @@ def frame_exchange(
 ) -> None:
     """Frame each film as one of the other class: how many verdicts change?"""
     from training.evaluation.reports import print_exchange
-    from training.evaluation.study import Study, films_of
+    from training.evaluation.study import Study
 
     study = Study.out_of_fold(bundle, folds, data, run, masks)
-    figures = study.exchange(films_of(data, sample, one_each=True))
+    figures = study.exchange(study.films(data, sample, one_each=True))
     console = Console()
     print_exchange(figures, console)
     console.print(f"Written: {study.write(run, 'frame_exchange', figures)}")
@@ -122,10 +122,10 @@ def audit(
 ) -> None:
     """Do verdicts follow how a film was taken, and does the evidence lie inside the lungs?"""
     from training.evaluation.reports import print_audit
-    from training.evaluation.study import Study, films_of
+    from training.evaluation.study import Study
 
     study = Study.out_of_fold(bundle, folds, data, run, masks)
-    films = films_of(data, sample, one_each=True)
+    films = study.films(data, sample, one_each=True)
     figures = study.audit(films, sizes, maps)
     console = Console()
     print_audit(figures, console)
@@ -172,19 +172,30 @@ def segmentation(
         bool,
         typer.Option("--without-heart", help="The masks leave the heart out: do not count there."),
     ] = False,
+    finder: Annotated[
+        Path | None,
+        typer.Option(
+            "--finder",
+            help="Another bundle whose network finds the lungs: one of the same recipe that was "
+            "fitted without the block.",
+        ),
+    ] = None,
+    block: Annotated[
+        int | None,
+        typer.Option("--block", min=0, help="Only this block of the training set."),
+    ] = None,
     sample: SampleOption = None,
     run: RunOption = RUN,
 ) -> None:
     """Dice of the lungs on masks that people drew, with a contact sheet of the twenty worst."""
     from training.evaluation.reports import print_dice
-    from training.evaluation.study import Study, compare_lungs, films_of
+    from training.evaluation.study import Study, compare_lungs
 
-    study = Study.of_bundle(bundle, run)
+    study = Study.of_bundle(bundle, run, finder=finder)
     if folds:
         study = Study.out_of_fold(bundle, folds, films, run)
-    figures, sheet = compare_lungs(
-        study, films_of(films, sample), masks, run, without_heart=without_heart
-    )
+    chosen = study.films(films, sample, block=block)
+    figures, sheet = compare_lungs(study, chosen, masks, run, without_heart=without_heart)
     print_dice(figures, Console())
     Console().print(f"Contact sheet, which shows radiographs and is not to be committed: {sheet}")
 

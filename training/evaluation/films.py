@@ -3,10 +3,12 @@
 import csv
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+import numpy as np
 
 from training.data import DataError, parse_name
 
@@ -121,6 +123,16 @@ def one_per_patient(films: Iterable[Film]) -> list[Film]:
     for film in sorted(films, key=lambda item: item.file):
         first.setdefault(film.patient, film)
     return list(first.values())
+
+
+def draw(films: Sequence[Film], count: int) -> list[Film]:
+    """At most so many films of each class, always the same ones, in their order."""
+    rng = np.random.default_rng(0)
+    chosen: set[int] = set()
+    for label in (0, 1):
+        places = [place for place, film in enumerate(films) if film.label == label]
+        chosen |= set(rng.permutation(places)[:count].tolist())
+    return [film for place, film in enumerate(films) if place in chosen]
 
 
 def _read_patients(path: Path) -> dict[str, dict[str, str]]:

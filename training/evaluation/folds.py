@@ -16,15 +16,15 @@ class FoldBundles:
     """The bundles of a cross-validation.
 
     Args:
-        pipelines: The bundle of fold k at position k.
+        pipelines: The bundle of each fold; films of other folds are not read.
         assigned: Fold by patient.
 
     Raises:
         DataError: The bundles' members differ.
     """
 
-    def __init__(self, pipelines: Sequence[Pipeline], assigned: Mapping[str, int]) -> None:
-        if len({pipeline.members for pipeline in pipelines}) != 1:
+    def __init__(self, pipelines: Mapping[int, Pipeline], assigned: Mapping[str, int]) -> None:
+        if len({pipeline.members for pipeline in pipelines.values()}) != 1:
             raise DataError("The fold bundles do not have the same members.")
         self.pipelines = pipelines
         self.assigned = assigned
@@ -33,31 +33,32 @@ class FoldBundles:
     def open(cls, directory: Path, training_set: Path) -> "FoldBundles":
         """Open ``directory``/0, 1, ... and find each fold's patients as the training did.
 
+        A fold whose bundle is not there is left out.
+
         Raises:
             BundleError: A bundle does not verify, or is not compiled.
-            DataError: There are no bundles, one is missing, or the training set cannot be read.
+            DataError: There are no bundles, or the training set cannot be read.
         """
-        count = len([path for path in directory.glob("[0-9]*") if (path / MANIFEST_FILE).exists()])
-        if not count:
+        found = [fold for fold in range(FOLDS) if (directory / str(fold) / MANIFEST_FILE).exists()]
+        if not found:
             raise DataError(f"{directory} holds no bundles 0/, 1/, ... of folds.")
-        pipelines = [Pipeline.open(directory / str(fold)) for fold in range(count)]
-        return cls(pipelines, assign_folds(_records(training_set), count))
+        pipelines = {fold: Pipeline.open(directory / str(fold)) for fold in found}
+        return cls(pipelines, blocks_of(training_set))
 
     @classmethod
     def of_one(cls, pipeline: Pipeline, training_set: Path) -> "FoldBundles":
         """One bundle in place of all: blocks as in a cross-validation, but nothing is held out."""
-        return cls([pipeline] * FOLDS, assign_folds(_records(training_set), FOLDS))
+        return cls(dict.fromkeys(range(FOLDS), pipeline), blocks_of(training_set))
 
     @property
     def is_out_of_fold(self) -> bool:
         """Whether each fold has networks of its own."""
-        digests = {pipeline.networks_digest for pipeline in self.pipelines}
-        return len(digests) == self.count > 1
+        digests = {pipeline.networks_digest for pipeline in self.pipelines.values()}
+        return len(digests) == len(self.pipelines)
 
-    @property
-    def count(self) -> int:
-        """How many folds there are."""
-        return len(self.pipelines)
+    def reads(self, film: Film) -> bool:
+        """Whether there is a bundle for a film's block."""
+        return self.assigned.get(film.patient) in self.pipelines
 
     def pipeline_of(self, film: Film) -> Pipeline:
         """The bundle that did not train on a film's block."""
@@ -77,21 +78,26 @@ class FoldBundles:
             The folds' tables, one below the other, with a column ``fold``.
 
         Raises:
-            DataError: A film's patient is in no fold.
+            DataError: A film is of no fold that has a bundle.
         """
-        strangers = [film.file for film in films if film.patient not in self.assigned]
+        strangers = [film.file for film in films if not self.reads(film)]
         if strangers:
             raise DataError(
-                f"{len(strangers)} films are of patients that no fold holds out, such as "
+                f"{len(strangers)} films are of patients that no bundle holds out, such as "
                 f"{strangers[0]}. Give the training set that the folds were made from."
             )
         parts = []
-        for fold, pipeline in enumerate(self.pipelines):
+        for fold, pipeline in self.pipelines.items():
             own = [film for film in films if self.assigned[film.patient] == fold]
             if own:
                 table = score_once(pipeline, own, name, condition, cache, finder)
                 parts.append(table.assign(fold=fold))
         return pd.concat(parts, ignore_index=True)
+
+
+def blocks_of(training_set: Path) -> dict[str, int]:
+    """The block of each patient of the training set, as folds hold them out."""
+    return assign_folds(_records(training_set))
 
 
 def _records(training_set: Path) -> Sequence[Record]:

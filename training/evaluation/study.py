@@ -12,8 +12,8 @@ from service.inference import Manifest
 from training.data import DataError
 from training.evaluation.audit import audit
 from training.evaluation.figures import figures, under_conditions
-from training.evaluation.films import Film, one_per_patient, read_folder
-from training.evaluation.folds import FoldBundles
+from training.evaluation.films import Film, draw, one_per_patient, read_folder
+from training.evaluation.folds import FoldBundles, blocks_of
 from training.evaluation.frame_exchange import FrameExchange, exchange_figures
 from training.evaluation.nuisance import BOX
 from training.evaluation.outcome import Part, read_outcome, write_outcome
@@ -30,6 +30,9 @@ class Reader(Protocol):
     @property
     def is_out_of_fold(self) -> bool:
         """Whether no film is read by networks that trained on its block."""
+
+    def reads(self, film: Film) -> bool:
+        """Whether there is a bundle for a film."""
 
     def pipeline_of(self, film: Film) -> Pipeline:
         """The bundle that reads a film."""
@@ -56,6 +59,10 @@ class Served:
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
+
+    def reads(self, film: Film) -> bool:
+        """It reads all films."""
+        return True
 
     def pipeline_of(self, film: Film) -> Pipeline:
         """The bundle."""
@@ -93,10 +100,13 @@ class Study:
         self._finder = MaskFolder(masks) if masks else None
 
     @classmethod
-    def of_bundle(cls, bundle: Path, run: Path, masks: Path | None = None) -> "Study":
-        """One bundle reads all films."""
+    def of_bundle(
+        cls, bundle: Path, run: Path, masks: Path | None = None, finder: Path | None = None
+    ) -> "Study":
+        """One bundle reads all films; with ``finder``, that bundle does in its place."""
         pipeline = Pipeline.open(bundle)
-        return cls(pipeline, Served(pipeline), run / "scores", masks)
+        reader = Served(Pipeline.open(finder) if finder else pipeline)
+        return cls(pipeline, reader, run / "scores", masks)
 
     @classmethod
     def out_of_fold(
@@ -109,9 +119,37 @@ class Study:
         """
         pipeline = Pipeline.open(bundle)
         reader = FoldBundles.open(folds, data) if folds else FoldBundles.of_one(pipeline, data)
-        if reader.pipelines[0].members != pipeline.members:
+        if next(iter(reader.pipelines.values())).members != pipeline.members:
             raise DataError(f"The bundles in {folds} have other members than {bundle}.")
         return cls(pipeline, reader, run / "scores", masks)
+
+    def films(
+        self,
+        folder: Path,
+        sample: int | None = None,
+        *,
+        one_each: bool = False,
+        block: int | None = None,
+    ) -> list[Film]:
+        """The films of a folder that are read.
+
+        Args:
+            folder: See ``read_folder``.
+            sample: How many of each class at most, drawn at random; all by default.
+            one_each: Whether only the first of each patient.
+            block: Only those of this block of the training set, if one is given.
+
+        Raises:
+            DataError: There are none.
+        """
+        films = [film for film in read_folder(folder).films if self._reader.reads(film)]
+        if block is not None:
+            blocks = blocks_of(folder)
+            films = [film for film in films if blocks.get(film.patient) == block]
+        if not films:
+            raise DataError(f"No film of {folder} is read by these bundles.")
+        films = one_per_patient(films) if one_each else films
+        return draw(films, sample) if sample else films
 
     def table(self, films: Sequence[Film], name: str, condition: Condition) -> pd.DataFrame:
         """Scores of films under one condition."""
@@ -244,29 +282,6 @@ def compare_lungs(
     sets = study.earlier(run, "segmentation").get("sets", {})
     study.write(run, "segmentation", {"sets": {**sets, films[0].source: found}})
     return found, sheet
-
-
-def films_of(folder: Path, sample: int | None, *, one_each: bool = False) -> list[Film]:
-    """The films of a folder.
-
-    Args:
-        folder: See ``read_folder``.
-        sample: How many of each class at most, drawn at random; all by default.
-        one_each: Whether only the first of each patient.
-    """
-    films = list(read_folder(folder).films)
-    films = one_per_patient(films) if one_each else films
-    return draw(films, sample) if sample else films
-
-
-def draw(films: Sequence[Film], count: int) -> list[Film]:
-    """At most so many films of each class, always the same ones, in their order."""
-    rng = np.random.default_rng(0)
-    chosen: set[int] = set()
-    for label in (0, 1):
-        places = [place for place, film in enumerate(films) if film.label == label]
-        chosen |= set(rng.permutation(places)[:count].tolist())
-    return [film for place, film in enumerate(films) if place in chosen]
 
 
 def _aspects(table: pd.DataFrame, sizes: Path) -> "pd.Series[float]":

@@ -64,9 +64,18 @@ def run(*arguments: object) -> str:
     return result.output
 
 
+def masks_of(films: Path, folder: Path) -> Path:
+    """Masks of a set: what is dark in a phantom is lung, roughly."""
+    folder.mkdir()
+    drawn = phantom(1, (64, 64)).point(lambda level: 255 if level < 90 else 0)
+    for path in films.rglob("*.*"):
+        drawn.save(folder / f"{path.stem}.png")
+    return folder
+
+
 def test_from_films_to_the_card(data: Path, bundle: Path, tmp_path: Path) -> None:
     folds, results = tmp_path / "folds", tmp_path / "run"
-    for fold in range(2):
+    for fold in (0, 3):  # the others have not been trained yet
         write_bundle(folds / str(fold), sha=str(fold))
     common = ("--bundle", bundle, "--run", results)
     training_set = data / "chest_xray"
@@ -78,12 +87,23 @@ def test_from_films_to_the_card(data: Path, bundle: Path, tmp_path: Path) -> Non
     run("frame-exchange", training_set, "--folds", folds, *common)
     run("audit", training_set, "--folds", folds, *common, "--maps", 2)
     run("external", data, *common, "--against", bundle)
-    masks = tmp_path / "masks"
-    masks.mkdir()
-    for path in (data / "adults_montgomery").glob("*/*.png"):
-        phantom(1, (64, 64)).point(lambda level: 255 if level < 90 else 0).save(masks / path.name)
+    masks = masks_of(data / "adults_montgomery", tmp_path / "masks")
     run("segmentation", data / "adults_montgomery", "--masks", masks, *common, "--without-heart")
     assert (results / "worst-lungs-adults_montgomery.png").exists()
+    run(
+        "segmentation",
+        training_set,
+        "--masks",
+        masks_of(training_set, tmp_path / "more"),
+        *common,
+        "--finder",
+        folds / "3",
+        "--block",
+        3,
+    )
+    lungs = json.loads((results / "segmentation.json").read_text())["sets"]
+    assert set(lungs) == {"adults_montgomery", "chest_xray"}
+    assert lungs["chest_xray"]["all"]["films"] == 8
     run("calibrate", data, "--folds", folds, *common)
 
     calibration = json.loads((results / "calibration.json").read_text())

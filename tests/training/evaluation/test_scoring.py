@@ -121,7 +121,7 @@ def always(value: float, sha: str = "a") -> Pipeline:
 
 def test_each_film_is_read_by_the_bundle_of_its_own_fold(films: list[Film], tmp_path: Path) -> None:
     assigned = {film.patient: number % 2 for number, film in enumerate(films)}
-    bundles = FoldBundles([always(0.25, "a"), always(0.75, "b")], assigned)
+    bundles = FoldBundles({0: always(0.25, "a"), 1: always(0.75, "b")}, assigned)
     table = bundles.score(films, CLEAN, unchanged, tmp_path / "kept")
     logits = np.where(table["fold"] == 0, -np.log(3), np.log(3))
     assert table["logit:mean"].to_numpy() == pytest.approx(logits, abs=1e-5)
@@ -131,9 +131,10 @@ def test_each_film_is_read_by_the_bundle_of_its_own_fold(films: list[Film], tmp_
 
 
 def test_films_of_no_fold_are_refused(films: list[Film], tmp_path: Path) -> None:
-    bundles = FoldBundles([always(0.5)], {films[0].patient: 0})
-    with pytest.raises(DataError, match="4 films are of patients that no fold holds out"):
+    bundles = FoldBundles({0: always(0.5)}, {films[0].patient: 0, films[1].patient: 3})
+    with pytest.raises(DataError, match="4 films are of patients that no bundle holds out"):
         bundles.score(films, CLEAN, unchanged, tmp_path)
+    assert [bundles.reads(film) for film in films] == [True, False, False, False, False]
 
 
 def test_fold_bundles_lie_in_numbered_folders(tmp_path: Path) -> None:
