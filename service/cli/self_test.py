@@ -111,12 +111,12 @@ def _screening(screening: Screening, threads: int) -> Finding:
         f"a synthetic radiograph of {_WIDTH} x {_HEIGHT} pixels in "
         f"{1000 * statistics.median(times):.1f} ms (median of {_ROUNDS}); "
         f"{rate:.0f} a second on {threads} thread(s)"
-        + ("" if answered else "; no lungs found in it: the members took no part"),
+        f"{'' if answered else '; no lungs found in it: the members took no part'}",
     )
 
 
 def _answer(screening: Screening, data: bytes) -> bool:
-    """Screen; tell whether there is a verdict. A drawing need not look like a chest to a network."""
+    """Screen, and tell whether there is a verdict: a drawing need not look like a chest."""
     try:
         screening.screen(data)
     except NotAChestRadiographError:
