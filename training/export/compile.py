@@ -20,11 +20,11 @@ from service.inference.errors import NotExplainableError
 from service.inference.golden import make_golden
 from service.inference.manifest import MANIFEST_FILE, Agreement, Compiled, Quantised
 from training.data import DataError, Record, one_per_patient
+from training.evaluation.statistics import auc
 from training.export.errors import CompileError
 from training.export.graphs import export, halve, quantise
 from training.export.inputs import Images, seen
 from training.export.lungs import LUNGS_GRAPH, LUNGS_INT8, LungsOutcome, compile_lungs
-from training.metrics import auc
 
 __all__ = ["GRAPH_FILES", "Agreement", "CompileError", "Outcome", "compile_bundle"]
 
