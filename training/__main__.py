@@ -95,11 +95,14 @@ def average(
     parts: Annotated[list[Path], typer.Argument(help="Runs of one recipe.")],
     target: Annotated[Path, typer.Option("--target", help="Folder for the mean network.")],
     runs: RunsOption = RUNS,
+    batches: Annotated[
+        int, typer.Option(min=1, help="Training batches on which its statistics are measured.")
+    ] = 100,
 ) -> None:
     """Make one network of several fine-tunings: the mean of their weights."""
     from training import commands
 
-    commands.average(parts, target, runs)
+    commands.average(parts, target, runs, batches)
     Console().print(f"Averaged: {target}")
 
 

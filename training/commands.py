@@ -76,9 +76,9 @@ def member(recipe: Path, runs: Path, fold: int | None, seed: int | None) -> RunF
     return folder
 
 
-def average(parts: Sequence[Path], target: Path, runs: Path) -> None:
+def average(parts: Sequence[Path], target: Path, runs: Path, batches: int) -> None:
     """Average the networks of several runs of one recipe."""
-    average_runs([RunFolder(part) for part in parts], open_fields(runs), RunFolder(target))
+    average_runs([RunFolder(part) for part in parts], open_fields(runs), RunFolder(target), batches)
 
 
 def fold_bundles(lungs_run: Path, members: Sequence[Path], target: Path) -> list[int]:

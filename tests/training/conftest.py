@@ -1,5 +1,6 @@
 """A small data set of phantoms, laid out and named as the public download is."""
 
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -8,7 +9,9 @@ import pytest
 from tests.phantom import phantom
 
 # PyTorch comes with the extra `train` only.
-collect_ignore = [] if find_spec("torch") else ["data", "export", "fit", "models", "test_graphs.py"]
+collect_ignore = (
+    [] if find_spec("torch") else ["export", "fit", "models", "test_graphs.py", "test_program.py"]
+)
 
 PATIENTS = 10
 """Patients of each stream; the first of each has two images."""
@@ -39,3 +42,14 @@ def write_data_set(folder: Path, side: int = 64) -> Path:
 def data_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder shared by tests that do not change it."""
     return write_data_set(tmp_path_factory.mktemp("data") / "chest_xray")
+
+
+@pytest.fixture(scope="session")
+def one_thread() -> Iterator[None]:
+    """Small networks wait for each other's threads longer than they compute."""
+    import torch  # noqa: PLC0415
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from tests.lungs.drawn import as_probabilities, two_lungs
 from tests.training.conftest import write_data_set
+from training import commands
 from training.__main__ import app
 from training.data import DataError
 from training.fit.runs import RunFolder
@@ -75,3 +78,59 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
         invoke("experiments", "--runs", tmp_path)
     with pytest.raises(DataError, match="no folder NORMAL/"):
         invoke("lungs", "--data", tmp_path, "--runs", tmp_path)
+
+
+LUNGS = """
+name = "finder"
+network = "lungs"
+side = 64
+[schedule]
+epochs = 1
+images = 8
+batch = 8
+rate = 1e-3
+"""
+MEMBER = """
+name = "reader"
+network = "lite0"
+view = "lungs_only"
+side = 64
+other_hospital = 0
+[schedule]
+epochs = 1
+images = 6
+batch = 6
+rate = 1e-4
+"""
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_a_member_is_fitted_from_films_and_masks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, runs = tmp_path / "data", tmp_path / "runs"
+    write_data_set(data / "chest_xray")
+    (data / "lung_masks").mkdir()
+    lungs = Image.fromarray(two_lungs().astype(np.uint8) * 255)
+    for path in (data / "chest_xray/train").rglob("*.jpeg"):
+        lungs.resize((72, 64)).convert("1").save(data / f"lung_masks/{path.stem}.png")
+    (data / "lung_masks/IM-0002-0001.png").unlink()
+    for name, text in (("lungs", LUNGS), ("member", MEMBER)):
+        (tmp_path / f"{name}.toml").write_text(text)
+    common = ("--data", data, "--runs", runs)
+    output = invoke("lungs", *common, "--recipe", tmp_path / "lungs.toml", "--fold", "0")
+    assert "1 have none: NORMAL/IM-0002-0001.jpeg" in " ".join(output.split())
+    found = as_probabilities(two_lungs()[1::3, 1::3])
+    # After one step the network finds no lungs; what it would find is drawn.
+    monkeypatch.setattr(commands, "segment", lambda _, pictures: np.stack([found] * len(pictures)))
+    finder = runs / "finder/seed-0/fold-0"
+    output = " ".join(invoke("fields", *common, "--lungs", finder).split())
+    assert "train: 42 lung fields." in output
+    assert "adults_nih: not there." in output
+    invoke("fit", tmp_path / "member.toml", "--runs", runs, "--fold", "1", "--seed", "3")
+    run = RunFolder(runs / "reader/seed-3/fold-1")
+    assert run.facts()["recipe"]["seed"] == 3
+    assert "block_auc" in run.read_log()[0]
+    invoke("average", run.path, "--target", runs / "reader/average", "--runs", runs,
+           "--batches", "2")  # fmt: skip
+    assert RunFolder(runs / "reader/average").network.exists()

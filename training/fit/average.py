@@ -21,15 +21,12 @@ from training.fit.runs import RunFolder
 from training.fit.sampler import Sources
 from training.models.lite0 import Lite0
 
-BATCHES = 100
-"""Training batches over which statistics are measured."""
-
 
 def average_runs(
     parts: Sequence[RunFolder],
     sources: Sources,
     target: RunFolder,
-    batches: int = BATCHES,
+    batches: int,
     network: Lite0 | None = None,
 ) -> Lite0:
     """Average the networks of several runs of one recipe.

@@ -12,6 +12,8 @@ from training.fit.member import fit_member
 from training.fit.recipe import MemberRecipe
 from training.fit.runs import RunFolder
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 def fitted(root: Path, recipe: MemberRecipe, fold: int) -> RunFolder:
     folder = RunFolder.of(root, recipe, fold)
@@ -53,9 +55,9 @@ def test_runs_of_two_recipes_or_without_a_network_are_refused(tmp_path: Path) ->
     other = fitted(tmp_path, MEMBER.model_copy(update={"name": "b", "smoothing": 0.1}), 0)
     target = RunFolder(tmp_path / "mean")
     with pytest.raises(DataError, match="one recipe"):
-        average_runs([part, other], sources(), target, network=small_lite())
+        average_runs([part, other], sources(), target, 2, network=small_lite())
     part.network.unlink()
     with pytest.raises(DataError, match="no network"):
-        average_runs([part], sources(), target, network=small_lite())
+        average_runs([part], sources(), target, 2, network=small_lite())
     with pytest.raises(DataError, match="no runs"):
-        average_runs([], sources(), target)
+        average_runs([], sources(), target, 2)

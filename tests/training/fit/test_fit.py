@@ -17,6 +17,8 @@ from training.fit.recipe import Schedule
 from training.fit.runs import RunFolder
 from training.fit.sampler import Sampler, Sources
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 def squares() -> Squares:
     """Phantoms with a mask in the middle."""

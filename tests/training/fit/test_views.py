@@ -17,6 +17,8 @@ from training.fit.lungs_augmentation import augment
 from training.fit.sampler import to_planes
 from training.fit.views import ViewSpec, augmented_view, lungs_only, plain_view
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 def drawn_lungs(pictures: np.ndarray) -> np.ndarray:
     """The same two ellipses in every film."""
