@@ -1,0 +1,84 @@
+"""The stated error holds on films that had no part in the choice."""
+
+import numpy as np
+import pytest
+
+from training.data import DataError
+from training.evaluation.conformal import (
+    Table,
+    bounds,
+    coverage,
+    curve,
+    curve_table,
+    indeterminate,
+)
+
+
+def answers(count: int, *, seed: int = 0, apart: float = 2.0) -> Table:
+    """Two classes whose logits are normal, ``apart`` standard deviations from each other."""
+    generator = np.random.default_rng(seed)
+    labels = generator.integers(0, 2, count)
+    logits = generator.normal(size=count) + apart * (labels - 0.5)
+    return Table(labels, 1 / (1 + np.exp(-2 * logits)), np.arange(count) % 5)
+
+
+def shares_wrong(table: Table, lower: float, upper: float) -> tuple[float, float]:
+    normal, sick = (table.probabilities[table.labels == label] for label in (0, 1))
+    return float((normal > upper).mean()), float((sick < lower).mean())
+
+
+@pytest.mark.parametrize("error", [0.02, 0.05, 0.1])
+def test_the_error_of_each_class_is_bounded_in_expectation(error: float) -> None:
+    """Over many calibrations on 300 films: at most so many others are wrong, and not far fewer."""
+    fresh = answers(20_000, seed=999)
+    found = [
+        shares_wrong(fresh, *bounds(answers(300, seed=seed), error, 0.5)) for seed in range(200)
+    ]
+    mean = np.mean(found, axis=0)
+    assert (mean <= error * 1.1).all()
+    assert (mean >= error * 0.6).all()
+
+
+def test_a_smaller_error_asks_for_a_wider_range() -> None:
+    table = answers(2000)
+    ranges = [bounds(table, error, 0.5) for error in (0.1, 0.05, 0.01)]
+    lower, upper = zip(*ranges, strict=True)
+    assert list(lower) == sorted(lower, reverse=True)
+    assert list(upper) == sorted(upper)
+    assert coverage(table, *ranges[0]) > coverage(table, *ranges[2])
+
+
+def test_classes_that_are_well_apart_leave_the_threshold_alone_indeterminate() -> None:
+    lower, upper = bounds(answers(500, apart=40.0), 0.05, 0.31)
+    assert lower == upper == 0.31
+
+
+def test_too_few_films_are_refused() -> None:
+    with pytest.raises(DataError, match=r"An error of 0\.01 needs 99 films of each class"):
+        bounds(answers(60), 0.01, 0.5)
+
+
+def test_the_entry_takes_the_widest_range_of_all_worlds() -> None:
+    clean, harder = answers(1000, apart=4.0), answers(1000, seed=1, apart=1.5)
+    entry = indeterminate({"clean": clean, "other frames": harder}, 0.05, 0.5, "drawn numbers")
+    assert (entry.lower, entry.upper) == bounds(harder, 0.05, 0.5)
+    assert entry.coverage == pytest.approx(coverage(clean, entry.lower, entry.upper), abs=1e-4)
+    assert entry.error == 0.05
+
+
+def test_the_curve_is_measured_on_folds_that_were_left_out() -> None:
+    table = answers(3000)
+    rows = curve(table, 0.5)
+    assert [row["error"] for row in rows] == [0.005, 0.01, 0.02, 0.03, 0.05, 0.1]
+    for row in rows:
+        assert row["normal"] == pytest.approx(row["error"], abs=0.012)
+        assert row["worst_pneumonia"] >= row["pneumonia"]
+    shifted = table.probabilities.copy()
+    shifted[(table.folds == 0) & (table.labels == 0)] = 0.999
+    [row] = curve(Table(table.labels, shifted, table.folds), 0.5, [0.05])
+    assert row["worst_normal"] == 1.0
+    assert "| 5.0% |" in curve_table([row])
+
+
+def test_errors_that_the_films_do_not_suffice_for_are_left_out() -> None:
+    assert [row["error"] for row in curve(answers(200), 0.5)] == [0.02, 0.03, 0.05, 0.1]
