@@ -16,6 +16,7 @@ from rich.console import Console
 from service.inference.errors import BundleError
 from training.data import DataError
 from training.evaluation.commands import app as evaluation
+from training.evaluation.gate_commands import app as gate
 from training.options import (
     MODELS,
     RUNS,
@@ -35,6 +36,7 @@ RECIPES = Path(__file__).parent / "fit" / "recipes"
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
 app.add_typer(evaluation, name="evaluation")
+app.add_typer(gate)
 
 
 @app.command()

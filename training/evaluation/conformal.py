@@ -9,9 +9,11 @@ that are exchangeable with those of the calibration, in expectation over calibra
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, floor
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from service.inference import Indeterminate
@@ -42,6 +44,28 @@ class Table:
     def where(self, keep: NDArray[np.bool_]) -> "Table":
         """Some of the rows."""
         return Table(self.labels[keep], self.probabilities[keep], self.folds[keep])
+
+
+def read_worlds(path: Path) -> dict[str, Table]:
+    """Read a CSV of answers: columns label, probability, fold and, if there are several, world.
+
+    Raises:
+        DataError: A column is missing.
+    """
+    rows = pd.read_csv(path)
+    missing = {"label", "probability", "fold"} - set(rows.columns)
+    if missing:
+        raise DataError(f"{path.name} lacks the column {sorted(missing)[0]}.")
+    if "world" not in rows:
+        rows["world"] = "films as they are"
+    return {
+        str(world): Table(
+            part["label"].to_numpy(np.int64),
+            part["probability"].to_numpy(np.float64),
+            part["fold"].to_numpy(np.int64),
+        )
+        for world, part in rows.groupby("world", sort=False)
+    }
 
 
 def bounds(table: Table, error: float, threshold: float) -> tuple[float, float]:
