@@ -17,12 +17,14 @@ class ServiceError(Exception):
         message: One sentence for people. It holds nothing of the request's content, no path and no
             library's own words: it reaches the client unchanged.
         retry_after_s: Whole seconds after which the same request may succeed; None if it will not.
+        text_key: Which of the texts under the code says the same in another language.
     """
 
     code: ClassVar[str]
     status: ClassVar[int]
     title: ClassVar[str]
     retry_after_s: int | None = None
+    text_key: str = "detail"
 
     def __init__(self, message: str, *, retry_after_s: int | None = None) -> None:
         super().__init__(message)
@@ -128,11 +130,20 @@ class EmptyFileError(ServiceError):
 
 
 class NotAChestRadiographError(ServiceError):
-    """A picture in which no pair of lungs is found."""
+    """A picture that is no frontal chest film.
+
+    Args:
+        message: As for every error.
+        reason: Why, as ``service.lungs`` names it.
+    """
 
     code = "not_a_chest_radiograph"
     status = 422
-    title = "No lungs found"
+    title = "Not a frontal chest X-ray"
+
+    def __init__(self, message: str, *, reason: str = "detail") -> None:
+        super().__init__(message)
+        self.text_key = reason
 
 
 class InvalidFieldError(ServiceError):

@@ -85,6 +85,52 @@ class ModelThreshold(Answer):
     )
 
 
+class ModelSuitability(Answer):
+    """Limits outside of which a picture is refused as no frontal chest film, or warned of."""
+
+    file: str = Field(
+        description="Its file in the bundle: the distribution of training films' features.",
+        examples=["suitability.npz"],
+    )
+    sha256: str = Field(description="SHA-256 digest of that file.", examples=[SHA256])
+    warn_distance: float = Field(
+        description="Mahalanobis distance to the training films above which `/predict` warns.",
+        examples=[27.5],
+    )
+    refuse_distance: float = Field(
+        description="Distance above which a picture is refused.", examples=[37.5]
+    )
+    warn_quality: Probability = Field(
+        description="Certainty of the lungs' outline below which `/predict` warns.", examples=[0.8]
+    )
+    refuse_quality: Probability = Field(
+        description="Certainty below which a picture is refused.", examples=[0.65]
+    )
+    metrics: dict[str, JsonValue] = Field(
+        description="Shares of each kind of picture that are refused or warned of.",
+        examples=[{"frontal": {"training set, held out": {"pictures": 1800}}}],
+    )
+
+
+class ModelIndeterminate(Answer):
+    """The probabilities that are assessed as indeterminate, both bounds included."""
+
+    lower: Probability = Field(description="Lowest.", examples=[0.18])
+    upper: Probability = Field(description="Highest.", examples=[0.64])
+    error: float = Field(
+        description="Largest expected share of each class that is assessed wrongly, of films like "
+        "those of the calibration.",
+        examples=[0.02],
+    )
+    coverage: Probability = Field(
+        description="Share of films that were not indeterminate.", examples=[0.91]
+    )
+    fitted_on: str = Field(
+        description="What it was fitted on; empty if not told.",
+        examples=["out-of-fold predictions"],
+    )
+
+
 class ModelLabels(Answer):
     """What the two classes are called."""
 
@@ -140,6 +186,12 @@ class Model(ModelIdentity):
     )
     calibration: ModelCalibration = Field(description="How that probability is corrected.")
     threshold: ModelThreshold = Field(description="The operating point.")
+    suitability: ModelSuitability | None = Field(
+        description="Which pictures are refused or warned of; null if only those without lungs are."
+    )
+    indeterminate: ModelIndeterminate | None = Field(
+        description="When a radiologist should decide; null for a model that always assesses."
+    )
     labels: ModelLabels = Field(description="What the two classes are called.")
     metrics: ModelMetrics | None = Field(description="What was measured; null if not told.")
     training_data: ModelTrainingData | None = Field(

@@ -64,7 +64,7 @@ def problem_of(error: Exception, request_id: str, language: Language = "en") -> 
     if language != "en":
         catalogue = texts(language)["problems"]
         title = catalogue[f"{known.code}.title"]
-        detail = catalogue[f"{known.code}.detail"].format(detail=detail)
+        detail = catalogue[f"{known.code}.{known.text_key}"].format(detail=detail)
     return Problem(
         type=TYPE_PREFIX + known.code,
         title=title,

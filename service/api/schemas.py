@@ -7,8 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.api.problems import Problem
 from service.i18n import Language
 from service.inference import Bundle
-from service.screening.verdict import Verdict
-from service.screening.wording import summarise
+from service.screening.verdict import Assessment, Caution, Verdict
+from service.screening.wording import next_step, scope, summarise, warn
 
 DIGEST = "sha256:9b1c3f0e5d7a42688f1e0c2b4a6d8e9f1a3c5e7092b4d6f80a1c2e3f40516273"
 SHA256 = "3f786850e387550fdab836ed7e6dc881de23001b3f786850e387550fdab836ed"
@@ -99,6 +99,18 @@ class Lungs(Answer):
     )
 
 
+class VerdictWarning(Answer):
+    """A reason to doubt a verdict."""
+
+    code: Caution = Field(
+        description="Stable name of the reason, for programs.", examples=["lungs_cut_off"]
+    )
+    detail: str = Field(
+        description="The same in words, in the language of `summary`.",
+        examples=["The lungs reach the edge of the image; parts of them may be missing."],
+    )
+
+
 class Screened(Answer):
     """The verdict on one radiograph. Decision support; not a diagnosis."""
 
@@ -114,6 +126,16 @@ class Screened(Answer):
     threshold: Probability = Field(
         description="Operating point of the decision; /model says by which rule it was chosen.",
         examples=[0.5],
+    )
+    assessment: Assessment = Field(
+        description="What the probability amounts to: `pneumonia` or `normal`, as "
+        "`predicted_class` says, or `indeterminate` where a radiologist should decide. /model says "
+        "in which range of probabilities, and with what error outside of it.",
+        examples=["pneumonia"],
+    )
+    warnings: list[VerdictWarning] = Field(
+        description="Reasons to doubt the verdict, the weightiest first.",
+        examples=[[{"code": "lungs_cut_off", "detail": "The lungs reach the edge of the image."}]],
     )
     members: list[MemberProbability] = Field(
         description="What each network says by itself.",
@@ -138,6 +160,14 @@ class Screened(Answer):
             "Decision support, not a diagnosis."
         ],
     )
+    scope: str = Field(
+        description="What the model was trained on, in a sentence of that language.",
+        examples=["Trained on: chest radiographs of children of 1 to 5 years of one hospital."],
+    )
+    next_step: str = Field(
+        description="What should be done next, in a sentence of that language.",
+        examples=["Next: a physician reads the radiograph."],
+    )
     lungs: Lungs | None = Field(
         description="Where the lungs are; null for a model that does not look for them."
     )
@@ -150,11 +180,15 @@ class Screened(Answer):
                 "predicted_class": verdict.predicted_class,
                 "probability": verdict.probability,
                 "threshold": verdict.threshold,
+                "assessment": verdict.assessment,
+                "warnings": warn(verdict, language),
                 "members": verdict.members,
                 "model": verdict.model,
                 "image": verdict.image,
                 "request_id": request_id,
                 "summary": summarise(verdict, language),
+                "scope": scope(verdict, language),
+                "next_step": next_step(verdict, language),
                 "lungs": verdict.lungs,
             }
         )

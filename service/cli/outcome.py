@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from service.inference import Ensemble
 from service.screening.verdict import ModelRef, Verdict
+from service.screening.wording import warn
 
 _FIRST: Final = ("path", "predicted_class", "probability", "threshold")
 _LAST: Final = (
@@ -20,6 +21,8 @@ _LAST: Final = (
     "image_sha256",
     "error",
     "message",
+    "assessment",
+    "warnings",
 )
 _MEMBER_PREFIX: Final = "member_"
 
@@ -53,7 +56,9 @@ class Outcome:
         """The path, with the fields of the API's answer or with ``error``."""
         if isinstance(self.result, Failure):
             return {"path": self.path, "error": dataclasses.asdict(self.result)}
-        return {"path": self.path, **dataclasses.asdict(self.result)}
+        verdict = dataclasses.asdict(self.result) | {"warnings": warn(self.result, "en")}
+        del verdict["trained_on"]  # the same for all
+        return {"path": self.path, **verdict}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +111,8 @@ class Columns:
         identity = [model.name, model.version, model.digest, self._engine]
         if isinstance(result, Failure):
             blank = [""] * (len(_FIRST) - 1 + len(self._members))
-            return [outcome.path, *blank, *identity, "", "", "", "", result.code, result.message]
+            reason = [result.code, result.message]
+            return [outcome.path, *blank, *identity, "", "", "", "", *reason, "", ""]
         image = result.image
         return [
             outcome.path,
@@ -121,6 +127,8 @@ class Columns:
             image.sha256,
             "",
             "",
+            result.assessment,
+            " ".join(result.warnings),
         ]
 
 

@@ -26,6 +26,9 @@ MAX_TABLE_ROWS = 50
 """Longest table on the screen if the same rows are also written to a CSV file."""
 
 
+_TAB_SEPARATED = ("path", "predicted_class", "probability")
+
+
 class Output(Protocol):
     """Prints outcomes, one after the other."""
 
@@ -65,11 +68,13 @@ class TabSeparatedLines:
     """
 
     def __init__(self, members: Sequence[str]) -> None:
-        print_line("\t".join(("path", "predicted_class", "probability", *members)))
+        print_line("\t".join((*_TAB_SEPARATED, *members, "assessment", "warnings")))
 
     def add(self, outcome: Outcome) -> None:
         """Print the next outcome."""
-        print_line("\t".join((outcome.path, *_cells(outcome))))
+        result = outcome.result
+        more = () if isinstance(result, Failure) else (result.assessment, " ".join(result.warnings))
+        print_line("\t".join((outcome.path, *_cells(outcome), *more)))
 
     def close(self) -> None:
         """Finish after the last outcome."""
@@ -88,21 +93,28 @@ class TerminalTable:
         self._positive = positive
         self._max_rows = max_rows
         self._count = 0
-        self._table = Table("File", "Class", box=None, pad_edge=False, header_style="bold")
+        self._table = Table(
+            "File", "Assessment", "Class", box=None, pad_edge=False, header_style="bold"
+        )
         for heading in ("Probability", *members):
             self._table.add_column(heading, justify="right")
+        self._table.add_column("Warnings")
         self._table.columns[0].overflow = "fold"
 
     def add(self, outcome: Outcome) -> None:
         """Print the next outcome."""
         self._count += 1
         if self._fits():
+            # Text and not str: rich would interpret markup in a file name.
+            path, result = Text(outcome.path), outcome.result
+            if isinstance(result, Failure):
+                # The reasons are printed below the table.
+                self._table.add_row(path, Text("failed", "red"))
+                return
             name, *probabilities = _cells(outcome)
             label = Text(name, "bold" if name == self._positive else "")
-            if isinstance(outcome.result, Failure):
-                label = Text("failed", "red")  # the reasons are printed below the table
-            # Text and not str: rich would interpret markup in a file name.
-            self._table.add_row(Text(outcome.path), label, *probabilities)
+            warnings = Text(", ".join(result.warnings), "yellow")
+            self._table.add_row(path, result.assessment, label, *probabilities, warnings)
 
     def close(self) -> None:
         """Finish after the last outcome."""

@@ -102,6 +102,8 @@ class _Run:
     stop: Event
     options: PredictOptions
     classes: Counter[str] = field(default_factory=Counter)
+    indeterminate: int = 0
+    warned: int = 0
     failed: list[tuple[str, str]] = field(default_factory=list)
     resumed: int = 0
     screened: int = 0
@@ -178,6 +180,8 @@ class _Run:
             self.failed.append((outcome.path, outcome.result.message))
         else:
             self.classes[outcome.result.predicted_class] += 1
+            self.indeterminate += outcome.result.assessment == "indeterminate"
+            self.warned += bool(outcome.result.warnings)
 
     def _each(
         self, title: str, work: Callable[[str], Result], names: list[str]
@@ -204,6 +208,10 @@ class _Run:
             f"{count_files(self.screened)} in {self.seconds:.1f} s{rate} with {manifest.name} "
             f"{manifest.version}, threshold {manifest.threshold.value:g}."
         )
+        if self.indeterminate:
+            yield f"Indeterminate, a radiologist should decide: {count_files(self.indeterminate)}."
+        if self.warned:
+            yield f"With warnings: {count_files(self.warned)}."
         if self.found.skipped:
             yield f"Skipped in folders, not pictures: {count_files(self.found.skipped)}."
         yield "Decision support, not a diagnosis."

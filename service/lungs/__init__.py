@@ -19,6 +19,7 @@ from service.lungs.regions import Mask
 from service.lungs.suitability import (
     Limits,
     Look,
+    Refusal,
     Suitability,
     WarningCode,
     best_look,
@@ -50,6 +51,7 @@ __all__ = [
     "Mask",
     "Point",
     "Pose",
+    "Refusal",
     "Suitability",
     "View",
     "WarningCode",

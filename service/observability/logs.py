@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
-from service.observability.record import RequestRecord
+from service.observability.record import ImageRecord, RequestRecord
 
 log = logging.getLogger(__name__)
 requests_log = logging.getLogger("service.requests")
@@ -70,11 +70,21 @@ def request_fields(record: RequestRecord) -> dict[str, Any]:
         fields["problems"] = list(record.problems)
     if record.images:
         images = tuple(record.images)
-        fields["model"] = next((each.model_digest for each in images if each.model_digest), None)
-        fields["images"] = [
-            {"sha256": each.sha256, "bytes": each.size, "verdict": each.predicted_class}
-            for each in images
-        ]
+        verdicts = [each.verdict for each in images]
+        fields["model"] = next((each.model_digest for each in verdicts if each), None)
+        fields["images"] = [_image_fields(each) for each in images]
+    return fields
+
+
+def _image_fields(image: ImageRecord) -> dict[str, Any]:
+    verdict = image.verdict
+    fields: dict[str, Any] = {
+        "sha256": image.sha256,
+        "bytes": image.size,
+        "verdict": verdict.predicted_class if verdict else None,
+    }
+    if verdict and verdict.warnings:
+        fields["warnings"] = list(verdict.warnings)
     return fields
 
 

@@ -23,12 +23,16 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
-from service.observability.record import STAGES, RequestRecord
+from service.observability.record import STAGES, RequestRecord, VerdictRecord
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Upper bounds in seconds: from a small image to the longest upload that is accepted."""
+
+BUCKETS_PROBABILITY = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
+
+ASSESSMENTS = ("pneumonia", "normal", "indeterminate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,18 @@ class Metrics:
         self._verdicts = Counter(
             "xray_verdicts", "Radiographs screened.", ("predicted_class",), registry=registry
         )
+        self._assessments = Counter(
+            "xray_assessments", "Radiographs by assessment.", ("assessment",), registry=registry
+        )
+        self._warnings = Counter(
+            "xray_warnings", "Warnings in verdicts, by code.", ("code",), registry=registry
+        )
+        self._probability = Histogram(
+            "xray_probability",
+            "Probabilities of pneumonia in verdicts.",
+            buckets=BUCKETS_PROBABILITY,
+            registry=registry,
+        )
         self._request_seconds = Histogram(
             "xray_request_seconds",
             "From the first byte of a request to the first byte of its response.",
@@ -87,6 +103,8 @@ class Metrics:
         )
         for code in sorted(problem_codes):
             self._problems.labels(code)
+        for assessment in ASSESSMENTS:
+            self._assessments.labels(assessment)
         for stage in STAGES:
             self._stage_seconds.labels(stage)
         Info("xray_service", "The service.", registry=registry).info({"version": version})
@@ -116,8 +134,15 @@ class Metrics:
         for code in tuple(record.problems):
             self._problems.labels(code).inc()
         for image in tuple(record.images):
-            if image.predicted_class is not None:
-                self._verdicts.labels(image.predicted_class).inc()
+            if image.verdict is not None:
+                self._count_verdict(image.verdict)
+
+    def _count_verdict(self, verdict: VerdictRecord) -> None:
+        self._verdicts.labels(verdict.predicted_class).inc()
+        self._assessments.labels(verdict.assessment).inc()
+        self._probability.observe(verdict.probability)
+        for code in verdict.warnings:
+            self._warnings.labels(code).inc()
 
     def render(self) -> bytes:
         """All metrics in the text format of Prometheus."""

@@ -43,6 +43,25 @@ class StageTiming(NamedTuple):
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class VerdictRecord:
+    """What was answered about one file.
+
+    Attributes:
+        model_digest: The bundle that screened it.
+        predicted_class: The class.
+        assessment: ``pneumonia``, ``normal`` or ``indeterminate``.
+        probability: Of pneumonia, from 0 to 1.
+        warnings: Codes of the warnings.
+    """
+
+    model_digest: str
+    predicted_class: str
+    assessment: str
+    probability: float
+    warnings: tuple[str, ...] = ()
+
+
 @dataclass(slots=True)
 class ImageRecord:
     """One file that was read.
@@ -50,14 +69,12 @@ class ImageRecord:
     Attributes:
         sha256: Hexadecimal digest of its bytes.
         size: Number of its bytes.
-        model_digest: The bundle that screened it; None if none did.
-        predicted_class: The verdict; None if it could not be screened.
+        verdict: None if it could not be screened.
     """
 
     sha256: str
     size: int
-    model_digest: str | None = None
-    predicted_class: str | None = None
+    verdict: VerdictRecord | None = None
 
 
 @dataclass(slots=True)
@@ -151,13 +168,12 @@ def note_image(sha256: str, size: int) -> None:
         record.images.append(ImageRecord(sha256, size))
 
 
-def note_verdict(sha256: str, predicted_class: str, model_digest: str) -> None:
+def note_verdict(sha256: str, verdict: VerdictRecord) -> None:
     """Add the verdict on a file that ``note_image`` added."""
     record = _current.get()
     for image in record.images if record is not None else ():
-        if image.sha256 == sha256 and image.predicted_class is None:
-            image.predicted_class = predicted_class
-            image.model_digest = model_digest
+        if image.sha256 == sha256 and image.verdict is None:
+            image.verdict = verdict
             return
 
 

@@ -11,7 +11,14 @@ from service import __version__
 from service.i18n import Language, Texts, texts
 from service.inference import Bundle, Manifest
 from service.screening.explanation import Explanation, Unexplained
-from service.screening.wording import describe_map, figure
+from service.screening.wording import (
+    assess,
+    describe_map,
+    figure,
+    next_step,
+    scope,
+    warn,
+)
 
 NO_BREAK: Final = "\N{NO-BREAK SPACE}"
 
@@ -27,8 +34,10 @@ class Content:
         made: When it was created.
         request: ID of the request.
         reference: As entered by the user; may be empty.
-        headline: The verdict in a few words.
+        headline: The assessment in a few words.
         sentence: The verdict with its numbers.
+        advice: The next step, and what the model was trained on.
+        warnings: Reasons to doubt the verdict.
         disclaimer: That it is not a diagnosis.
         probability: Label of the probability's mark.
         threshold: Label of the threshold's mark.
@@ -53,6 +62,8 @@ class Content:
     reference: str
     headline: str
     sentence: str
+    advice: tuple[str, ...]
+    warnings: tuple[str, ...]
     disclaimer: str
     probability: str
     threshold: str
@@ -98,10 +109,12 @@ class Content:
             made=catalogue["head.made"].format(time=_moment(made_at)),
             request=catalogue["head.request"].format(id=request_id),
             reference=catalogue["head.reference"].format(reference=reference) if reference else "",
-            headline=catalogue["verdict.positive" if positive else "verdict.negative"],
+            headline=assess(verdict, language),
             sentence=catalogue["verdict.above" if positive else "verdict.below"].format(
                 probability=probability, threshold=threshold, label=verdict.predicted_class
             ),
+            advice=(next_step(verdict, language), scope(verdict, language)),
+            warnings=tuple(each["detail"] for each in warn(verdict, language)),
             disclaimer=catalogue["verdict.disclaimer"],
             probability=catalogue["verdict.probability"].format(value=probability),
             threshold=catalogue["verdict.threshold"].format(value=threshold),

@@ -8,20 +8,22 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from service.errors import EmptyFileError, NotAChestRadiographError
+from service.errors import EmptyFileError
 from service.imaging import Film, ImagingError, Radiograph, decode, film_of
-from service.inference import Ensemble, EnsembleScore, LungsEntry, Manifest, NotExplainableError
+from service.inference import Ensemble, EnsembleScore, Manifest, NotExplainableError
 from service.lungs import (
+    AS_RECEIVED,
     Box,
     LungField,
+    Pose,
+    WarningCode,
     enlarged,
     evidence_shares,
-    find_lungs,
     member_input,
-    segmentation_input,
 )
-from service.observability.record import note_image, note_verdict, stage
+from service.observability.record import VerdictRecord, note_image, note_verdict, stage
 from service.screening.explanation import WHOLE_FRAME, Explanation, LungsOnFrame, Unexplained
+from service.screening.gate import examine
 from service.screening.verdict import ImageFacts, LungFacts, Verdict, decide
 
 SHOWN_SIDE: Final = 1024
@@ -38,6 +40,9 @@ class _Seen:
         batch: What the engine takes.
         field: Where the lungs are on the film, if the bundle looks for them.
         covers: What all members see, as shares of the film; None if they see different parts.
+        pose: How the film was put right before it was judged; ``field`` and ``covers`` are of the
+            film as it was received.
+        warnings: Of what its reader should be warned.
     """
 
     radiograph: Radiograph
@@ -45,6 +50,8 @@ class _Seen:
     batch: NDArray[np.float32]
     field: LungField | None
     covers: Box | None
+    pose: Pose = AS_RECEIVED
+    warnings: tuple[WarningCode, ...] = ()
 
 
 class Screening:
@@ -83,7 +90,7 @@ class Screening:
         Raises:
             EmptyFileError: There are no bytes.
             ImagingError: The bytes cannot be read as one usable radiograph.
-            NotAChestRadiographError: No lungs are found.
+            NotAChestRadiographError: The picture is no frontal chest film.
         """
         seen = self._look(data)
         # A map costs next to nothing, and says how the evidence is shared between the lungs.
@@ -123,24 +130,19 @@ class Screening:
         radiograph = self.view(data, near=near if measured else None)
         with stage("prepare"):
             film = film_of(radiograph) if measured else Film(radiograph)
-        field = self._find_lungs(film.radiograph, lungs) if lungs else None
-        margin = lungs.margin if lungs else 0.0
-        with stage("prepare"):
-            batch = member_input(film.radiograph, field, spec, manifest.views, margin)[None]
-        return _Seen(radiograph, film, batch, field, _covered(manifest, field))
-
-    def _find_lungs(self, radiograph: Radiograph, entry: LungsEntry) -> LungField:
+        if lungs is None:
+            with stage("prepare"):
+                batch = member_input(film.radiograph, None, spec, manifest.views)[None]
+            return _Seen(radiograph, film, batch, None, WHOLE_FRAME)
         with stage("lungs"):
-            batch = segmentation_input(radiograph, entry.side)[None]
-            [probabilities] = self.ensemble.segment(batch)
-            width, height = radiograph.width, radiograph.height
-            field = find_lungs(probabilities, width, height, entry.threshold)
-        if field is None:
-            raise NotAChestRadiographError(
-                "No pair of lungs was found in this image, so it was not judged. Send one frontal "
-                "chest X-ray that shows both lungs."
-            )
-        return field
+            found = examine(self.ensemble, film.radiograph, lungs)
+        with stage("prepare"):
+            views, margin = manifest.views, lungs.margin
+            batch = member_input(found.radiograph, found.field, spec, views, margin)[None]
+        size = film.radiograph.width, film.radiograph.height
+        field = found.pose.field_back(found.field, *size)
+        covers = _covered(manifest, field, margin)
+        return _Seen(radiograph, film, batch, field, covers, found.pose, found.warnings)
 
     def _scored(self, seen: _Seen, reason: str = "") -> Unexplained:
         with stage("inference"):
@@ -155,7 +157,7 @@ class Screening:
                 [explained] = self.ensemble.explain(seen.batch)
         except NotExplainableError as error:
             return self._scored(seen, error.message)
-        maps, film, field = explained.maps, seen.film, seen.field
+        maps, film, field = seen.pose.maps_back(explained.maps), seen.film, seen.field
         if field is None:
             verdict = self._verdict(explained.score, seen, None)
             return Explanation(verdict, seen.radiograph, film.laid_back(maps))
@@ -182,13 +184,23 @@ class Screening:
             sha256=radiograph.sha256,
         )
         lungs = LungFacts.of(field, seen.film, image, evidence) if field else None
-        verdict = decide(score, bundle.manifest, bundle.digest, image, lungs)
-        note_verdict(image.sha256, verdict.predicted_class, bundle.digest)
+        verdict = decide(score, bundle.manifest, bundle.digest, image, lungs, seen.warnings)
+        note_verdict(image.sha256, _noted(verdict))
         return verdict
 
 
-def _covered(manifest: Manifest, field: LungField | None) -> Box | None:
+def _covered(manifest: Manifest, field: LungField, margin: float) -> Box | None:
     """What all members see, as shares of the film; None if they see different parts of it."""
-    if manifest.views == ("frame",) or manifest.lungs is None or field is None:
+    if manifest.views == ("frame",):
         return WHOLE_FRAME
-    return None if "frame" in manifest.views else enlarged(field.box, manifest.lungs.margin)
+    return None if "frame" in manifest.views else enlarged(field.box, margin)
+
+
+def _noted(verdict: Verdict) -> VerdictRecord:
+    return VerdictRecord(
+        model_digest=verdict.model.digest,
+        predicted_class=verdict.predicted_class,
+        assessment=verdict.assessment,
+        probability=verdict.probability,
+        warnings=verdict.warnings,
+    )

@@ -1,14 +1,21 @@
 """The answer as a frozen value: screening makes it, everything that presents an answer reads it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, floor
-from typing import Self
+from typing import Final, Literal, Self
 
 from service.imaging import Film
 from service.inference import EnsembleScore, Manifest, MemberScore
-from service.lungs import LungField
+from service.lungs import LungField, WarningCode
 
 DECIMALS = 4
+
+Assessment = Literal["pneumonia", "normal", "indeterminate"]
+Caution = Literal[WarningCode, "members_disagree"]
+
+MIN_DISAGREEMENT: Final = 0.3
+"""Members disagree if they are on both sides of the threshold and at least this far apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +109,11 @@ class Verdict:
         members: What each network said, on the scale of ``probability``, rounded to 4 decimals.
         model: The bundle that answered.
         image: The file that was read.
+        assessment: What the probability amounts to: ``indeterminate`` where the bundle's
+            measurements do not allow either answer, else as ``predicted_class``.
+        trained_on: What the networks were trained on, in English; empty if that is not known.
         lungs: Where the lungs are; None for a bundle that does not look for them.
+        warnings: Of what the reader should be warned.
     """
 
     predicted_class: str
@@ -111,7 +122,10 @@ class Verdict:
     members: tuple[MemberScore, ...]
     model: ModelRef
     image: ImageFacts
+    assessment: Assessment
+    trained_on: str = ""
     lungs: LungFacts | None = None
+    warnings: tuple[Caution, ...] = ()
 
 
 def decide(
@@ -120,20 +134,39 @@ def decide(
     digest: str,
     image: ImageFacts,
     lungs: LungFacts | None = None,
+    warnings: Sequence[WarningCode] = (),
 ) -> Verdict:
     """Round first and decide on the rounded figure, so that an answer never contradicts itself."""
     probability = round(score.probability, DECIMALS)
     labels = manifest.labels
     threshold = manifest.threshold.value
+    members = tuple(
+        MemberScore(name=member.name, probability=round(member.probability, DECIMALS))
+        for member in score.members
+    )
+    disagree: tuple[Caution, ...] = ("members_disagree",) if _disagree(members, threshold) else ()
     return Verdict(
         predicted_class=labels.positive if probability > threshold else labels.negative,
         probability=probability,
         threshold=threshold,
-        members=tuple(
-            MemberScore(name=member.name, probability=round(member.probability, DECIMALS))
-            for member in score.members
-        ),
+        members=members,
         model=ModelRef(name=manifest.name, version=manifest.version, digest=digest),
         image=image,
+        assessment=_assess(probability, manifest),
+        trained_on=manifest.training_data.description if manifest.training_data else "",
         lungs=lungs,
+        warnings=(*warnings, *disagree),
     )
+
+
+def _assess(probability: float, manifest: Manifest) -> Assessment:
+    between = manifest.indeterminate
+    if between and between.lower <= probability <= between.upper:
+        return "indeterminate"
+    return "pneumonia" if probability > manifest.threshold.value else "normal"
+
+
+def _disagree(members: Sequence[MemberScore], threshold: float) -> bool:
+    values = [member.probability for member in members]
+    lowest, highest = min(values), max(values)
+    return lowest <= threshold < highest and highest - lowest >= MIN_DISAGREEMENT

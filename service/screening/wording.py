@@ -11,11 +11,35 @@ _DECIMAL_COMMA: Final[frozenset[Language]] = frozenset({"es"})
 
 def summarise(verdict: Verdict, language: Language) -> str:
     """Summarise a verdict in a few sentences."""
-    key = "summary.positive" if verdict.probability > verdict.threshold else "summary.negative"
-    return texts(language)["verdict"][key].format(
+    key = {"pneumonia": "positive", "normal": "negative"}.get(verdict.assessment, "indeterminate")
+    return texts(language)["verdict"][f"summary.{key}"].format(
         probability=figure(verdict.probability, language),
         threshold=figure(verdict.threshold, language),
     )
+
+
+def assess(verdict: Verdict, language: Language) -> str:
+    """The assessment as a headline."""
+    return texts(language)["verdict"][f"assessment.{verdict.assessment}"]
+
+
+def next_step(verdict: Verdict, language: Language) -> str:
+    """What should be done next, in a sentence."""
+    return texts(language)["verdict"][f"next.{verdict.assessment}"]
+
+
+def scope(verdict: Verdict, language: Language) -> str:
+    """What the model was trained on, and what follows from that."""
+    catalogue = texts(language)["verdict"]
+    if not verdict.trained_on:
+        return catalogue["scope.unknown"]
+    return catalogue["scope.known"].format(data=verdict.trained_on.rstrip("."))
+
+
+def warn(verdict: Verdict, language: Language) -> list[dict[str, str]]:
+    """The warnings: for each its ``code`` and its ``detail``, a sentence or two."""
+    catalogue = texts(language)["verdict"]
+    return [{"code": code, "detail": catalogue[f"warning.{code}"]} for code in verdict.warnings]
 
 
 def describe_map(explanation: Explanation, language: Language) -> str:

@@ -35,11 +35,15 @@ def test_a_verdict_begins_with_the_two_fields_that_older_clients_read() -> None:
         "predicted_class",
         "probability",
         "threshold",
+        "assessment",
+        "warnings",
         "members",
         "model",
         "image",
         "request_id",
         "summary",
+        "scope",
+        "next_step",
         "lungs",
     ]
 

@@ -14,6 +14,7 @@ from service.cli import loading
 from service.cli.app import app
 from service.inference import BundleError
 from service.screening.screen import Screening
+from service.screening.wording import warn
 from service.settings import Settings
 from tests.cli.conftest import Cli
 from tests.fake_engine import FakeEngine, fake_ensemble
@@ -40,7 +41,9 @@ def test_every_file_gets_the_verdict_of_the_use_case(
     assert status == 0
     assert [Path(line["path"]).name for line in lines] == [f"{n}.png" for n in (0, 2, 4, 1, 3, 5)]
     for line in lines:
-        expected = dataclasses.asdict(screening.screen(Path(line.pop("path")).read_bytes()))
+        verdict = screening.screen(Path(line.pop("path")).read_bytes())
+        expected = dataclasses.asdict(verdict) | {"warnings": warn(verdict, "en")}
+        del expected["trained_on"]
         assert line == json.loads(json.dumps(expected))
 
 
@@ -82,14 +85,18 @@ def test_without_a_terminal_verdicts_are_plain_lines_on_standard_output(
     for line in lines:
         counts[line["predicted_class"]] += 1
     assert (status, len(lines)) == (0, 6)
-    first, second, third, fourth = err.splitlines()
+    warned = sum(bool(line["warnings"]) for line in lines)
+    assert 0 < warned < 6
+    assert all(line["assessment"] == line["predicted_class"].lower() for line in lines)
+    first, second, third, fourth, fifth = err.splitlines()
     assert (
         first == f"6 files: {counts['PNEUMONIA']} PNEUMONIA, {counts['NORMAL']} NORMAL, 0 failed."
     )
     assert second.startswith("6 files in ")
     assert second.endswith("with fake 1.2.3, threshold 0.5.")
-    assert third == "Skipped in folders, not pictures: 1 file."
-    assert fourth == "Decision support, not a diagnosis."
+    assert third == f"With warnings: {warned} file{'s' if warned > 1 else ''}."
+    assert fourth == "Skipped in folders, not pictures: 1 file."
+    assert fifth == "Decision support, not a diagnosis."
 
 
 def test_quiet_prints_nothing_on_success(cli: Cli, chests: Path, tmp_path: Path) -> None:
@@ -161,7 +168,9 @@ def test_a_finished_table_is_unchanged(
     before, calls = table.read_bytes(), engine.calls
     status, out, err = cli("predict", chests, "--csv", table)
     assert (status, table.read_bytes(), engine.calls) == (0, before, calls)
-    assert out.splitlines() == ["path\tpredicted_class\tprobability\tchecksum\tmean"]
+    assert out.splitlines() == [
+        "path\tpredicted_class\tprobability\tchecksum\tmean\tassessment\twarnings"
+    ]
     assert "0 failed; 6 from an earlier run." in err
 
 

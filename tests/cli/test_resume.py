@@ -18,7 +18,7 @@ FAILED = Failure("corrupt_image", "It is damaged.")
 
 def outcome(name: str, result: Failure | None = None) -> Outcome:
     image = ImageFacts("PNG", 320, 256, "b" * 64)
-    return Outcome(name, result or Verdict("NORMAL", 0.1, 0.5, (), MODEL, image))
+    return Outcome(name, result or Verdict("NORMAL", 0.1, 0.5, (), MODEL, image, "normal"))
 
 
 def columns() -> Columns:

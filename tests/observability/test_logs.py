@@ -20,9 +20,10 @@ from service.observability.logs import (
     redacted_traceback,
     request_fields,
 )
-from service.observability.record import ImageRecord, RequestRecord
+from service.observability.record import ImageRecord, RequestRecord, VerdictRecord
 
 SECRET = "Jane Doe"
+NOTED = VerdictRecord("sha256:d", "NORMAL", "normal", 0.2, ("low_contrast",))
 
 
 def record(message: str = "hello", **extra: Any) -> logging.LogRecord:
@@ -44,7 +45,7 @@ def failed() -> BaseException:
 
 def screened() -> RequestRecord:
     record = RequestRecord("r1", route="/predict", method="POST")
-    record.images.append(ImageRecord("a" * 64, 1234, "sha256:d", "NORMAL"))
+    record.images.append(ImageRecord("a" * 64, 1234, NOTED))
     record.response_started(200)
     return record
 
@@ -128,7 +129,14 @@ class TestRequestLine:
             "status": 200,
             "ms": {},
             "model": "sha256:d",
-            "images": [{"sha256": "a" * 64, "bytes": 1234, "verdict": "NORMAL"}],
+            "images": [
+                {
+                    "sha256": "a" * 64,
+                    "bytes": 1234,
+                    "verdict": "NORMAL",
+                    "warnings": ["low_contrast"],
+                }
+            ],
         }
 
     def test_a_refused_file_is_named_by_its_digest_and_reason(self) -> None:

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from service.api.app import create_app
 from service.api.problems import known_errors
 from service.observability.metrics import Metrics
-from service.observability.record import ImageRecord, RequestRecord
+from service.observability.record import ImageRecord, RequestRecord, VerdictRecord
 from service.settings import Settings
 from service.web import assets_digest
 from tests.fake_engine import FakeEngine, fake_ensemble
@@ -56,7 +56,8 @@ class TestMetrics:
         record = RequestRecord("r1", route="/predict/batch", method="POST")
         for _ in range(2):
             record.add_stage("decode", record.start_s)
-        record.images = [ImageRecord("a", 1, "d", "NORMAL"), ImageRecord("b", 1)]
+        noted = VerdictRecord("d", "NORMAL", "indeterminate", 0.42, ("negative", "rotated"))
+        record.images = [ImageRecord("a", 1, noted), ImageRecord("b", 1)]
         record.problems = ["corrupt_image"]
         record.response_started(200)
         metrics.request_started()
@@ -70,6 +71,11 @@ class TestMetrics:
         assert value(text, "xray_stage_seconds_count", stage="inference") == 0
         assert value(text, "xray_verdicts_total", predicted_class="NORMAL") == 1
         assert value(text, "xray_problems_total", code="corrupt_image") == 1
+        assert value(text, "xray_assessments_total", assessment="indeterminate") == 1
+        assert value(text, "xray_assessments_total", assessment="normal") == 0
+        assert value(text, "xray_warnings_total", code="rotated") == 1
+        assert value(text, "xray_probability_bucket", le="0.4") == 0
+        assert value(text, "xray_probability_bucket", le="0.5") == 1
 
 
 class TestService:

@@ -5,12 +5,15 @@ import pytest
 
 from service.observability.record import (
     RequestRecord,
+    VerdictRecord,
     note_image,
     note_problem,
     note_verdict,
     recording,
     stage,
 )
+
+NOTED = VerdictRecord("sha256:d", "NORMAL", "normal", 0.2)
 
 
 def test_outside_a_request_nothing_is_recorded() -> None:
@@ -26,14 +29,14 @@ def test_inside_a_request_everything_is_recorded() -> None:
     with recording(record):
         with stage("decode"):
             note_image("a", 12)
-        note_verdict("a", "NORMAL", "sha256:d")
+        note_verdict("a", NOTED)
         note_problem("queue_full")
     with stage("inference"):
         pass
     assert [timing.stage for timing in record.stages] == ["decode"]
     [image] = record.images
     assert (image.sha256, image.size) == ("a", 12)
-    assert (image.predicted_class, image.model_digest) == ("NORMAL", "sha256:d")
+    assert image.verdict == NOTED
     assert record.problems == ["queue_full"]
 
 
@@ -62,10 +65,10 @@ def test_verdicts_on_two_copies_of_a_file_are_kept_apart() -> None:
     with recording(record):
         for _ in range(2):
             note_image("a", 1)
-        note_verdict("a", "NORMAL", "d")
-        assert [image.predicted_class for image in record.images] == ["NORMAL", None]
-        note_verdict("a", "NORMAL", "d")
-    assert [image.predicted_class for image in record.images] == ["NORMAL", "NORMAL"]
+        note_verdict("a", NOTED)
+        assert [image.verdict for image in record.images] == [NOTED, None]
+        note_verdict("a", NOTED)
+    assert [image.verdict for image in record.images] == [NOTED, NOTED]
 
 
 def test_stages_of_a_batch_are_summed_in_order() -> None:

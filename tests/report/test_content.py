@@ -8,6 +8,7 @@ from service.i18n import Language
 from service.inference import Bundle, Calibration, Metrics, TrainingData
 from service.report.content import Content
 from service.screening.explanation import Explanation, Unexplained
+from service.screening.verdict import Assessment
 from tests.explaining import explanation, unexplained
 from tests.fake_engine import fake_bundle
 
@@ -49,18 +50,32 @@ def test_the_time_is_printed_with_its_zone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("probability", "headline"),
+    ("probability", "assessment", "headline"),
     [
-        (0.51, "Above the model's threshold for pneumonia"),
-        (0.5, "Not above the model's threshold for pneumonia"),
+        (0.51, "pneumonia", "Above the model's threshold for pneumonia"),
+        (0.5, "normal", "Not above the model's threshold for pneumonia"),
+        (0.51, "indeterminate", "Indeterminate: a radiologist should decide"),
     ],
 )
-def test_the_headline_follows_the_threshold(probability: float, headline: str) -> None:
+def test_the_headline_is_the_assessment(
+    probability: float, assessment: Assessment, headline: str
+) -> None:
     made = explanation()
-    verdict = dataclasses.replace(made.verdict, probability=probability)
+    verdict = dataclasses.replace(made.verdict, probability=probability, assessment=assessment)
     told = content(Explanation(verdict, made.radiograph, made.maps))
     assert told.headline == headline
     assert ("does not rule out pneumonia" in told.sentence) == (probability == 0.5)
+
+
+def test_warnings_next_step_and_scope_stand_beside_the_verdict() -> None:
+    made = explanation()
+    verdict = dataclasses.replace(made.verdict, warnings=("lungs_cut_off",), trained_on="drawings")
+    told = content(Explanation(verdict, made.radiograph, made.maps))
+    assert told.warnings == (
+        "The lungs reach the edge of the image; parts of them may be missing.",
+    )
+    assert told.advice[0].startswith("Next: ")
+    assert told.advice[1].startswith("Trained on: drawings.")
 
 
 def test_measured_performance_is_printed_with_intervals_and_protocol() -> None:

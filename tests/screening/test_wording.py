@@ -1,12 +1,26 @@
 import dataclasses
+from typing import get_args
 
 import pytest
 
-from service.i18n import Language
-from service.screening.wording import describe_map, figure, summarise
+from service.i18n import LANGUAGES, Language
+from service.screening.verdict import Assessment, Caution, Verdict
+from service.screening.wording import (
+    assess,
+    describe_map,
+    figure,
+    next_step,
+    scope,
+    summarise,
+    warn,
+)
 from tests.explaining import explanation
 
 VERDICT = dataclasses.replace(explanation().verdict, threshold=0.5)
+
+
+def verdict(probability: float, assessment: Assessment) -> Verdict:
+    return dataclasses.replace(VERDICT, probability=probability, assessment=assessment)
 
 
 @pytest.mark.parametrize(
@@ -41,12 +55,39 @@ VERDICT = dataclasses.replace(explanation().verdict, threshold=0.5)
 def test_a_summary_states_threshold_and_probability(
     probability: float, language: Language, sentence: str
 ) -> None:
-    assert summarise(dataclasses.replace(VERDICT, probability=probability), language) == sentence
+    assert (
+        summarise(verdict(probability, "pneumonia" if probability > 0.5 else "normal"), language)
+        == sentence
+    )
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_an_indeterminate_verdict_is_handed_to_a_radiologist(language: Language) -> None:
+    summary = summarise(verdict(0.4, "indeterminate"), language)
+    assert summary.startswith(assess(verdict(0.4, "indeterminate"), language))
+    assert "radi" in next_step(verdict(0.4, "indeterminate"), language)
+    for assessment in ("pneumonia", "normal"):
+        assert not summary.startswith(assess(verdict(0.4, assessment), language))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_warning_has_its_words(language: Language) -> None:
+    codes = get_args(Caution)
+    told = warn(dataclasses.replace(VERDICT, warnings=codes), language)
+    assert [each["code"] for each in told] == list(codes)
+    assert len({each["detail"] for each in told}) == len(codes)
+    assert all(each["detail"].endswith(".") for each in told)
+
+
+def test_the_scope_names_the_training_data() -> None:
+    known = dataclasses.replace(VERDICT, trained_on="phantoms of one drawer.")
+    assert scope(known, "en").startswith("Trained on: phantoms of one drawer. For other patients")
+    assert "not documented" in scope(dataclasses.replace(VERDICT, trained_on=""), "en")
 
 
 def test_a_threshold_of_many_decimals_never_contradicts_the_verdict() -> None:
-    verdict = dataclasses.replace(VERDICT, probability=0.4988, threshold=0.49876)
-    summary = summarise(verdict, "en")
+    close = dataclasses.replace(verdict(0.4988, "pneumonia"), threshold=0.49876)
+    summary = summarise(close, "en")
     assert summary.startswith("Above ")
     assert "probability 0.4988, threshold 0.49876" in summary
 

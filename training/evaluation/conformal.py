@@ -55,7 +55,7 @@ def read_worlds(path: Path) -> dict[str, Table]:
     rows = pd.read_csv(path)
     missing = {"label", "probability", "fold"} - set(rows.columns)
     if missing:
-        raise DataError(f"{path.name} lacks the column {sorted(missing)[0]}.")
+        raise DataError(f"{path.name} lacks the column {min(missing)}.")
     if "world" not in rows:
         rows["world"] = "films as they are"
     return {

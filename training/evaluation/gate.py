@@ -103,12 +103,17 @@ def fit_novelty(training: Floats, others: Floats) -> Novelty:
         others: Of films of other hospitals, shape (M, n); M may be 0.
     """
     share = OTHERS_WEIGHT if len(others) else 0.0
-    groups = [(1 - share, training), *([(share, others)] if share else [])]
-    mean = sum(weight * group.mean(axis=0, dtype=np.float64) for weight, group in groups)
-    covariance = sum(
-        weight * np.cov((group - mean).T, bias=True) + weight * _outer(group.mean(axis=0) - mean)
-        for weight, group in groups
+    weights = np.concatenate(
+        [
+            np.full(len(training), (1 - share) / len(training)),
+            np.full(len(others), share / max(len(others), 1)),
+        ]
     )
+    features = np.concatenate([training, others]) if len(others) else training
+    features = features.astype(np.float64)
+    mean = weights @ features
+    centred = features - mean
+    covariance = (centred * weights[:, None]).T @ centred
     covariance += RIDGE * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
     # inv(L) whitens: inv(L).T @ inv(L) is the inverse of L @ L.T.
     whitening = np.linalg.inv(np.linalg.cholesky(covariance))
@@ -163,7 +168,3 @@ def _value(look: Look, name: str) -> float:
     if name == "distance":
         return look.distance or 0.0
     return 1 - look.field.quality if look.field else 1.0
-
-
-def _outer(difference: NDArray[np.floating]) -> NDArray[np.float64]:
-    return np.outer(difference, difference).astype(np.float64)

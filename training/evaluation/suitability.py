@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +22,8 @@ from service.lungs import AS_RECEIVED, POSES, Limits, Suitability
 from training.data import DataError
 from training.evaluation.gate import Seen, choose_limits, fit_novelty, judge, see
 from training.evaluation.other_pictures import other_pictures
+from training.evaluation.statistics import wilson
+from training.evaluation.tables import percent
 
 FILE: Final = "suitability.npz"
 THREADS: Final = 2
@@ -169,22 +170,15 @@ def _shares(found: Sequence[Suitability]) -> dict[str, Any]:
     codes = Counter(code for each in found for code in each.warnings)
     return {
         "pictures": count,
-        "refused": proportion(refused, count),
-        "warned": proportion(warned, count),
-        "accepted": proportion(count - refused - warned, count),
+        "refused": _proportion(refused, count),
+        "warned": _proportion(warned, count),
+        "accepted": _proportion(count - refused - warned, count),
         "codes": dict(sorted(codes.items())),
     }
 
 
-def proportion(successes: int, trials: int) -> dict[str, float]:
-    """A share with its 95 % score interval (Wilson 1927): ``value``, ``low`` and ``high``."""
-    if not trials:
-        return {"value": 0.0, "low": 0.0, "high": 1.0}
-    share, z2 = successes / trials, 1.959964**2
-    centre = (share + z2 / (2 * trials)) / (1 + z2 / trials)
-    spread = sqrt(z2 * share * (1 - share) / trials + (z2 / (2 * trials)) ** 2) / (1 + z2 / trials)
-    low, high = max(0.0, min(share, centre - spread)), min(1.0, max(share, centre + spread))
-    return {"value": round(share, 4), "low": round(low, 4), "high": round(high, 4)}
+def _proportion(successes: int, trials: int) -> dict[str, float]:
+    return wilson(successes, trials).as_json()
 
 
 def _pose_name(pose: Any) -> str:
@@ -204,14 +198,9 @@ def gate_table(entry: Mapping[str, Any]) -> str:
         lines += [f"| {title} | pictures | refused | warned | accepted without a warning |"]
         lines += ["| --- | ---: | ---: | ---: | ---: |"]
         lines += [
-            f"| {name} | {row['pictures']} | {_percent(row['refused'])} "
-            f"| {_percent(row['warned'])} | {_percent(row['accepted'])} |"
+            f"| {name} | {row['pictures']} | {percent(row['refused'])} "
+            f"| {percent(row['warned'])} | {percent(row['accepted'])} |"
             for name, row in entry["metrics"][group].items()
         ]
         lines.append("")
     return "\n".join(lines)
-
-
-def _percent(share: Mapping[str, float]) -> str:
-    value, low, high = (100 * share[key] for key in ("value", "low", "high"))
-    return f"{value:.1f} % ({low:.1f}-{high:.1f})"

@@ -28,6 +28,10 @@
  * @typedef {object} Verdict
  * @property {string} predicted_class
  * @property {number} probability
+ * @property {"pneumonia" | "normal" | "indeterminate"} [assessment]
+ * @property {{ code: string, detail: string }[]} [warnings]
+ * @property {string} [scope]
+ * @property {string} [next_step]
  * @property {number} threshold
  * @property {{ name: string, probability: number }[]} members
  * @property {{ name: string, version: string, digest: string }} model
@@ -35,6 +39,9 @@
  * @property {string} request_id
  * @property {string} [summary]
  */
+
+/** @param {Case} item */
+export const isIndeterminate = (item) => item.verdict.assessment === "indeterminate";
 
 /** @param {Case} item */
 export const isAbove = (item) => item.verdict.probability > item.verdict.threshold;

@@ -37,6 +37,8 @@ export function table(cases) {
     ["sha256", (item) => item.verdict?.image.sha256],
     ["request_id", (item) => item.verdict?.request_id],
     ["answered_at", (item) => item.verdict && item.at.toISOString()],
+    ["assessment", (item) => item.verdict?.assessment],
+    ["warnings", (item) => item.verdict?.warnings?.map(({ code }) => code).join(" ")],
     ["error", (item) => item.problem?.code],
   ];
   const lines = [columns.map(([name]) => cell(name))];

@@ -1,9 +1,8 @@
 /** The detail view of one radiograph: picture and heat map, verdict, networks, provenance. */
 
-import { isAbove } from "./cases.js";
 import { cloneTemplate, element, setImage, setProperties, setText } from "./dom.js";
 import { bindOverlay, loadMap, updateOverlay } from "./heatmap.js";
-import { classText, predict, thresholdText } from "./predict.js";
+import { classText, predict, thresholdText, toggleSide } from "./predict.js";
 import { bindReport } from "./report.js";
 import { stateText } from "./rows.js";
 import { formatProbability, language, t, textOr } from "./texts.js";
@@ -53,8 +52,7 @@ export function showDetail(cases, signal) {
 function update(item, parts, detail) {
   const done = item.state === "done";
   const failed = item.state === "failed";
-  detail.classList.toggle("above", done && isAbove(item));
-  detail.classList.toggle("below", done && !isAbove(item));
+  toggleSide(detail, done ? item : null);
   parts.working.hidden = done || failed;
   parts.problem.hidden = !failed;
   if (!done && !failed) {
@@ -87,6 +85,7 @@ function showVerdict(item, parts) {
   setText(parts.summary, item.summary || thresholdText(item));
   parts.summary.lang = item.summary ? item.summaryLang : language();
   setText(parts.probability, formatProbability(probability));
+  showAdvice(verdict, item.summaryLang, parts);
   const values = {
     probability: formatProbability(probability),
     threshold: formatProbability(threshold),
@@ -100,6 +99,24 @@ function showVerdict(item, parts) {
   const time = item.at.toLocaleTimeString(language());
   setText(parts.answered, `${model.name} ${model.version} · ${time}`);
   parts.facts.replaceChildren(...facts(item));
+}
+
+/** The warnings, the next step and what the model was trained on, in the service's words. */
+function showAdvice({ warnings = [], next_step: next = "", scope = "" }, lang, parts) {
+  parts.warnings.hidden = !warnings.length;
+  parts["warning-list"].replaceChildren(
+    ...warnings.map(({ code, detail }) => {
+      const entry = document.createElement("li");
+      entry.textContent = detail;
+      entry.dataset.code = code;
+      return entry;
+    }),
+  );
+  for (const [name, text] of Object.entries({ next, scope })) {
+    setText(parts[name], text);
+    parts[name].hidden = !text;
+  }
+  for (const name of ["warning-list", "next", "scope"]) parts[name].lang = lang;
 }
 
 function memberLine(member, threshold) {

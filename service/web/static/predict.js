@@ -1,6 +1,6 @@
 /** Sends files and receives their verdicts. */
 
-import { isAbove } from "./cases.js";
+import { isAbove, isIndeterminate } from "./cases.js";
 import { announce } from "./dom.js";
 import { pageProblem, ProblemError, send } from "./http.js";
 import { needsService, previewByService } from "./preview.js";
@@ -63,14 +63,26 @@ function fail(cases, item, error) {
 }
 
 /**
- * The text for a class; a model with other classes keeps their names.
+ * The text for an assessment or a class; a model with other classes keeps their names.
  * @param {import("./cases.js").Case} item
  * @param {"class" | "short"} length
  */
 export function classText(item, length = "class") {
-  const name = item.verdict.predicted_class;
+  const name = isIndeterminate(item) ? "indeterminate" : item.verdict.predicted_class;
   return textOr(`${length}_${name}`, name);
 }
 
 /** @param {import("./cases.js").Case} item */
 export const thresholdText = (item) => t(isAbove(item) ? "side_above" : "side_below");
+
+/**
+ * Mark what shows a radiograph with the side of the threshold, or with neither.
+ * @param {HTMLElement} element
+ * @param {import("./cases.js").Case | null} item Null without a verdict.
+ */
+export function toggleSide(element, item) {
+  const open = Boolean(item) && isIndeterminate(item);
+  element.classList.toggle("open", open);
+  element.classList.toggle("above", Boolean(item) && !open && isAbove(item));
+  element.classList.toggle("below", Boolean(item) && !open && !isAbove(item));
+}

@@ -1,8 +1,7 @@
 /** The list of radiographs. */
 
-import { isAbove } from "./cases.js";
 import { cloneTemplate, element, setImage, setProperties, setText } from "./dom.js";
-import { classText } from "./predict.js";
+import { classText, toggleSide } from "./predict.js";
 import { countText, formatProbability, t } from "./texts.js";
 
 /**
@@ -71,10 +70,11 @@ function createRow(cases, item, list) {
 /** @param {import("./cases.js").Case} item */
 function update(item, { row, parts }) {
   const done = item.state === "done";
-  row.classList.toggle("above", done && isAbove(item));
-  row.classList.toggle("below", done && !isAbove(item));
+  toggleSide(row, done ? item : null);
   row.classList.toggle("failed", item.state === "failed");
-  setText(parts.state, stateText(item, "short"));
+  const warned = done ? (item.verdict.warnings ?? []).length : 0;
+  const note = warned === 1 ? t("warned_one") : t("warned_many", { count: warned });
+  setText(parts.state, warned ? `${stateText(item, "short")} · ${note}` : stateText(item, "short"));
   setText(parts.figure, done ? formatProbability(item.verdict.probability) : "");
   parts.progress.hidden = !["sending", "reading", "paused"].includes(item.state);
   setProperties(parts.progress, { done: item.sent });

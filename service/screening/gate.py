@@ -1,0 +1,102 @@
+"""Is this one frontal chest film, the right way round? Looks at a picture before it is judged."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from service.errors import NotAChestRadiographError
+from service.imaging import Radiograph
+from service.inference import Ensemble, LungsEntry, SuitabilityEntry
+from service.lungs import (
+    AS_RECEIVED,
+    POSES,
+    Limits,
+    Look,
+    LungField,
+    Pose,
+    Refusal,
+    WarningCode,
+    best_look,
+    find_lungs,
+    is_clear,
+    segmentation_input,
+    suitability_of,
+)
+
+_SEND: Final = "Send one frontal chest X-ray that shows both lungs."
+
+_REFUSALS: Final[dict[Refusal, str]] = {
+    "no_lungs": f"No pair of lungs was found in this image, so it was not judged. {_SEND}",
+    "unlike_training_films": "This image does not look like a frontal chest X-ray, so it was not "
+    f"judged. {_SEND}",
+    "uncertain_lungs": "The lungs in this image could not be outlined with any certainty, so it "
+    f"was not judged. {_SEND}",
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Examined:
+    """A film that may be judged.
+
+    Attributes:
+        radiograph: The film, put right.
+        field: Where its lungs are then.
+        pose: How it was put right.
+        warnings: Of what its reader should be warned.
+    """
+
+    radiograph: Radiograph
+    field: LungField
+    pose: Pose
+    warnings: tuple[WarningCode, ...]
+
+
+def examine(ensemble: Ensemble, film: Radiograph, entry: LungsEntry) -> Examined:
+    """Find the lungs of a film, put it right if that is certain, and refuse what is no chest film.
+
+    Args:
+        ensemble: Of a bundle that finds lungs.
+        film: The film as it was received.
+        entry: The manifest's entry of the network that finds them.
+
+    Raises:
+        NotAChestRadiographError: The picture is no frontal chest film.
+    """
+    limits = _limits(ensemble.bundle.manifest.suitability)
+    [look] = _looks(ensemble, film, entry, [AS_RECEIVED])
+    if limits and not is_clear(look, limits):
+        look = best_look(look, _looks(ensemble, film, entry, POSES[1:]), limits)
+    upright = look.pose.radiograph(film)
+    found = suitability_of(look, upright, limits)
+    if look.field is None or found.refusal:
+        reason = found.refusal or "no_lungs"
+        raise NotAChestRadiographError(_REFUSALS[reason], reason=reason)
+    return Examined(upright, look.field, look.pose, found.warnings)
+
+
+def _looks(
+    ensemble: Ensemble, film: Radiograph, entry: LungsEntry, poses: Sequence[Pose]
+) -> list[Look]:
+    square = segmentation_input(film, entry.side)
+    batch = np.stack([pose.square(square) for pose in poses])
+    return [
+        Look(
+            pose,
+            find_lungs(seen.probabilities, *pose.size(film.width, film.height), entry.threshold),
+            seen.distance,
+        )
+        for pose, seen in zip(poses, ensemble.look(batch), strict=True)
+    ]
+
+
+def _limits(entry: SuitabilityEntry | None) -> Limits | None:
+    if entry is None:
+        return None
+    return Limits(
+        warn_distance=entry.warn_distance,
+        refuse_distance=entry.refuse_distance,
+        warn_quality=entry.warn_quality,
+        refuse_quality=entry.refuse_quality,
+    )
