@@ -40,7 +40,7 @@ export async function loadMap(cases, item) {
 }
 
 /**
- * Whether a map is fully transparent: no area raised the probability.
+ * Whether a map has no colour: no area raised the probability. The lungs' outlines are white.
  * @param {Blob} map
  */
 async function isEmpty(map) {
@@ -52,7 +52,11 @@ async function isEmpty(map) {
   const context = canvas.getContext("2d");
   context.drawImage(small, 0, 0);
   const { data } = context.getImageData(0, 0, side, side);
-  return data.every((value, index) => index % 4 !== 3 || value < 8);
+  for (let place = 0; place < data.length; place += 4) {
+    const [red, green, blue, alpha] = data.slice(place, place + 4);
+    if (alpha >= 8 && Math.max(red, green, blue) - Math.min(red, green, blue) >= 24) return false;
+  }
+  return true;
 }
 
 /** Connect the slider. */
@@ -71,8 +75,11 @@ export function bindOverlay(parts) {
 export function updateOverlay(item, parts) {
   const { state, url, detail } = item.map;
   parts.overlay.hidden = state !== "ready";
-  setImage(parts.map, state === "ready" ? url : null, t("map"));
+  const outlined = Boolean(item.verdict?.lungs);
+  const shown = state === "ready" || (state === "empty" && outlined);
+  setImage(parts.map, shown ? url : null, t("map"));
   const text = parts["map-text"];
-  text.hidden = !["loading", "empty", "absent", "failed"].includes(state);
+  const described = ["loading", "empty", "absent", "failed", ...(outlined ? ["ready"] : [])];
+  text.hidden = !described.includes(state);
   if (!text.hidden) setText(text, t(`map_${state}`, { detail }));
 }
