@@ -118,7 +118,9 @@ class Pipeline:
         return networks_digest(self.manifest)
 
     def read(self, radiographs: Sequence[Radiograph]) -> list[Reading]:
-        """Score radiographs, as ``Screening`` does: film, lungs, views, networks.
+        """Score radiographs by the steps of the service: film, lungs, views, networks.
+
+        The input gate is left out: it turns or refuses pictures, and is measured by itself.
 
         Returns:
             One reading for each, in order.
