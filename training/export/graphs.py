@@ -74,14 +74,14 @@ def _export(model: Any, target: Path, outputs: tuple[str, str]) -> None:
 
 
 def quantise_lungs(graph: Path, images: Floats, target: Path) -> None:
-    """Write a segmentation graph in 8 bits: as ``quantise``, and its enlarging and joining too.
+    """Write a segmentation graph in 8 bits: as ``quantise``, and its enlarging too.
 
     Args:
         graph: What ``export_lungs`` wrote.
         images: Shape (N, side, side, 1); as for ``quantise``.
         target: The new graph's file.
     """
-    quantise(graph, images, target, also=("Resize", "Concat"))
+    quantise(graph, images, target, also=("Resize",))
 
 
 def quantise(graph: Path, images: Floats, target: Path, *, also: Sequence[str] = ()) -> None:

@@ -20,7 +20,12 @@ ANSWER: Final = "pneumonia"
 
 
 def build_lungs(side: int, shape: UNetShape = UNET) -> keras.Model:
-    """The twin of ``LungsNet``: (N, side, side, 1) from 0 to 1, to probabilities of lung."""
+    """The twin of ``LungsNet``, which describes each picture as well.
+
+    It takes (N, side, side, 1) from 0 to 1. It gives probabilities of lung, and features of the
+    picture: the means of the deepest channels over all cells and over the four in the middle, shape
+    (N, 2 * channels). Films of a chest have much the same, whatever the hospital.
+    """
     image = keras.Input((side, side, 1), name="radiograph")
     x = _standardise(image, STANDARD_FLOORS["lungs"])
     x = _centred(x, shape.widths[0], 5, 2, "stem")
@@ -31,12 +36,14 @@ def build_lungs(side: int, shape: UNetShape = UNET) -> keras.Model:
             x = _centred(x, width, 3, 1, f"encode_{level}_{number}")
         levels.append(x)
     y = levels.pop()
+    features = _features(y)
     for level in reversed(range(len(levels))):
         y = _doubled(_centred(y, shape.widths[level], 1, 1, f"up_{level}"), f"up_{level}")
         y = layers.Add(name=f"skip_{level}")([y, levels[level]])
         y = _centred(y, shape.widths[level], 3, 1, f"decode_{level}")
     y = _doubled(layers.Conv2D(1, 1, name="out")(y), "out")
-    return keras.Model(image, layers.Activation("sigmoid", name="lung")(y), name="lungs")
+    lung = layers.Activation("sigmoid", name="lung")(y)
+    return keras.Model(image, [lung, features], name="lungs")
 
 
 def build_member(side: int, shape: LiteShape = LITE0) -> keras.Model:
@@ -116,6 +123,17 @@ def _block(x: Picture, stage: Stage, stride: int, name: str) -> Picture:
         layers.Conv2D, y, f"{name}_project", filters=stage.width, kernel_size=1, rectified=False
     )
     return layers.Add(name=f"{name}_add")([x, y]) if stride == 1 and inputs == stage.width else y
+
+
+def _features(x: Picture) -> Picture:
+    before = max(0, (x.shape[1] - 2) // 2)
+    after = max(0, x.shape[1] - 2 - before)
+    middle = layers.Cropping2D(((before, after), (before, after)), name="middle")(x)
+    pooled = [
+        layers.GlobalAveragePooling2D(name=f"{name}_mean")(part)
+        for name, part in (("whole", x), ("middle", middle))
+    ]
+    return layers.Concatenate(name="features")(pooled)
 
 
 def _doubled(x: Picture, name: str) -> Picture:

@@ -53,10 +53,28 @@ def test_the_network_that_finds_lungs_is_served_as_it_was_fitted(side: int) -> N
     images = pictures(side)
     with torch.no_grad():
         ours = torch.sigmoid(network(planes(images, STANDARD_FLOORS["lungs"])))
-    served = np.asarray(port_lungs(network, side)(images))
+    answers = port_lungs(network, side)(images)
+    served = np.asarray(answers[0])
     assert served.shape == (len(images), side, side, 1)
     assert served.std() > 0.01
     np.testing.assert_allclose(served[..., 0], ours[:, 0].numpy(), atol=1e-4)
+
+
+def test_it_describes_each_picture_by_its_deepest_channels() -> None:
+    torch.manual_seed(0)
+    network = fitted(LungsNet(SMALL_UNET))
+    images = pictures(128)
+    deepest: list[torch.Tensor] = []
+    network.encode[-1].register_forward_hook(lambda *hooked: deepest.append(hooked[2]))
+    with torch.no_grad():
+        network(planes(images, STANDARD_FLOORS["lungs"]))
+    [cells] = deepest
+    start = (cells.shape[-1] - 2) // 2
+    middle = cells[:, :, start : start + 2, start : start + 2]
+    expected = torch.cat([cells.mean((2, 3)), middle.mean((2, 3))], 1).numpy()
+    found = np.asarray(port_lungs(network, 128)(images)[1])
+    assert found.std() > 0.01
+    np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("shape", [SMALL_LITE, LITE0], ids=["small", "full"])
