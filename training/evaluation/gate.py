@@ -32,11 +32,14 @@ true share of 5 % a fifth of such films would be warned of."""
 RIDGE: Final = 1e-3
 """Added to each variance, as a share of the mean one: the covariance of few films is singular."""
 
-CHILDREN_WARNED: Final = 0.01
-OTHERS_WARNED: Final = 0.05
-CHILDREN_REFUSED: Final = 0.002
-OTHERS_REFUSED: Final = 0.01
-"""Shares of true films, of the kind of the training and of other hospitals, beyond each limit."""
+WARNED: Final = (0.01, 0.05)
+"""Share of true films beyond the line of a warning: of the kind of the training, and of others."""
+
+TOO_FAR: Final = (0.001, 0.005)
+UNCERTAIN: Final = (0.001, 0.004)
+BOTH_DOUBTS: Final = (0.001, 0.0125)
+"""Shares of the same that are refused for each of three reasons: together less than half a per cent
+of films of the kind of the training, and less than two per cent of others."""
 
 Floats = NDArray[np.float32]
 
@@ -127,23 +130,31 @@ def choose_limits(children: Sequence[Look], others: Sequence[Look]) -> Limits:
         children: Looks at films like those of the training, that had no part in the fit.
         others: The same of films of other hospitals; may be empty.
     """
+    groups = [looks for looks in (children, others) if looks]
 
-    def line(share: float, of_others: float, values: str) -> float:
-        groups = [(share, children), (of_others, others)]
-        tails = [
-            np.quantile([_value(look, values) for look in looks], 1 - beyond)
-            for beyond, looks in groups
-            if looks
-        ]
-        return float(max(tails))
+    def line(shares: tuple[float, float], values: Sequence[NDArray[np.float64]]) -> float:
+        return max(
+            float(np.quantile(group, 1 - share, method="higher"))
+            for share, group in zip(shares, values, strict=False)
+        )
 
-    warn_distance = line(CHILDREN_WARNED, OTHERS_WARNED, "distance")
-    warn_doubt = line(CHILDREN_WARNED, OTHERS_WARNED, "doubt")
+    distances = [np.array([look.distance or 0.0 for look in looks]) for looks in groups]
+    doubts = [
+        np.array([1 - look.field.quality if look.field else 1.0 for look in looks])
+        for looks in groups
+    ]
+    warn_distance = line(WARNED, distances)
+    # Of films that are far, few may be uncertain as well, for both together are refused.
+    if_far = [
+        np.where(distance > warn_distance, doubt, 0.0)
+        for distance, doubt in zip(distances, doubts, strict=True)
+    ]
+    warn_doubt = max(line(WARNED, doubts), line(BOTH_DOUBTS, if_far))
     return Limits(
-        warn_distance=round(warn_distance, 2),
-        refuse_distance=round(line(CHILDREN_REFUSED, OTHERS_REFUSED, "distance"), 2),
-        warn_quality=round(1 - warn_doubt, 4),
-        refuse_quality=round(1 - line(CHILDREN_REFUSED, OTHERS_REFUSED, "doubt"), 4),
+        warn_distance=_up(warn_distance, 2),
+        refuse_distance=_up(max(warn_distance, line(TOO_FAR, distances)), 2),
+        warn_quality=round(1 - _up(warn_doubt, 4), 4),
+        refuse_quality=round(1 - _up(max(warn_doubt, line(UNCERTAIN, doubts)), 4), 4),
     )
 
 
@@ -164,7 +175,5 @@ def judge(
     return suitability_of(look, look.pose.radiograph(received.radiograph(seen.radiograph)), limits)
 
 
-def _value(look: Look, name: str) -> float:
-    if name == "distance":
-        return look.distance or 0.0
-    return 1 - look.field.quality if look.field else 1.0
+def _up(value: float, decimals: int) -> float:
+    return float(np.ceil(value * 10**decimals) / 10**decimals)
