@@ -34,8 +34,8 @@ def lungs(
     console.print(squares.report())
     other = collection.scan("adults_montgomery")
     further = read_squares(other.records, collection.montgomery_masks) if other else None
-    folder = RunFolder.of(runs, read, known_fold(fold))
-    fit_lungs(read, squares, assign_folds(found.records), fold, folder, further)
+    folder = RunFolder.of(runs, read, known_fold(fold, read.folds))
+    fit_lungs(read, squares, assign_folds(found.records, read.folds), fold, folder, further)
     return folder
 
 
@@ -110,12 +110,12 @@ def seeded(recipe: AnyRecipe, seed: int | None) -> AnyRecipe:
     return recipe if seed is None else recipe.model_copy(update={"seed": seed})
 
 
-def known_fold(fold: int | None) -> int | None:
+def known_fold(fold: int | None, folds: int = FOLDS) -> int | None:
     """The fold, if it is one.
 
     Raises:
         DataError: There is no such fold.
     """
-    if fold is not None and not 0 <= fold < FOLDS:
-        raise DataError(f"There is no fold {fold}: folds are 0 to {FOLDS - 1}.")
+    if fold is not None and not 0 <= fold < folds:
+        raise DataError(f"There is no fold {fold}: folds are 0 to {folds - 1}.")
     return fold

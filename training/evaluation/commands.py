@@ -184,6 +184,9 @@ def segmentation(
         int | None,
         typer.Option("--block", min=0, help="Only this block of the training set."),
     ] = None,
+    blocks: Annotated[
+        int, typer.Option("--blocks", min=2, help="Blocks that the training set is cut into.")
+    ] = 5,
     sample: SampleOption = None,
     run: RunOption = RUN,
 ) -> None:
@@ -194,7 +197,7 @@ def segmentation(
     study = Study.of_bundle(bundle, run, finder=finder)
     if folds:
         study = Study.out_of_fold(bundle, folds, films, run)
-    chosen = study.films(films, sample, block=block)
+    chosen = study.films(films, sample, block=block, blocks=blocks)
     figures, sheet = compare_lungs(study, chosen, masks, run, without_heart=without_heart)
     print_dice(figures, Console())
     Console().print(f"Contact sheet, which shows radiographs and is not to be committed: {sheet}")

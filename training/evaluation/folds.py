@@ -95,9 +95,9 @@ class FoldBundles:
         return pd.concat(parts, ignore_index=True)
 
 
-def blocks_of(training_set: Path) -> dict[str, int]:
+def blocks_of(training_set: Path, blocks: int = FOLDS) -> dict[str, int]:
     """The block of each patient of the training set, as folds hold them out."""
-    return assign_folds(_records(training_set))
+    return assign_folds(_records(training_set), blocks)
 
 
 def _records(training_set: Path) -> Sequence[Record]:

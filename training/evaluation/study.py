@@ -9,7 +9,7 @@ import pandas as pd
 
 from service.imaging import decode
 from service.inference import Manifest
-from training.data import DataError
+from training.data import FOLDS, DataError
 from training.evaluation.audit import audit
 from training.evaluation.figures import figures, under_conditions
 from training.evaluation.films import Film, draw, one_per_patient, read_folder
@@ -130,6 +130,7 @@ class Study:
         *,
         one_each: bool = False,
         block: int | None = None,
+        blocks: int = FOLDS,
     ) -> list[Film]:
         """The films of a folder that are read.
 
@@ -138,14 +139,15 @@ class Study:
             sample: How many of each class at most, drawn at random; all by default.
             one_each: Whether only the first of each patient.
             block: Only those of this block of the training set, if one is given.
+            blocks: Into how many the training set is cut.
 
         Raises:
             DataError: There are none.
         """
         films = [film for film in read_folder(folder).films if self._reader.reads(film)]
         if block is not None:
-            blocks = blocks_of(folder)
-            films = [film for film in films if blocks.get(film.patient) == block]
+            assigned = blocks_of(folder, blocks)
+            films = [film for film in films if assigned.get(film.patient) == block]
         if not films:
             raise DataError(f"No film of {folder} is read by these bundles.")
         films = one_per_patient(films) if one_each else films

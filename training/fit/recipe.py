@@ -77,6 +77,7 @@ class LungsRecipe(_Part):
         name: Of the runs' folder.
         network: Which network it is.
         seed: Of weights and draws.
+        folds: Blocks of patients, one of which is held out.
         side: Of its input, in pixels.
         schedule: How long and how fast.
     """
@@ -84,6 +85,7 @@ class LungsRecipe(_Part):
     name: str
     network: Literal["lungs"]
     seed: int = 0
+    folds: int = Field(default=5, ge=2)
     side: int = Field(default=192, ge=32, multiple_of=32)
     schedule: Schedule
 
