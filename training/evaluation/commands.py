@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from service.files import atomic_write
+
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
 
 BundleOption = Annotated[Path, typer.Option("--bundle", help="Folder of the bundle.")]
@@ -98,10 +100,15 @@ def frame_exchange(
     from training.evaluation.study import Study
 
     study = Study.out_of_fold(bundle, folds, data, run, masks)
-    figures = study.exchange(study.films(data, sample, one_each=True))
+    films = study.films(data, sample, one_each=True)
+    figures = study.exchange(films)
     console = Console()
     print_exchange(figures, console)
+    answers = run / "answers.csv"
+    with atomic_write(answers) as path:
+        study.answers(films).to_csv(path, index=False)
     console.print(f"Written: {study.write(run, 'frame_exchange', figures)}")
+    console.print(f"Answers, for `conformal`: {answers}")
 
 
 @app.command()

@@ -18,7 +18,15 @@ from training.evaluation.frame_exchange import FrameExchange, exchange_figures
 from training.evaluation.nuisance import BOX
 from training.evaluation.outcome import Part, read_outcome, write_outcome
 from training.evaluation.pipeline import LungFinder, MaskFolder, Pipeline
-from training.evaluation.scoring import CLEAN, Condition, perturbed, score_once, unchanged
+from training.evaluation.scoring import (
+    CLEAN,
+    Condition,
+    answered,
+    perturbed,
+    probabilities,
+    score_once,
+    unchanged,
+)
 from training.evaluation.segmentation import compare, contact_sheet, dice_figures
 from training.evaluation.statistics import proportion
 from training.evaluation.suite import SUITE
@@ -204,6 +212,25 @@ class Study:
         return exchange_figures(clean, exchanged, self.manifest) | {
             "out_of_fold": self._reader.is_out_of_fold
         }
+
+    def answers(self, films: Sequence[Film]) -> pd.DataFrame:
+        """Calibrated answers as they are and under frame exchange, as ``conformal`` reads them.
+
+        Returns:
+            Columns ``label``, ``probability``, ``fold`` and ``world``.
+        """
+        clean = self.clean(films)
+        worlds = {CLEAN: clean, "frame exchange": self.exchanged(films, clean)}
+        return pd.concat(
+            [
+                found[["label", "fold"]].assign(
+                    probability=probabilities(found, self.manifest), world=world
+                )
+                for world, table in worlds.items()
+                if table is not None and len(found := answered(table))
+            ],
+            ignore_index=True,
+        )
 
     def audit(self, films: Sequence[Film], sizes: Path | None, maps: int) -> dict[str, Any]:
         """Figures of the audit, the evidence inside the lungs among them.
