@@ -8,6 +8,7 @@ from service.inference import MANIFEST_FILE, Manifest
 from training.evaluation import sections
 from training.evaluation.outcome import Part, read_outcomes
 from training.evaluation.pipeline import networks_digest
+from training.evaluation.suitability import gate_table
 from training.evaluation.tables import markdown
 
 CARD_FILE: Final = "MODEL_CARD.md"
@@ -20,7 +21,7 @@ _COMMANDS: Final[Mapping[Part, str]] = {
     "frame_exchange": "frame-exchange chest_xray --folds runs/folds",
     "audit": "audit chest_xray --folds runs/folds --sizes original_sizes.csv",
     "external": "external DATA --against OTHER",
-    "segmentation": "segmentation chest_xray --masks lung_masks --finder runs/folds/0 --block 0",
+    "segmentation": "segmentation chest_xray --masks lung_masks --block 0",
     "calibration": "calibrate DATA --folds runs/folds",
 }
 
@@ -59,8 +60,35 @@ def card(manifest: Manifest, outcomes: Mapping[Part, Figures]) -> str:
     for part, title, write in written:
         found = outcomes.get(part)
         parts.append(f"## {title}\n\n{write(found) if found else UNMEASURED}")
+    parts += [_gate(manifest), _indeterminate(manifest)]
     parts += [_limits(manifest, outcomes), _reproduce(outcomes)]
     return "\n\n".join(parts) + "\n"
+
+
+def _gate(manifest: Manifest) -> str:
+    entry = manifest.suitability
+    if entry is None or entry.metrics is None:
+        return f"## Which pictures are read\n\n{UNMEASURED}"
+    return f"""## Which pictures are read
+
+A picture is refused when no pair of lungs is found, when its features lie further than
+{entry.refuse_distance:g} from those of training films (Mahalanobis distance), or when the
+segmentation is uncertain. The limits were chosen on these same sets, so expect other sets to do
+slightly worse; half of the NIH adults were fitted, the other half is shown.
+
+{gate_table(entry.model_dump(mode="json")).strip()}"""
+
+
+def _indeterminate(manifest: Manifest) -> str:
+    entry = manifest.indeterminate
+    if entry is None:
+        return f"## Indeterminate\n\n{UNMEASURED}"
+    return f"""## Indeterminate
+
+A probability from {entry.lower:g} to {entry.upper:g} is assessed as indeterminate: a radiologist
+should decide. The range was chosen by conformal prediction within each class on
+{entry.fitted_on}, so that at most {entry.error:.0%} of either class is assessed as the other;
+{entry.coverage:.1%} of those films were assessed. Other hospitals' films may exceed that error."""
 
 
 def _purpose(manifest: Manifest) -> str:
