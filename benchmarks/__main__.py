@@ -35,6 +35,7 @@ from benchmarks.results import Results, write
 from service.inference.manifest import MANIFEST_FILE, Manifest
 
 SECONDS: Final = 1.5
+ORIGINALS: Final = ROOT.parent / "shared/data/originals"
 STARTS: Final = 5
 ROUNDS: Final = 12
 GROWTH: Final = (500, 5000)
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # As for Ctrl-C: end the suspended contenders first.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     made_at, machine = datetime.now(UTC), describe()
-    items = radiographs(options.images)
+    items = radiographs(_folder(options.images))
     bytecode_compiled = compile_bytecode()
     with tempfile.TemporaryDirectory(prefix="pneumonia-xray-bench-") as folder:
         bench, spec = _prepare(options, items, Path(folder))
@@ -59,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         selected = _selected_contenders(options)
         measured, failed = _measure_contenders(selected, bench, starts, rounds)
         comparison = _compare_to_floor(bench, spec, rounds) if measured else None
-        growth = _memory_growth(bench, options.quick)
+        growth = _memory_growth(bench, items, options.quick)
     results = Results(
         made_at,
         machine,
@@ -89,7 +90,8 @@ def _parser() -> argparse.ArgumentParser:
         "--images",
         type=Path,
         metavar="DIR",
-        help="radiographs to send; default: synthetic",
+        help="radiographs to send; default: ../shared/data/originals. The input gate of the bundle "
+        "refuses drawings, so they must be real",
     )
     add("--bundle", type=Path, default=ROOT / "models", help="models folder with a compiled graph")
     add(
@@ -101,6 +103,14 @@ def _parser() -> argparse.ArgumentParser:
     add("--cores", type=int, default=2, help="cores per contender (2)")
     add("--output", type=Path, metavar="FILE", help="write the results to this file")
     return parser
+
+
+def _folder(given: Path | None) -> Path:
+    """The radiographs to send."""
+    folder: Path = given or ORIGINALS
+    if not folder.is_dir():
+        raise SystemExit(f"{folder} is no folder: name one of real radiographs with --images.")
+    return folder
 
 
 def _selected_contenders(options: argparse.Namespace) -> list[Contender]:
@@ -133,22 +143,12 @@ def _prepare(
     found = measure_floor(spec, cores)
     work = Work(
         bundle=options.bundle,
-        graph=_graph(options.bundle, manifest, found.precision),
-        precision=found.precision,
-        spec=manifest.input,
+        precision=options.precision,
+        graph=found.precision,
         cores=spec.cores,
     )
     bench = Bench(work, manifest, items, found.probabilities, cores, client_cores, SECONDS, folder)
     return bench, spec
-
-
-def _graph(bundle: Path, manifest: Manifest, precision: str) -> Path:
-    """The graph that the service uses, for the peers."""
-    compiled = manifest.compiled
-    if compiled is None:
-        raise SystemExit(f"{bundle} contains no compiled graph: python -m training compile")
-    quantised = compiled.int8 if precision == "int8" else None
-    return bundle / (quantised.file if quantised else compiled.file)
 
 
 def _measure_contenders(
@@ -205,12 +205,12 @@ def _compare_to_floor(bench: Bench, spec: LoopSpec, rounds: int) -> FloorCompari
         return None
 
 
-def _memory_growth(bench: Bench, quick: bool) -> MemoryGrowth | None:
+def _memory_growth(bench: Bench, items: list[Item], quick: bool) -> MemoryGrowth | None:
     few, many = QUICK_GROWTH if quick else GROWTH
     console.print(f"memory over {many} mixed requests ...")
     try:
         return measure_memory_growth(
-            contenders(bench.work.cores)[0], bench, mixed_items(), few=few, many=many
+            contenders(bench.work.cores)[0], bench, mixed_items(items), few=few, many=many
         )
     except ContenderError as error:
         console.print(f"  not measured: {error}")
@@ -221,17 +221,17 @@ def _describe_setup(
     options: argparse.Namespace, bench: Bench, items: Sequence[Item], bytecode_compiled: bool
 ) -> list[str]:
     sizes = sorted(len(item.data) for item in items)
-    images = "radiographs of a folder" if options.images else "synthetic chests of 1416x800 pixels"
+    images = "radiographs of a folder" if options.images else "films of the public training split"
     client_cores = "other cores" if set(bench.client_cores) - set(bench.cores) else "the same cores"
     manifest = bench.manifest
     starts, rounds = _repetitions(options)
     bytecode = "compiled before, as in the image" if bytecode_compiled else "compiled by each"
     return [
-        f"bundle {manifest.name} {manifest.version}, graph {bench.work.precision}",
+        f"bundle {manifest.name} {manifest.version}, graph {bench.work.graph}",
         f"{len(items)} {images}, {sizes[len(sizes) // 2] // 1000} kB each (median)",
         "ours: lean is ONNX Runtime with default settings; old script: Flask and `model.predict`, "
-        "two Keras networks; LitServe and BentoML: the same graph, one worker per core or one "
-        "worker with a thread per core",
+        "two Keras networks on the whole frame, without segmentation or gate; LitServe and "
+        "BentoML: ours without its HTTP, one worker per core or one worker with a thread per core",
         f"each contender on {bench.work.cores} cores; the client process on {client_cores}",
         f"first answers: medians of {starts} starts, all contenders in turn, Python's bytecode "
         f"{bytecode}; the rest: medians of {rounds} rounds, in each of which every contender is "

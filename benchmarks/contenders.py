@@ -1,15 +1,14 @@
 """The programs that are measured, and how each is started."""
 
-import json
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from benchmarks.environments import environment
-from service.imaging import InputSpec
+from service.inference import PrecisionChoice
 
 ROOT = Path(__file__).parent.parent
 PEERS = Path(__file__).parent / "peers"
@@ -24,16 +23,14 @@ class Work:
 
     Attributes:
         bundle: The models folder.
-        graph: Its compiled graph.
-        precision: Precision of that graph, ``fp32`` or ``int8``.
-        spec: The input of the graph.
+        precision: Asked of its compiled graphs: ``auto``, ``fp32`` or ``int8``.
+        graph: Precision in which the bare loop's graph then answered.
         cores: Number of cores of a contender.
     """
 
     bundle: Path
-    graph: Path
-    precision: str
-    spec: InputSpec
+    precision: PrecisionChoice
+    graph: str
     cores: int
 
     def for_peer(self, *, port: int, workers: int, threads: int) -> dict[str, str]:
@@ -41,9 +38,8 @@ class Work:
         return {
             "PYTHONPATH": str(ROOT),
             "BENCH_BUNDLE": str(self.bundle),
-            "BENCH_GRAPH": str(self.graph),
+            "BENCH_PRECISION": self.precision,
             "ORT_DISABLE_TELEMETRY": "1",
-            "BENCH_INPUT": json.dumps(asdict(self.spec)),
             "BENCH_PORT": str(port),
             "BENCH_WORKERS": str(workers),
             "BENCH_THREADS": str(threads),
@@ -60,8 +56,8 @@ class Contender:
         name: Name in the table.
         start: Returns the command for some work and a port. May install packages first; raises
             ContenderError if that fails.
-        verdicts: Whether it returns verdicts; the others return the networks' scores as "members",
-            neither combined nor calibrated.
+        verdicts: Whether it returns the service's probability; the old script returns the networks'
+            scores as "members", neither combined nor calibrated.
         quick: Whether a quick run includes it.
     """
 
@@ -86,8 +82,8 @@ def _shapes(name: str, program: Callable[..., LaunchSpec], cores: int) -> list[C
     many_workers = partial(program, workers=cores, threads=1)
     many_threads = partial(program, workers=1, threads=cores)
     return [
-        Contender(f"{name}, {cores} workers", many_workers),
-        Contender(f"{name}, {cores} threads", many_threads, quick=False),
+        Contender(f"{name}, {cores} workers", many_workers, verdicts=True),
+        Contender(f"{name}, {cores} threads", many_threads, verdicts=True, quick=False),
     ]
 
 

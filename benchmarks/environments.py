@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.process import ContenderError
 
 REQUIREMENTS = Path(__file__).parent / "peers"
-SHARED_PACKAGES = ("numpy", "onnxruntime", "pillow")
+SHARED_PACKAGES = ("numpy", "onnxruntime", "pillow", "pydantic")
 """Packages that peers use in the same versions as the service."""
 
 

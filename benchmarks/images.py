@@ -1,21 +1,12 @@
-"""The files that are sent: radiographs of a typical size for speed, mixed files for memory."""
+"""The files that are sent: real radiographs for speed, mixed files for memory."""
 
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
-
-from tests.phantom import phantom
-
-TYPICAL_SIZE = (1416, 800)
-"""Width and height in pixels: close to the median of the public data set."""
-
-TYPICAL_QUALITY = 85
-"""JPEG quality: gives files of about 100 kB, like those of the data set."""
 
 MAX_FILES = 24
 SUFFIXES = frozenset({".jpeg", ".jpg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
@@ -31,20 +22,12 @@ class Item:
     status: int = 200
 
 
-def radiographs(folder: Path | None) -> list[Item]:
-    """Four synthetic chests, or up to 24 radiographs spread evenly over a folder.
+def radiographs(folder: Path) -> list[Item]:
+    """Up to 24 radiographs, spread evenly over a folder.
 
     Raises:
         FileNotFoundError: The folder contains no image.
     """
-    if folder is None:
-        return [
-            Item(
-                f"phantom-{seed}.jpeg",
-                _encoded(_typical_chest(seed), "JPEG", quality=TYPICAL_QUALITY),
-            )
-            for seed in range(4)
-        ]
     found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     if not found:
         raise FileNotFoundError(f"No image in {folder}.")
@@ -52,37 +35,37 @@ def radiographs(folder: Path | None) -> list[Item]:
     return [Item(f"radiograph-{number}", path.read_bytes()) for number, path in enumerate(chosen)]
 
 
-def mixed_items() -> list[Item]:
-    """Radiographs of many formats, sizes and bit depths, invalid files, every kind of response."""
-    chests = radiographs(None)
-    typical = chests[0].data
+def mixed_items(items: list[Item]) -> list[Item]:
+    """Radiographs of many formats, sizes and bit depths, invalid files, every kind of response.
+
+    Args:
+        items: Radiographs that the service judges.
+    """
+    typical = items[0].data
+    film = Image.open(io.BytesIO(typical)).convert("L")
+    film.thumbnail((1100, 1100))
+    large = film.resize((3 * film.width, 3 * film.height))
     return [
-        *chests,
-        *(Item(f"phantom.{kind}", data) for kind, data in _formats()),
-        Item("large.jpeg", _encoded(_typical_chest(3).resize((3000, 2400)), "JPEG")),
+        *items[:4],
+        *(Item(f"film.{kind}", data) for kind, data in _formats(film)),
+        Item("large.jpeg", _encoded(large, "JPEG")),
         Item("text.jpeg", b"not an image", status=415),
-        Item("truncated.jpeg", typical[: len(typical) // 2], status=422),
+        Item("truncated.jpeg", _encoded(film, "JPEG")[:5000], status=422),
         Item("empty.png", b"", status=422),
         Item("explain.jpeg", typical, path="/explain"),
         Item("report.jpeg", typical, path="/report"),
     ]
 
 
-def _formats() -> Iterator[tuple[str, bytes]]:
-    chest = _typical_chest(2).resize((1100, 900))
+def _formats(film: Image.Image) -> Iterator[tuple[str, bytes]]:
     for kind in ("JPEG", "PNG", "WEBP", "BMP", "TIFF"):
-        yield kind.lower(), _encoded(chest, kind)
-    yield "colour.png", _encoded(chest.convert("RGB"), "PNG")
-    deep = Image.fromarray(np.asarray(chest, dtype=np.uint16) * 257)
+        yield kind.lower(), _encoded(film, kind)
+    yield "colour.png", _encoded(film.convert("RGB"), "PNG")
+    deep = Image.fromarray(np.asarray(film, dtype=np.uint16) * 257)
     yield "deep.png", _encoded(deep, "PNG")
 
 
-@cache
-def _typical_chest(seed: int) -> Image.Image:
-    return phantom(seed, TYPICAL_SIZE, opacity=seed / 3)
-
-
-def _encoded(image: Image.Image, image_format: str, **options: int) -> bytes:
+def _encoded(image: Image.Image, image_format: str) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, image_format, **options)
+    image.save(buffer, image_format)
     return buffer.getvalue()

@@ -1,38 +1,34 @@
-"""The work of one radiograph, as the peers do it: the service's imaging and the compiled graph."""
+"""The work of one radiograph, as the peers do it: the use case of the service, without its HTTP."""
 
-import json
 import os
+from pathlib import Path
+from typing import Any, cast
 
-import numpy as np
-import onnxruntime as ort
+from service.inference import PrecisionChoice, load_ensemble
+from service.screening.screen import Screening
 
-from service.imaging import InputSpec, decode, prepare
+Answer = dict[str, Any]
 
-Answer = dict[str, str | float | list[float]]
+MAX_PIXELS = 100_000_000
 
 
 class Graph:
-    """The compiled graph that the environment names."""
+    """The bundle that the environment names, answered by its compiled graphs."""
 
     def __init__(self) -> None:
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = int(os.environ["BENCH_THREADS"])
-        options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session = ort.InferenceSession(
-            os.environ["BENCH_GRAPH"], options, providers=["CPUExecutionProvider"]
+        ensemble = load_ensemble(
+            Path(os.environ["BENCH_BUNDLE"]),
+            threads=int(os.environ["BENCH_THREADS"]),
+            engine="onnx",
+            precision=cast("PrecisionChoice", os.environ["BENCH_PRECISION"]),
         )
-        self._spec = InputSpec(**json.loads(os.environ["BENCH_INPUT"]))
-        self._input = self._session.get_inputs()[0].name
+        self._screening = Screening(ensemble, max_pixels=MAX_PIXELS)
 
     def answer(self, data: bytes) -> Answer:
-        """Class, probability (mean of the members) and the members' of one radiograph."""
-        near = max(self._spec.height, self._spec.width)
-        batch = prepare(decode(data, near=near), self._spec)[None]
-        members = self._session.run(["probabilities"], {self._input: batch})[0][0]
-        probability = float(np.mean(members))
+        """Class, probability and the members' own of one radiograph."""
+        verdict = self._screening.screen(data)
         return {
-            "predicted_class": "PNEUMONIA" if probability > 0.5 else "NORMAL",
-            "probability": probability,
-            "members": [float(member) for member in members],
+            "predicted_class": verdict.predicted_class,
+            "probability": verdict.probability,
+            "members": [member.probability for member in verdict.members],
         }

@@ -4,9 +4,8 @@ import pytest
 
 from benchmarks import contenders as module
 from benchmarks.contenders import Work, contenders
-from service.imaging import InputSpec
 
-WORK = Work(Path("models"), Path("models/ensemble.onnx"), "fp32", InputSpec(192, 192), cores=2)
+WORK = Work(Path("models"), "fp32", "fp32", cores=2)
 
 
 def test_ours_is_first_and_returns_verdicts() -> None:
@@ -31,6 +30,6 @@ def test_every_peer_gets_all_cores_as_workers_or_as_threads(
     for peer in peers:
         command, variables = peer.start(WORK, 8123)
         assert command[0] == "elsewhere/bin/python"
-        assert variables["BENCH_GRAPH"] == "models/ensemble.onnx"
+        assert (variables["BENCH_BUNDLE"], variables["BENCH_PRECISION"]) == ("models", "fp32")
         shares.append((variables["BENCH_WORKERS"], variables["BENCH_THREADS"]))
     assert shares == [("2", "1"), ("1", "2")] * 2

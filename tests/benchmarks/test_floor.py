@@ -4,28 +4,30 @@ from pathlib import Path
 import pytest
 
 from benchmarks.floor import LoopSpec, PausedLoop, cpu_seconds_on_every_core, measure_floor
-from benchmarks.images import radiographs
 from service.inference import load_ensemble
 from service.screening.screen import Screening
+from tests.films import films, needs_films
+from tests.serving import ROOT
 
-MODELS = Path(__file__).parents[2] / "models"
+MODELS = ROOT / "models"
+
+pytestmark = needs_films
 
 
 @pytest.fixture
 def spec(tmp_path: Path) -> LoopSpec:
-    item = radiographs(None)[0]
-    file = tmp_path / item.name
-    file.write_bytes(item.data)
-    return LoopSpec(str(MODELS), "int8", [str(file)], seconds=0.01, cores=2)
+    file = tmp_path / "film.jpeg"
+    file.write_bytes(films()[0].read_bytes())
+    return LoopSpec(str(MODELS), "fp32", [str(file)], seconds=0.01, cores=2)
 
 
 def test_the_bare_loop_gives_the_verdicts_of_the_service(spec: LoopSpec) -> None:
     found = measure_floor(spec, cores=[])
-    ensemble = load_ensemble(MODELS, threads=1, precision="int8")
+    ensemble = load_ensemble(MODELS, threads=1, precision="fp32")
     screening = Screening(ensemble, max_pixels=10**8)
     verdict = screening.screen(Path(spec.files[0]).read_bytes())
     assert found.probabilities == [verdict.probability]
-    assert found.precision == "int8"
+    assert found.precision == "fp32"
     assert min(found.floor.solo_cpu_s, found.floor.cpu_s) > 0
 
 

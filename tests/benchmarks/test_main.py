@@ -7,6 +7,7 @@ import uuid
 import psutil
 import pytest
 
+from tests.films import needs_films
 from tests.serving import ROOT
 
 
@@ -22,6 +23,7 @@ def started_by(mark: str) -> list[str]:
     return found
 
 
+@needs_films
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_benchmark_leaves_no_process(number: signal.Signals) -> None:
     mark = uuid.uuid4().hex
