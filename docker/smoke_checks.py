@@ -8,15 +8,30 @@ import io
 import subprocess
 import sys
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import httpx
 
+from tests.films import films, was_looked_at
 from tests.phantom import phantom
 
-ORIGINALS = Path("../shared/data/originals")
-FIELDS = ["predicted_class", "probability", "threshold", "members", "model", "image", "request_id"]
+FIELDS = [
+    "predicted_class",
+    "probability",
+    "threshold",
+    "assessment",
+    "warnings",
+    "members",
+    "model",
+    "image",
+    "request_id",
+    "summary",
+    "scope",
+    "next_step",
+    "lungs",
+]
+KINDS = ("jpeg", "png", "webp", "bmp", "tiff")
 PAGES = [
     "/",
     "/health",
@@ -27,6 +42,7 @@ PAGES = [
     "/docs",
     "/openapi.json",
 ]
+PROBLEM = "application/problem+json"
 IN_FLIGHT = 12
 LARGE = (3000, 2400)
 
@@ -36,12 +52,6 @@ def encoded(image_format: str, size: tuple[int, int] = (320, 256)) -> bytes:
     buffer = io.BytesIO()
     phantom(1, size, opacity=0.5).save(buffer, image_format)
     return buffer.getvalue()
-
-
-def good_files() -> dict[str, bytes]:
-    """Synthetic chests in every format and, if the folder exists, real radiographs."""
-    files = {f"phantom.{kind}": encoded(kind) for kind in ("jpeg", "png", "webp", "bmp", "tiff")}
-    return files | {path.name: path.read_bytes() for path in sorted(ORIGINALS.rglob("*.jpeg"))}
 
 
 def bad_files() -> dict[str, tuple[bytes, int]]:
@@ -55,49 +65,70 @@ def bad_files() -> dict[str, tuple[bytes, int]]:
 
 
 def check_verdict(name: str, answer: httpx.Response) -> str:
-    """Fails unless the answer is a complete and consistent verdict; returns its class."""
+    """Fails unless the answer is a complete and consistent verdict; returns its assessment."""
     verdict = answer.json()
     assert answer.status_code == 200, (name, answer.status_code, verdict)
     assert list(verdict)[: len(FIELDS)] == FIELDS, (name, list(verdict))
     above = verdict["probability"] > verdict["threshold"]
     assert verdict["predicted_class"] == ("PNEUMONIA" if above else "NORMAL"), (name, verdict)
-    return str(verdict["predicted_class"])
+    possible = {"indeterminate", verdict["predicted_class"].lower()}
+    assert verdict["assessment"] in possible, (name, verdict)
+    return str(verdict["assessment"])
+
+
+def check_drawing(name: str, answer: httpx.Response) -> None:
+    """Fails unless a drawn chest is refused as no chest film, or judged with a warning."""
+    assert was_looked_at(answer.status_code, answer.content), (name, answer.text)
+    if answer.status_code == 200:
+        check_verdict(name, answer)
+        assert answer.json()["warnings"], (name, answer.text)
+    else:
+        check_problem(name, answer, 422)
 
 
 def check_problem(name: str, answer: httpx.Response, status: int) -> None:
     """Fails unless the answer is the expected problem."""
     assert answer.status_code == status, (name, answer.status_code, answer.text)
-    assert answer.headers["content-type"] == "application/problem+json", (name, answer.headers)
+    assert answer.headers["content-type"] == PROBLEM, (name, answer.headers)
     assert answer.json()["request_id"] == answer.headers["x-request-id"], (name, answer.text)
 
 
 def check_answers(client: httpx.Client) -> None:
     """Checks valid and invalid files, a batch of both, and the pages."""
-    classes = [
-        check_verdict(name, client.post("/predict", files={"file": (name, data)}))
-        for name, data in good_files().items()
+    for kind in KINDS:
+        check_drawing(kind, client.post("/predict", files={"file": ("x", encoded(kind))}))
+    found = [
+        check_verdict(path.name, client.post("/predict", files={"file": path.read_bytes()}))
+        for path in films()
     ]
-    print(f"{len(classes)} verdicts, {classes.count('PNEUMONIA')} of them PNEUMONIA")
+    counted = ", ".join(f"{number} {kind}" for kind, number in Counter(found).items())
+    print(
+        f"{len(KINDS)} drawings refused or warned of; {len(found)} films: {counted or 'none here'}"
+    )
 
     for name, (data, status) in bad_files().items():
         check_problem(name, client.post("/predict", files={"file": (name, data)}), status)
     check_problem("no file", client.post("/predict", files={"other": b"x"}), 400)
     check_problem("no multipart", client.post("/predict", content=b"x"), 400)
+    raw = {"Content-Type": "image/png"}
+    check_drawing("raw", client.post("/predict", content=encoded("png"), headers=raw))
 
     mixed = [encoded("png"), b"not an image", encoded("webp")]
     batch = client.post("/predict/batch", files=[("files", ("x", data)) for data in mixed])
     assert batch.status_code == 200, batch.text
     for path in PAGES:
         assert client.get(path).status_code == 200, path
+    film = next((path.read_bytes() for path in films()), encoded("png"))
     for path, kind in {"/explain": "image/png", "/report": "application/pdf"}.items():
-        answer = client.post(path, files={"file": ("x.png", encoded("png"))})
-        assert answer.status_code == 200, (path, answer.text)
-        assert answer.headers["content-type"] == kind, (path, answer.headers)
+        answer = client.post(path, files={"file": ("x.png", film)})
+        assert was_looked_at(answer.status_code, answer.content), (path, answer.text)
+        expected = kind if answer.status_code == 200 else PROBLEM
+        assert answer.headers["content-type"] == expected, (path, answer.headers)
     print("problems, a mixed batch, heat map, report and pages are as expected")
 
 
 def check_stop(client: httpx.Client, command: list[str]) -> None:
-    """Stops the service while requests are in flight; each of them must get its verdict."""
+    """Stops the service while requests are in flight; each of them must be answered."""
     data = encoded("png", LARGE)  # slow enough to be in flight during the stop
     with ThreadPoolExecutor(IN_FLIGHT) as pool:
         answers = [
@@ -109,18 +140,18 @@ def check_stop(client: httpx.Client, command: list[str]) -> None:
         assert unanswered, "every request was answered before the stop: nothing was tested"
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         for answer in answers:
-            check_verdict("in flight", answer.result())
+            check_drawing("in flight", answer.result())
     print(f"stopped with {unanswered} requests in flight: all answered")
 
 
 def check_key(client: httpx.Client, key: str) -> None:
-    """Checks that only requests with the key get a verdict."""
+    """Checks that only requests with the key have their file looked at."""
     files = {"file": ("x.png", encoded("png"))}
     check_problem("no key", client.post("/predict", files=files), 401)
     wrong = client.post("/predict", files=files, headers={"X-API-Key": f"{key}x"})
     check_problem("wrong key", wrong, 401)
-    check_verdict("key", client.post("/predict", files=files, headers={"X-API-Key": key}))
-    print("401 without the key, a verdict with it")
+    check_drawing("key", client.post("/predict", files=files, headers={"X-API-Key": key}))
+    print("401 without the key, an answer with it")
 
 
 def main(url: str, option: str, *values: str) -> None:

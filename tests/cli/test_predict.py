@@ -18,6 +18,7 @@ from service.screening.wording import warn
 from service.settings import Settings
 from tests.cli.conftest import Cli
 from tests.fake_engine import FakeEngine, fake_ensemble
+from tests.films import films, needs_films
 from tests.serving import ROOT, client_of, radiograph
 
 MODELS = ROOT / "models"
@@ -64,11 +65,11 @@ async def test_command_line_table_and_api_give_the_same_numbers(
 
 
 @pytest.mark.anyio
-async def test_with_the_shipped_networks_as_well(tmp_path: Path) -> None:
-    file = tmp_path / "1.png"
-    file.write_bytes(radiograph(1))
+@needs_films
+async def test_with_the_shipped_networks_as_well() -> None:
+    file = films()[0]
     async with client_of(create_app(Settings(models_dir=MODELS, threads=1))) as service:
-        answer = (await service.post("/predict", files={"file": radiograph(1)})).json()
+        answer = (await service.post("/predict", files={"file": file.read_bytes()})).json()
     arguments = ["predict", str(file), "--json", "--models", str(MODELS)]
     line = json.loads(CliRunner().invoke(app, arguments).stdout)
     assert line.pop("path") == str(file)

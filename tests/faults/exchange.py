@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tests.films import was_looked_at
 from tests.serving import BOUNDARY, FORM_TYPE, form, part, request_head
 
 PLANTED = "Doe^Jane'Planted"
@@ -50,6 +51,10 @@ class Answer:
         except ValueError:
             return False
         return self.kind == PROBLEM and set(problem) >= _PROBLEM_KEYS
+
+    def was_looked_at(self) -> bool:
+        """Tell whether the file was decoded and judged, or refused as no chest film."""
+        return was_looked_at(self.status, self.body)
 
 
 def upload(content: bytes, *, filename: str = "x.png", path: str = "/predict") -> bytes:
