@@ -68,7 +68,7 @@ def card(manifest: Manifest, outcomes: Mapping[Part, Figures]) -> str:
 def _gate(manifest: Manifest) -> str:
     entry = manifest.suitability
     if entry is None or entry.metrics is None:
-        return f"## Which pictures are read\n\n{UNMEASURED}"
+        return "## Which pictures are read\n\nThe bundle has no gate: any pair of lungs is read."
     return f"""## Which pictures are read
 
 A picture is refused when no pair of lungs is found, when its features lie further than
@@ -82,7 +82,7 @@ slightly worse; half of the NIH adults were fitted, the other half is shown.
 def _indeterminate(manifest: Manifest) -> str:
     entry = manifest.indeterminate
     if entry is None:
-        return f"## Indeterminate\n\n{UNMEASURED}"
+        return "## Indeterminate\n\nThe bundle has none: each film is called one or the other."
     return f"""## Indeterminate
 
 A probability from {entry.lower:g} to {entry.upper:g} is assessed as indeterminate: a radiologist

@@ -75,7 +75,7 @@ def masks_of(films: Path, folder: Path) -> Path:
 
 def test_from_films_to_the_card(data: Path, bundle: Path, tmp_path: Path) -> None:
     folds, results = tmp_path / "folds", tmp_path / "run"
-    for fold in (0, 3):  # the others have not been trained yet
+    for fold in (0, 2):  # the others have not been trained yet
         write_bundle(folds / str(fold), sha=str(fold))
     common = ("--bundle", bundle, "--run", results)
     training_set = data / "chest_xray"
@@ -97,7 +97,7 @@ def test_from_films_to_the_card(data: Path, bundle: Path, tmp_path: Path) -> Non
         masks_of(training_set, tmp_path / "more"),
         *common,
         "--finder",
-        folds / "3",
+        folds / "2",
         "--block",
         3,
     )
