@@ -1,17 +1,22 @@
 """The pictures of the page in the READMEs; ``scripts/screenshots`` takes them anew.
 
-They show the shipped model's answers to synthetic chests; no patient is in them.
+They show what the shipped networks answer to synthetic chests; no patient is in them. The input
+gate, which would refuse a drawing, is left out of the copy of the bundle that answers.
 """
 
 import io
+import json
 import shutil
+import tempfile
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from service.inference import MANIFEST_FILE
 from tests.phantom import phantom
 from tests.serving import ROOT, LiveService
 from tests.web.browsing import open_page, upload, wait_for_answers
@@ -29,6 +34,14 @@ PICTURES: Final[Mapping[str, dict[str, Any]]] = {
     "page-es-phone": {"locale": "es", "device_scale_factor": 1.5, **_PHONE},
     "page-en-phone": {"locale": "en", "device_scale_factor": 1.5, **_PHONE},
 }
+
+
+def without_gate(folder: Path) -> Path:
+    """A copy of the shipped bundle that judges drawings as well."""
+    copy = Path(shutil.copytree(ROOT / "models", folder / "models"))
+    manifest = json.loads((copy / MANIFEST_FILE).read_bytes())
+    (copy / MANIFEST_FILE).write_text(json.dumps(manifest | {"suitability": None}))
+    return copy
 
 
 def chest(seed: int, opacity: float) -> bytes:
@@ -68,7 +81,10 @@ def show(browser: Browser, url: str, name: str, options: dict[str, Any]) -> None
 def main() -> None:
     """Take every picture anew."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    with LiveService("service") as service, sync_playwright() as playwright:
+    with ExitStack() as stack:
+        bundle = without_gate(Path(stack.enter_context(tempfile.TemporaryDirectory())))
+        service = stack.enter_context(LiveService("service", {"XRAY_MODELS_DIR": str(bundle)}))
+        playwright = stack.enter_context(sync_playwright())
         service.wait_until_ready()
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
