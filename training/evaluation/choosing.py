@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import JsonValue
 
 from service.inference import MANIFEST_FILE, Manifest, Metrics
 from training.data import DataError
@@ -125,7 +126,9 @@ def decide(
         "rule": threshold.rule,
         **table_of_worlds(worlds, threshold.value),
     }
-    return _with_metrics(settled, scores.clean, found), found
+    measured = figures(scores.clean, settled) | {"folds": int(scores.clean["fold"].nunique())}
+    worlds_found = {name: found[name] for name in ("sensitivity", "specificity")}
+    return with_metrics(settled, measured, worlds_found), found
 
 
 def gather(manifest: Manifest, scores: Scores) -> Worlds:
@@ -164,10 +167,19 @@ def gather(manifest: Manifest, scores: Scores) -> Worlds:
     )
 
 
-def _with_metrics(manifest: Manifest, clean: pd.DataFrame, found: Mapping[str, Any]) -> Manifest:
-    """The manifest with the figures that the service shows beside a verdict."""
-    measured = figures(clean, manifest)
-    members = measured.pop("members")
+def with_metrics(
+    manifest: Manifest, measured: Mapping[str, Any], worlds: JsonValue = None
+) -> Manifest:
+    """The manifest with the figures that the service shows beside a verdict.
+
+    Args:
+        manifest: With the calibration and threshold that were measured.
+        measured: Figures out of fold, ``folds`` among them.
+        worlds: Sensitivity and specificity in each world; None keeps those that are there.
+    """
+    members = measured["members"]
+    if worlds is None:
+        worlds = manifest.metrics.figures.get("worlds") if manifest.metrics else None
     kept = ("auc", "accuracy", "sensitivity", "specificity", "ece", "brier")
     return manifest.model_copy(
         update={
@@ -176,12 +188,12 @@ def _with_metrics(manifest: Manifest, clean: pd.DataFrame, found: Mapping[str, A
                 for entry in manifest.members
             ),
             "metrics": Metrics(
-                protocol=f"out of fold on {clean['fold'].nunique()} contiguous blocks of patient "
+                protocol=f"out of fold on {measured['folds']} contiguous blocks of patient "
                 f"numbers, one film of each of {measured['patients']} patients",
                 figures={
                     "ensemble": {name: measured[name] for name in kept},
                     "by_aetiology": measured["by_aetiology"],
-                    "worlds": {name: found[name] for name in ("sensitivity", "specificity")},
+                    "worlds": worlds,
                 },
             ),
         }

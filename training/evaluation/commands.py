@@ -74,8 +74,13 @@ def out_of_fold(
     masks: MasksOption = None,
     sample: SampleOption = None,
     run: RunOption = RUN,
+    write: Annotated[
+        bool, typer.Option("--write", help="Write the figures into the bundle's manifest.")
+    ] = False,
 ) -> None:
     """Read each film of the training set by the bundle that was trained without its block."""
+    from service.inference import MANIFEST_FILE
+    from training.evaluation.choosing import with_metrics
     from training.evaluation.reports import print_figures
     from training.evaluation.study import Study
 
@@ -84,6 +89,10 @@ def out_of_fold(
     console = Console()
     print_figures(figures, console)
     console.print(f"Written: {study.write(run, 'out_of_fold', figures)}")
+    if write:
+        path = bundle / MANIFEST_FILE
+        with_metrics(study.manifest, figures).write(path)
+        console.print(f"Written: {path}")
 
 
 @app.command(name="frame-exchange")

@@ -83,7 +83,12 @@ def test_from_films_to_the_card(data: Path, bundle: Path, tmp_path: Path) -> Non
     before = write_card(bundle, results).read_text()
     assert before.count(UNMEASURED) == 6
 
-    run("out-of-fold", training_set, "--folds", folds, *common, "--suite")
+    run("out-of-fold", training_set, "--folds", folds, *common, "--suite", "--write")
+    recorded = Manifest.read(bundle / MANIFEST_FILE).metrics
+    assert recorded is not None
+    measured = json.loads((results / "out_of_fold.json").read_text())
+    assert recorded.figures["by_aetiology"] == measured["by_aetiology"]
+    assert f"{measured['folds']} contiguous blocks" in recorded.protocol
     run("frame-exchange", training_set, "--folds", folds, *common)
     run("audit", training_set, "--folds", folds, *common, "--maps", 2)
     run("external", data, *common, "--against", bundle)
