@@ -44,7 +44,7 @@ names the model, the threshold and the image that it is about. Errors are `appli
 WAITING_PER_THREAD = 8
 
 LAST_WORK_S = 1.0
-"""How long shutdown waits for work whose client is gone."""
+"""How long shutdown waits for work whose client has disconnected."""
 
 
 def create_app(

@@ -17,7 +17,7 @@ class ModelMember(Answer):
     )
     sha256: str = Field(description="SHA-256 digest of that file.", examples=[SHA256])
     architecture: str = Field(
-        description="What kind of network it is; empty if not told.",
+        description="What kind of network it is; empty if unknown.",
         examples=["depthwise-separable CNN, 0.4 M parameters"],
     )
     view: str = Field(
@@ -36,7 +36,7 @@ class ModelLungs(Answer):
     file: str = Field(description="Its file in the bundle.", examples=["lungs.keras"])
     sha256: str = Field(description="SHA-256 digest of that file.", examples=[SHA256])
     architecture: str = Field(
-        description="What kind of network it is; empty if not told.", examples=["U-Net"]
+        description="What kind of network it is; empty if unknown.", examples=["U-Net"]
     )
     side: int = Field(ge=1, description="Side of its square input, in pixels.", examples=[192])
     threshold: Probability = Field(
@@ -71,7 +71,7 @@ class ModelCalibration(Answer):
     slope: float = Field(description="Factor on the logit.", examples=[1.12])
     intercept: float = Field(description="Added to the logit.", examples=[-0.08])
     fitted_on: str = Field(
-        description="What it was fitted on; empty if not told.",
+        description="What it was fitted on; empty if unknown.",
         examples=["out-of-fold predictions"],
     )
 
@@ -126,7 +126,7 @@ class ModelIndeterminate(Answer):
         description="Share of films that were not indeterminate.", examples=[0.91]
     )
     fitted_on: str = Field(
-        description="What it was fitted on; empty if not told.",
+        description="What it was fitted on; empty if unknown.",
         examples=["out-of-fold predictions"],
     )
 
@@ -193,9 +193,9 @@ class Model(ModelIdentity):
         description="When a radiologist should decide; null for a model that always assesses."
     )
     labels: ModelLabels = Field(description="What the two classes are called.")
-    metrics: ModelMetrics | None = Field(description="What was measured; null if not told.")
+    metrics: ModelMetrics | None = Field(description="What was measured; null if unknown.")
     training_data: ModelTrainingData | None = Field(
-        description="What the networks were trained on; null if not told."
+        description="What the networks were trained on; null if unknown."
     )
 
     @classmethod

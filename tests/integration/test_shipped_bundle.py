@@ -72,9 +72,9 @@ def test_it_was_measured_on_whole_blocks_of_patients(ensemble: Ensemble) -> None
     assert metrics is not None
     assert "contiguous blocks" in metrics.protocol
     figures = json.loads(json.dumps(metrics.figures))["ensemble"]
-    assert figures["auc"]["value"] >= 0.95
+    assert figures["auc"]["value"] >= 0.98
     for name in ("sensitivity", "specificity"):
-        assert figures[name]["value"] >= 0.9
+        assert figures[name]["value"] >= 0.95
 
 
 def test_its_card_gives_the_manifests_figures(ensemble: Ensemble) -> None:
@@ -105,7 +105,7 @@ def test_real_radiographs_get_the_right_verdicts(ensemble: Ensemble) -> None:
     verdicts = {path: screening.screen(path.read_bytes()) for path in films()}
     right = [path.parent.name == verdict.predicted_class for path, verdict in verdicts.items()]
     assert len(right) == 50
-    assert sum(right) >= 46
+    assert sum(right) >= 47
     for path, verdict in verdicts.items():
         assert verdict.lungs is not None, path
         assert verdict.assessment in {"indeterminate", verdict.predicted_class.lower()}, path

@@ -38,7 +38,7 @@ async def live() -> Alive:
 async def ready(services: ServicesDep, _: ScreeningDep) -> Ready:
     """200 once the model is loaded, checked and warm; until then 503 with the reason in words.
 
-    503 again once the service was told to stop, so that nothing new is sent to it.
+    503 again once the service is stopping, so that nothing new is sent to it.
     """
     services.admission.check_open()
     return Ready()
