@@ -1,0 +1,10 @@
+"""What radiology speaks: results as DICOM objects for the PACS, and as FHIR.
+
+pydicom and highdicom are imported when a result is made, never before: the service starts and
+answers without them.
+"""
+
+from service.hospital.results import KINDS, Kind, ResultOptions, results_of
+from service.hospital.uids import ANY_ROOT, derived_uid
+
+__all__ = ["ANY_ROOT", "KINDS", "Kind", "ResultOptions", "derived_uid", "results_of"]

@@ -1,0 +1,81 @@
+"""The results of one verdict as DICOM objects, in the study of the radiograph that it is about."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Final, Literal
+
+from service.hospital.uids import ANY_ROOT
+from service.i18n import Language
+from service.inference import Bundle
+from service.screening.explanation import Explanation, Unexplained
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+Kind = Literal["sr", "pdf", "sc", "seg"]
+
+KINDS: Final[tuple[Kind, ...]] = ("sr", "pdf", "sc", "seg")
+"""Structured report, encapsulated PDF, secondary capture, segmentation of both lungs."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResultOptions:
+    """What the operator decides about results.
+
+    Attributes:
+        uid_root: Root of every UID that is made.
+        language: Of all texts.
+        kinds: What is made, in the order of ``KINDS``.
+    """
+
+    uid_root: str = ANY_ROOT
+    language: Language = "en"
+    kinds: tuple[Kind, ...] = KINDS
+
+
+def results_of(
+    source: bytes,
+    result: Explanation | Unexplained,
+    bundle: Bundle,
+    options: ResultOptions,
+    *,
+    made_at: datetime,
+    request_id: str = "",
+) -> "list[Dataset]":
+    """Make the results of one radiograph.
+
+    Study, patient and accession are the source's. UIDs are derived from the source's own, the
+    model, the version of this service, the language and the kind: made again, they are the same.
+
+    Args:
+        source: The DICOM file, which ``Screening`` has read.
+        result: What ``Screening.explain_if_possible`` gave for it.
+        bundle: The bundle that was used.
+        options: What the operator decides.
+        made_at: Date and time to state, with time zone.
+        request_id: Printed in the PDF; by default a part of the source's digest.
+
+    Returns:
+        Datasets with their file meta information, each ready for ``dcmwrite`` or a C-STORE. A
+        segmentation only if the bundle finds the lungs.
+
+    Raises:
+        ModuleNotFoundError: The extra ``dicom`` is not installed.
+    """
+    # pydicom and highdicom are slow to import, and optional.
+    from service.hospital.case import Case
+    from service.hospital.encapsulated import encapsulated_pdf
+    from service.hospital.source import Source
+
+    makers: dict[Kind, Callable[[Case], Dataset | None]] = {"pdf": encapsulated_pdf}
+    case = Case(
+        source=Source.of(source, options.uid_root),
+        result=result,
+        bundle=bundle,
+        options=options,
+        made_at=made_at,
+        request_id=request_id or result.verdict.image.sha256[:16],
+    )
+    made = (makers[kind](case) for kind in KINDS if kind in options.kinds and kind in makers)
+    return [each for each in made if each is not None]

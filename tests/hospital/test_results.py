@@ -1,0 +1,135 @@
+import io
+from datetime import UTC, datetime
+from typing import Any
+
+import pypdf
+import pytest
+from pydicom import Dataset
+
+from service.hospital import ResultOptions, results_of
+from service.inference import Bundle
+from tests.dicom_files import INSTANCE, PATIENT, SERIES, STUDY, dicom, read_back
+from tests.explaining import screening
+from tests.serving import radiograph
+
+AT = datetime(2026, 3, 1, 9, 5, tzinfo=UTC)
+SCREENING = screening(lungs=True)
+RESULT = SCREENING.explain_if_possible(radiograph(1))
+BUNDLE: Bundle = SCREENING.ensemble.bundle
+
+
+def made(source: bytes | None = None, at: datetime = AT, **options: Any) -> dict[str, Dataset]:
+    """The results by the modality of their series, after they were written and read back."""
+    results = results_of(source or dicom(), RESULT, BUNDLE, ResultOptions(**options), made_at=at)
+    return {each.Modality: read_back(each) for each in results}
+
+
+class TestIdentity:
+    def test_it_is_the_patient_and_the_study_of_the_source(self) -> None:
+        for result in made().values():
+            for keyword, value in PATIENT.items():
+                assert result[keyword].value == value, keyword
+            assert result.StudyInstanceUID == STUDY
+
+    def test_every_kind_has_a_series_of_its_own(self) -> None:
+        results = made()
+        for keyword in ("SeriesInstanceUID", "SOPInstanceUID"):
+            uids = {result[keyword].value for result in results.values()}
+            assert len(uids) == len(results)
+            assert not uids & {STUDY, SERIES, INSTANCE}
+
+    def test_made_again_it_has_the_same_uids(self) -> None:
+        first, later = made(), made(at=AT.replace(hour=12))
+        for kind, result in first.items():
+            assert result.SOPInstanceUID == later[kind].SOPInstanceUID
+            assert result.SeriesInstanceUID == later[kind].SeriesInstanceUID
+
+    @pytest.mark.parametrize("other", [{"language": "es"}, {"uid_root": "1.2.3"}])
+    def test_made_otherwise_it_has_others(self, other: dict[str, Any]) -> None:
+        uids = {result.SOPInstanceUID for result in made().values()}
+        assert not uids & {result.SOPInstanceUID for result in made(**other).values()}
+
+    def test_another_image_has_others(self) -> None:
+        uids = {result.SOPInstanceUID for result in made().values()}
+        neighbour = made(dicom(SOPInstanceUID=f"{INSTANCE}4"))
+        assert not uids & {result.SOPInstanceUID for result in neighbour.values()}
+
+    @pytest.mark.parametrize("root", ["2.25", "1.2.826.0.1.3680043.10.1234", "1." + "2" * 38])
+    def test_uids_are_under_the_root_and_valid(self, root: str) -> None:
+        for result in made(uid_root=root).values():
+            for uid in (result.SOPInstanceUID, result.SeriesInstanceUID):
+                assert uid.startswith(f"{root}.")
+                assert uid.is_valid
+
+    def test_only_the_kinds_asked_for_are_made(self) -> None:
+        assert list(made(kinds=("pdf",))) == ["DOC"]
+
+
+class TestPoorSources:
+    def test_what_the_source_lacks_is_empty(self) -> None:
+        source = dicom(without=tuple(PATIENT))
+        for result in made(source).values():
+            assert result.PatientName == ""
+            assert result.StudyDate == ""
+            assert "PatientAge" not in result
+
+    def test_a_source_without_uids_has_results_all_the_same(self) -> None:
+        lacking = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
+        results = list(made(dicom(without=lacking)).values())
+        assert len({result.StudyInstanceUID for result in results}) == 1
+        assert results[0].StudyInstanceUID == made(dicom(without=lacking))["DOC"].StudyInstanceUID
+
+    @pytest.mark.parametrize(
+        ("keyword", "broken"), [("StudyDate", "2026.3.1"), ("PatientSex", "female")]
+    )
+    @pytest.mark.filterwarnings("ignore:Invalid value")
+    def test_what_no_reader_could_parse_is_empty(self, keyword: str, broken: str) -> None:
+        for result in made(dicom(**{keyword: broken})).values():
+            assert result[keyword].value == ""
+
+    @pytest.mark.filterwarnings("ignore:The value length")
+    def test_an_identity_that_is_too_long_is_kept_whole(self) -> None:
+        for result in made(dicom(PatientID="7" * 70)).values():
+            assert result.PatientID == "7" * 70
+
+    @pytest.mark.parametrize(
+        ("declared", "name", "expected"),
+        [
+            ("ISO_IR 100", "Núñez^Ana", "ISO_IR 100"),
+            ("ISO_IR 192", "Núñez^Ana", "ISO_IR 192"),
+            ("ISO_IR 144", "Лениа", "ISO_IR 192"),  # the study's description is Spanish
+            (["ISO 2022 IR 6", "ISO 2022 IR 87"], "Yamada^Tarou=山田^太郎", "ISO_IR 192"),
+        ],
+    )
+    def test_names_are_kept_in_every_alphabet(
+        self, declared: Any, name: str, expected: str
+    ) -> None:
+        source = dicom(SpecificCharacterSet=declared, PatientName=name, StudyDescription="Thorax")
+        for result in made(source, language="es").values():
+            assert result.PatientName == name
+            assert result.SpecificCharacterSet == expected
+
+
+class TestPdf:
+    def test_it_is_our_report(self) -> None:
+        result = made(language="en")["DOC"]
+        document = result.EncapsulatedDocument[: result.EncapsulatedDocumentLength]
+        [page] = pypdf.PdfReader(io.BytesIO(document), strict=True).pages
+        text = " ".join(page.extract_text().split())
+        assert f"Probability of pneumonia {RESULT.verdict.probability:.4f}" in text
+        assert RESULT.verdict.model.digest in text
+        assert "Núñez" not in text
+
+    def test_it_says_that_nobody_verified_it_and_what_it_is_about(self) -> None:
+        result = made(language="en")["DOC"]
+        assert result.VerificationFlag == "UNVERIFIED"
+        assert "not verified" in result.DocumentTitle
+        assert result.SourceInstanceSequence[0].ReferencedSOPInstanceUID == INSTANCE
+
+    @pytest.mark.parametrize(
+        ("declared", "expected"), [({}, "YES"), ({"BurnedInAnnotation": "NO"}, "NO")]
+    )
+    def test_its_picture_may_name_the_patient_unless_the_source_denies_it(
+        self, declared: dict[str, str], expected: str
+    ) -> None:
+        assert made(dicom(**declared))["DOC"].BurnedInAnnotation == expected
