@@ -70,6 +70,11 @@ class Case:
         return derived_uid(self.options.uid_root, self.source.sop_uid, *made_by, *parts)
 
     @property
+    def uid_of_model(self) -> str:
+        """The UID of the model as an observer: the same in all its results."""
+        return derived_uid(self.options.uid_root, "observer", self.verdict.model.digest)
+
+    @property
     def model_name(self) -> str:
         """Name and version of the model."""
         return f"{self.verdict.model.name} {self.verdict.model.version}"[:LONG_STRING]
@@ -85,6 +90,21 @@ class Case:
         put(item, "ReferencedSOPClassUID", self.source.sop_class_uid)
         put(item, "ReferencedSOPInstanceUID", self.source.sop_uid)
         return item
+
+    def stand_in(self) -> Dataset:
+        """The source image without a patient, for libraries that copy, check and log identities."""
+        image = Dataset()
+        for keyword in REQUIRED:
+            put(image, keyword, None)
+        put(image, "SOPClassUID", self.source.sop_class_uid)
+        put(image, "SOPInstanceUID", self.source.sop_uid)
+        put(image, "StudyInstanceUID", self.source.study_uid)
+        put(image, "SeriesInstanceUID", self.source.series_uid)
+        image.Modality = "OT"
+        image.Rows, image.Columns = self.source.rows, self.source.columns
+        for element in self.source.lossy:
+            image.add(element)
+        return image
 
     def complete(self, made: Dataset, kind: Kind, modality: str) -> Dataset:
         """Give an object its identity: patient, study, series, equipment, UIDs, times, encoding.

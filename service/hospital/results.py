@@ -67,8 +67,12 @@ def results_of(
     from service.hospital.case import Case
     from service.hospital.encapsulated import encapsulated_pdf
     from service.hospital.source import Source
+    from service.hospital.structured import structured_report
 
-    makers: dict[Kind, Callable[[Case], Dataset | None]] = {"pdf": encapsulated_pdf}
+    makers: dict[Kind, Callable[[Case], Dataset | None]] = {
+        "sr": structured_report,
+        "pdf": encapsulated_pdf,
+    }
     case = Case(
         source=Source.of(source, options.uid_root),
         result=result,

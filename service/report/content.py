@@ -132,7 +132,7 @@ class Content:
             scale=(catalogue["image.weak"], catalogue["image.strong"]) if explained else None,
             facts=_facts(result, bundle.manifest, language),
             trust=(
-                *_measured(bundle.manifest, language),
+                *measured(bundle.manifest, language),
                 *_calibration(bundle.manifest, catalogue),
             ),
             use=(
@@ -184,8 +184,8 @@ def _facts(
     )
 
 
-def _measured(manifest: Manifest, language: Language) -> tuple[str, ...]:
-    """Sensitivity and specificity at the operating point, if the manifest has them."""
+def measured(manifest: Manifest, language: Language) -> tuple[str, ...]:
+    """Sensitivity and specificity at the operating point, or that they are unknown; sentences."""
     catalogue = texts(language)["report"]
     figures = manifest.metrics.figures.get("ensemble") if manifest.metrics else None
     if manifest.metrics is None or not isinstance(figures, Mapping):

@@ -84,7 +84,8 @@ class TestPoorSources:
     )
     @pytest.mark.filterwarnings("ignore:Invalid value")
     def test_what_no_reader_could_parse_is_empty(self, keyword: str, broken: str) -> None:
-        for result in made(dicom(**{keyword: broken})).values():
+        elements: dict[str, Any] = {keyword: broken}
+        for result in made(dicom(**elements)).values():
             assert result[keyword].value == ""
 
     @pytest.mark.filterwarnings("ignore:The value length")
@@ -130,6 +131,6 @@ class TestPdf:
         ("declared", "expected"), [({}, "YES"), ({"BurnedInAnnotation": "NO"}, "NO")]
     )
     def test_its_picture_may_name_the_patient_unless_the_source_denies_it(
-        self, declared: dict[str, str], expected: str
+        self, declared: dict[str, Any], expected: str
     ) -> None:
         assert made(dicom(**declared))["DOC"].BurnedInAnnotation == expected
