@@ -3,8 +3,8 @@
 import io
 import threading
 from datetime import datetime
+from itertools import chain
 from typing import Any, Final
-from xml.sax.saxutils import escape
 
 from PIL import Image
 from reportlab import rl_config
@@ -16,12 +16,13 @@ from reportlab.lib.units import mm
 from reportlab.pdfbase.pdfmetrics import stringWidth
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Image as Picture
-from reportlab.platypus import KeepInFrame, Paragraph, Spacer, Table
+from reportlab.platypus import KeepInFrame, Spacer, Table
 
 from service import __version__
 from service.report import fonts
 from service.report.content import Content
 from service.report.graphics import ACCENT, INK, MUTED, TINT, colour_scale, probability_bar
+from service.report.text import paragraph, typed_lines
 from service.screening.explanation import Explanation, Unexplained
 from service.screening.overlay import frame, overlay
 
@@ -51,6 +52,7 @@ _BODY: Final = ParagraphStyle(
 )
 _SMALL: Final = ParagraphStyle("small", _BODY, fontSize=6.8, leading=8.7)
 _FAINT: Final = ParagraphStyle("faint", _SMALL, textColor=HexColor(MUTED))
+_LABEL: Final = ParagraphStyle("label", _FAINT, spaceAfter=0)
 _RIGHT: Final = ParagraphStyle("right", _FAINT, alignment=TA_RIGHT)
 _HEADING: Final = ParagraphStyle(
     "heading", _BODY, fontName=fonts.BOLD, textColor=HexColor(ACCENT), spaceAfter=2
@@ -114,7 +116,7 @@ def _story(content: Content, result: Explanation | Unexplained) -> list[Any]:
     columns = Table(
         [
             [
-                [_text(facts, _HEADING), *(_fact(*fact) for fact in content.facts)],
+                [_text(facts, _HEADING), *chain(*(_fact(*fact) for fact in content.facts))],
                 "",
                 [_text(trust, _HEADING), *(_text(line) for line in content.trust)],
             ]
@@ -136,7 +138,7 @@ def _story(content: Content, result: Explanation | Unexplained) -> list[Any]:
         *(_text(line) for line in content.use),
     ]
     if content.note:
-        story += [Spacer(0, 3 * mm), _text(note, _HEADING), _text(content.note)]
+        story += [Spacer(0, 3 * mm), _text(note, _HEADING), typed_lines(content.note, _BODY)]
     return story
 
 
@@ -228,18 +230,16 @@ def _picture(image: Image.Image) -> Any:
     return Picture(buffer, image.width * ratio, image.height * ratio, hAlign="LEFT")
 
 
-def _fact(label: str, value: str) -> Any:
+def _fact(label: str, value: str) -> list[Any]:
     """A label with its value below it; a digest is on one line, so that it can be searched for."""
-    value = fonts.printable(value)
     size = _SMALL.fontSize
-    if " " not in value:
+    if " " not in fonts.printable(value):
         size *= min(1.0, _LEFT / (stringWidth(value, fonts.REGULAR, size) + 1))
-    name = f'<font color="{MUTED}">{escape(fonts.printable(label))}</font>'
-    return Paragraph(f'{name}<br/><font size="{size:.2f}">{escape(value)}</font>', _SMALL)
+    return [_text(label, _LABEL), _text(value, ParagraphStyle("fact", _SMALL, fontSize=size))]
 
 
 def _text(text: str, style: Any = _BODY) -> Any:
-    return Paragraph(escape(fonts.printable(text)), style)
+    return paragraph(text, style)
 
 
 def _pdf_date(moment: datetime) -> str:

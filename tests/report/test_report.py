@@ -79,11 +79,39 @@ class TestPage:
         assert "<b>x</b> & <img src=y>" in text_of(made(note="<b>x</b> & <img src=y>"))
 
     def test_unprintable_characters_are_marked_and_explained(self) -> None:
-        assert "\ufffd\ufffd 17" in (text := text_of(made(reference="漢字 17")))
+        assert "\ufffd 17" in (text := text_of(made(reference="🩻 17")))
         assert "Characters that cannot be printed" in text
         assert "Characters that cannot be printed" not in text_of(made(reference="17"))
 
-    @pytest.mark.parametrize("note", ["W" * MAX_NOTE, "\n" * MAX_NOTE, "ñ " * (MAX_NOTE // 2)])
+    @pytest.mark.parametrize(
+        "name", ["王小明", "김철수", "田中さん", "Արմեն Պետրոսյան", "გიორგი", "SpO₂ ≥ 92 % ↑ ♀ ✓"]
+    )
+    def test_names_and_signs_can_be_searched(self, name: str) -> None:
+        assert name in text_of(made(reference=name, note=f"x {name}"))
+
+    @pytest.mark.parametrize(
+        "typed", [["Fever", "since Monday", "mother ill"], ["高烧", "咳嗽", "张"]]
+    )
+    def test_a_note_is_printed_with_its_line_breaks(self, typed: list[str]) -> None:
+        [page] = opened(made(note="{}\n{}\n\n{}".format(*typed))).pages
+        lines = [line.strip() for line in page.extract_text().splitlines()]
+        place = lines.index(typed[0])
+        assert [line for line in lines[place:] if line][:3] == typed
+
+    def test_a_note_of_very_many_lines_shows_where_they_ended(self) -> None:
+        assert "a ↵ b ↵ a ↵ b" in text_of(made(note="a\nb\n" * 20))
+
+    @pytest.mark.parametrize(
+        "note",
+        [
+            "W" * MAX_NOTE,
+            "\n" * MAX_NOTE,
+            "a\n" * (MAX_NOTE // 2),
+            "ñ " * (MAX_NOTE // 2),
+            "漢" * MAX_NOTE,
+            "م" * MAX_NOTE,
+        ],
+    )
     def test_the_longest_note_leaves_it_one_page(self, note: str) -> None:
         document = made(note=note, reference="W" * MAX_REFERENCE, request_id="r" * 64)
         assert len(opened(document).pages) == 1
@@ -127,6 +155,15 @@ class TestFile:
         assert "ReportLab" in str(metadata.producer)
         assert "Jane" not in str(metadata)
         assert root_of(reader)["/Lang"] == "es"
+
+    def test_it_embeds_only_the_glyphs_that_it_prints(self) -> None:
+        plain, named = len(made()), len(made(reference="王小明", note="محمد ≥ अर्चना"))
+        assert plain < named < plain + 40_000
+
+    def test_a_text_does_not_change_the_next_report(self) -> None:
+        before = made(reference="محمد")
+        made(note="क्षत्रिय علي")
+        assert made(reference="محمد") == before
 
     def test_its_fonts_are_embedded(self) -> None:
         [page] = opened(made()).pages
