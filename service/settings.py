@@ -79,6 +79,13 @@ class Settings(BaseSettings):
         ge=1024,
         description="Most pixels of an image, checked in its header before it is decoded.",
     )
+    prevalence: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="Share of pneumonia among the films that are sent here, such as `0.1`: answers "
+        "then say in `local` what they amount to. Unset leaves that out.",
+    )
     upload_seconds: float = Field(
         30.0,
         gt=0,

@@ -62,7 +62,11 @@ def create_app(
     """
     settings = settings or Settings()
     if loader is None:
-        loader = ModelLoader(load or ensemble_loader(settings), max_pixels=settings.max_pixels)
+        loader = ModelLoader(
+            load or ensemble_loader(settings),
+            max_pixels=settings.max_pixels,
+            prevalence=settings.prevalence,
+        )
     services = make_services(settings, loader)
 
     @asynccontextmanager

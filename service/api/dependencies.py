@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated, Final
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Query, Request, Response
 
 from service.api.form import Upload
 from service.api.uploads import UploadLimits, UploadMemory, receive_upload
@@ -66,6 +66,17 @@ async def get_language(request: Request, response: Response) -> Language:
 
 
 LanguageDep = Annotated[Language, Depends(get_language)]
+
+
+PrevalenceQuery = Annotated[
+    float | None,
+    Query(
+        gt=0,
+        lt=1,
+        description="Share of pneumonia among the films that are sent: the answer's `local` says "
+        "what its verdict amounts to there. By default that of the operator, if there is one.",
+    ),
+]
 
 
 async def check_queue(services: ServicesDep) -> None:

@@ -74,6 +74,10 @@ class ModelCalibration(Answer):
         description="What it was fitted on; empty if unknown.",
         examples=["out-of-fold predictions"],
     )
+    prevalence: Probability | None = Field(
+        description="Share of pneumonia that the probability is for; null if unknown.",
+        examples=[0.67],
+    )
 
 
 class ModelThreshold(Answer):

@@ -1,5 +1,6 @@
 """The wire contract: what the service answers, each field described and with an example."""
 
+import dataclasses
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -8,7 +9,7 @@ from service.api.problems import Problem
 from service.i18n import Language
 from service.inference import Bundle
 from service.screening.verdict import Assessment, Caution, Verdict
-from service.screening.wording import next_step, scope, summarise, warn
+from service.screening.wording import localise, next_step, scope, summarise, warn
 
 DIGEST = "sha256:9b1c3f0e5d7a42688f1e0c2b4a6d8e9f1a3c5e7092b4d6f80a1c2e3f40516273"
 SHA256 = "3f786850e387550fdab836ed7e6dc881de23001b3f786850e387550fdab836ed"
@@ -111,6 +112,48 @@ class VerdictWarning(Answer):
     )
 
 
+class PredictiveValue(Answer):
+    """A share with its 95 % interval."""
+
+    value: Share = Field(description="The share.", examples=[0.7418])
+    low: Share = Field(description="Lower end of its interval.", examples=[0.6637])
+    high: Share = Field(description="Upper end.", examples=[0.8102])
+
+
+class LocalFigures(Answer):
+    """What a verdict amounts to at a local prevalence. It never changes the verdict."""
+
+    prevalence: Probability = Field(
+        description="Share of pneumonia among the films that are sent: of the query, or the "
+        "operator's.",
+        examples=[0.1],
+    )
+    probability: Probability | None = Field(
+        description="`probability` of the verdict, moved to that prevalence (Saerens 2002); null "
+        "for a model that does not say for which prevalence it was calibrated.",
+        examples=[0.1213],
+    )
+    ppv: PredictiveValue | None = Field(
+        description="Positive predictive value: share of results above the threshold that are "
+        "pneumonia, by the model's measured sensitivity and specificity; null without those."
+    )
+    npv: PredictiveValue | None = Field(
+        description="Negative predictive value: share of the other results that are none."
+    )
+    note: str = Field(
+        description="The same for people, or why there is none, in the language of `summary`.",
+        examples=["At the local prevalence of 10.0 % the probability becomes 0.1213."],
+    )
+
+    @classmethod
+    def from_verdict(cls, verdict: Verdict, language: Language) -> Self | None:
+        """The figures of a verdict; None if no prevalence is known."""
+        if verdict.local is None:
+            return None
+        figures = dataclasses.asdict(verdict.local)
+        return cls.model_validate(figures | {"note": localise(verdict, language)})
+
+
 class Screened(Answer):
     """The verdict on one radiograph. Decision support; not a diagnosis."""
 
@@ -171,6 +214,10 @@ class Screened(Answer):
     lungs: Lungs | None = Field(
         description="Where the lungs are; null for a model that does not look for them."
     )
+    local: LocalFigures | None = Field(
+        description="What the verdict amounts to at the local prevalence, of `?prevalence=` or of "
+        "the operator; null if neither gives one."
+    )
 
     @classmethod
     def from_verdict(cls, verdict: Verdict, request_id: str, language: Language = "en") -> Self:
@@ -190,6 +237,7 @@ class Screened(Answer):
                 "scope": scope(verdict, language),
                 "next_step": next_step(verdict, language),
                 "lungs": verdict.lungs,
+                "local": LocalFigures.from_verdict(verdict, language),
             }
         )
 

@@ -114,6 +114,15 @@ def predict(
     lang: Annotated[
         Language, typer.Option("--lang", help="Language of the reports.")
     ] = Language.ES,
+    prevalence: Annotated[
+        float | None,
+        typer.Option(
+            "--prevalence",
+            metavar="SHARE",
+            help="Share of pneumonia among these films, above 0 and below 1: says what each answer "
+            "amounts to there. Default: XRAY_PREVALENCE.",
+        ),
+    ] = None,
     models: ModelsOption = None,
     quiet: QuietOption = False,
 ) -> None:
@@ -126,7 +135,8 @@ def predict(
         options = PredictOptions(
             csv=csv, json=as_json, report=report, language=lang.value, quiet=quiet
         )
-        raise typer.Exit(run(paths, read_settings({"models_dir": models}), options))
+        settings = read_settings({"models_dir": models, "prevalence": prevalence})
+        raise typer.Exit(run(paths, settings, options))
 
 
 @app.command()

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from service.inference import Ensemble
 from service.screening.verdict import ModelRef, Verdict
-from service.screening.wording import warn
+from service.screening.wording import localise, warn
 
 _FIRST: Final = ("path", "predicted_class", "probability", "threshold")
 _LAST: Final = (
@@ -23,6 +23,8 @@ _LAST: Final = (
     "message",
     "assessment",
     "warnings",
+    "local_prevalence",
+    "local_probability",
 )
 _MEMBER_PREFIX: Final = "member_"
 
@@ -58,6 +60,8 @@ class Outcome:
             return {"path": self.path, "error": dataclasses.asdict(self.result)}
         verdict = dataclasses.asdict(self.result) | {"warnings": warn(self.result, "en")}
         del verdict["trained_on"]  # the same for all
+        if self.result.local:
+            verdict["local"] |= {"note": localise(self.result, "en")}
         return {"path": self.path, **verdict}
 
 
@@ -112,8 +116,9 @@ class Columns:
         if isinstance(result, Failure):
             blank = [""] * (len(_FIRST) - 1 + len(self._members))
             reason = [result.code, result.message]
-            return [outcome.path, *blank, *identity, "", "", "", "", *reason, "", ""]
-        image = result.image
+            return [outcome.path, *blank, *identity, "", "", "", "", *reason, "", "", "", ""]
+        image, local = result.image, result.local
+        shifted = local.probability if local else None
         return [
             outcome.path,
             result.predicted_class,
@@ -129,6 +134,8 @@ class Columns:
             "",
             result.assessment,
             " ".join(result.warnings),
+            repr(local.prevalence) if local else "",
+            "" if shifted is None else repr(shifted),
         ]
 
 

@@ -81,7 +81,7 @@ def predict(arguments: list[str], settings: Settings, options: PredictOptions) -
         if options.report:
             reports = ReportFolder(options.report, ensemble.bundle, options.language)
         screening = FileScreening(
-            Screening(ensemble, max_pixels=settings.max_pixels),
+            Screening(ensemble, max_pixels=settings.max_pixels, prevalence=settings.prevalence),
             max_bytes=settings.max_upload_mib * MIB,
             reports=reports,
         )

@@ -64,6 +64,9 @@ class Calibration(Part):
     slope: float = Field(default=1.0, gt=0)
     intercept: float = 0.0
     fitted_on: str = ""
+    prevalence: float | None = Field(
+        default=None, gt=0, lt=1, description="Share of pneumonia that the probability is for."
+    )
 
     @model_validator(mode="after")
     def _method_matches_its_numbers(self) -> Self:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Self
+from typing import Self
 
 from pydantic import JsonValue
 
@@ -13,14 +13,15 @@ from service.inference import Bundle, Manifest
 from service.screening.explanation import Explanation, Unexplained
 from service.screening.wording import (
     assess,
+    describe_data,
     describe_map,
     figure,
+    localise,
     next_step,
+    percent,
     scope,
     warn,
 )
-
-NO_BREAK: Final = "\N{NO-BREAK SPACE}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Content:
         reference: As entered by the user; may be empty.
         headline: The assessment in a few words.
         sentence: The verdict with its numbers.
+        local: What it amounts to at the local prevalence; empty if that is not known.
         advice: The next step, and what the model was trained on.
         warnings: Reasons to doubt the verdict.
         disclaimer: That it is not a diagnosis.
@@ -62,6 +64,7 @@ class Content:
     reference: str
     headline: str
     sentence: str
+    local: str
     advice: tuple[str, ...]
     warnings: tuple[str, ...]
     disclaimer: str
@@ -113,6 +116,7 @@ class Content:
             sentence=catalogue["verdict.above" if positive else "verdict.below"].format(
                 probability=probability, threshold=threshold, label=verdict.predicted_class
             ),
+            local=localise(verdict, language),
             advice=(next_step(verdict, language), scope(verdict, language)),
             warnings=tuple(each["detail"] for each in warn(verdict, language)),
             disclaimer=catalogue["verdict.disclaimer"],
@@ -138,7 +142,7 @@ class Content:
             use=(
                 catalogue["use.intended"],
                 catalogue["use.answers"],
-                _training(bundle.manifest, catalogue),
+                _training(bundle.manifest, language),
             ),
             headings=(
                 catalogue["facts.heading"],
@@ -208,9 +212,7 @@ def _with_interval(measured: JsonValue, language: Language) -> str:
     numbers = [value for value in values if isinstance(value, (int, float))]
     if len(numbers) < len(values):
         return ""
-    value, low, high = (
-        f"{figure(round(100 * number, 1), language, 1)}{NO_BREAK}%" for number in numbers
-    )
+    value, low, high = (percent(number, language) for number in numbers)
     return texts(language)["report"]["trust.interval"].format(value=value, low=low, high=high)
 
 
@@ -224,10 +226,10 @@ def _calibration(manifest: Manifest, catalogue: Texts) -> tuple[str, ...]:
     )
 
 
-def _training(manifest: Manifest, catalogue: Texts) -> str:
-    data = manifest.training_data
+def _training(manifest: Manifest, language: Language) -> str:
+    catalogue, data = texts(language)["report"], manifest.training_data
     if data is None:
         return catalogue["use.unknown"]
     return catalogue["use.trained"].format(
-        data=data.description.rstrip("."), images=data.images, patients=data.patients
+        data=describe_data(data.description, language), images=data.images, patients=data.patients
     )

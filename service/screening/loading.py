@@ -33,6 +33,7 @@ class ModelLoader:
     Args:
         load: Verifies, loads and warms the bundle; blocks.
         max_pixels: See ``Screening``.
+        prevalence: See ``Screening``.
         on_ready: Called in that thread once the model is ready.
     """
 
@@ -41,10 +42,12 @@ class ModelLoader:
         load: Callable[[], Ensemble],
         *,
         max_pixels: int,
+        prevalence: float | None = None,
         on_ready: Callable[[], None] | None = None,
     ) -> None:
         self._load = load
         self._max_pixels = max_pixels
+        self._prevalence = prevalence
         self._on_ready = on_ready
         self._started = False
         self._screening: Screening | None = None
@@ -87,7 +90,9 @@ class ModelLoader:
         else:
             if ensemble.warning:
                 log.warning("%s", ensemble.warning)
-            self._screening = Screening(ensemble, max_pixels=self._max_pixels)
+            self._screening = Screening(
+                ensemble, max_pixels=self._max_pixels, prevalence=self._prevalence
+            )
             manifest = ensemble.bundle.manifest
             log.info("Ready: %s %s, %s", manifest.name, manifest.version, ensemble.bundle.digest)
             if self._on_ready is not None:

@@ -24,6 +24,7 @@ from service.lungs import (
 from service.observability.record import VerdictRecord, note_image, note_verdict, stage
 from service.screening.explanation import WHOLE_FRAME, Explanation, LungsOnFrame, Unexplained
 from service.screening.gate import examine
+from service.screening.prevalence import local_figures
 from service.screening.verdict import ImageFacts, LungFacts, Verdict, decide
 
 SHOWN_SIDE: Final = 1024
@@ -60,11 +61,16 @@ class Screening:
     Args:
         ensemble: Loaded and verified networks.
         max_pixels: Most pixels of an image that are decoded.
+        prevalence: Share of pneumonia among the films that are sent, where the caller gives none;
+            None if it is not known.
     """
 
-    def __init__(self, ensemble: Ensemble, *, max_pixels: int) -> None:
+    def __init__(
+        self, ensemble: Ensemble, *, max_pixels: int, prevalence: float | None = None
+    ) -> None:
         self.ensemble = ensemble
         self._max_pixels = max_pixels
+        self._prevalence = prevalence
 
     def view(self, data: bytes, *, near: int | None = None) -> Radiograph:
         """Decode alone, by the rules of ``screen``; ``near`` is that of ``decode``.
@@ -84,8 +90,12 @@ class Screening:
         note_image(radiograph.sha256, len(data))
         return radiograph
 
-    def screen(self, data: bytes) -> Verdict:
+    def screen(self, data: bytes, *, prevalence: float | None = None) -> Verdict:
         """Decode, find the lungs, score and decide. Blocks for as long as that takes.
+
+        Args:
+            data: The file.
+            prevalence: Local share of pneumonia, in place of the one this was made with.
 
         Raises:
             EmptyFileError: There are no bytes.
@@ -94,28 +104,35 @@ class Screening:
         """
         seen = self._look(data)
         # A map costs next to nothing, and says how the evidence is shared between the lungs.
-        return (self._explained(seen) if seen.field else self._scored(seen)).verdict
+        result = self._explained(seen) if seen.field else self._scored(seen)
+        return self._localised(result.verdict, prevalence)
 
-    def explain(self, data: bytes) -> Explanation:
+    def explain(self, data: bytes, *, prevalence: float | None = None) -> Explanation:
         """Screen, and say where the networks found what they rest on.
 
         Raises:
             EmptyFileError: As ``screen``; so do ImagingError and NotAChestRadiographError.
             NotExplainableError: The networks allow no map.
         """
-        result = self.explain_if_possible(data)
+        result = self.explain_if_possible(data, prevalence=prevalence)
         if isinstance(result, Unexplained):
             raise NotExplainableError(result.reason)
         return result
 
-    def explain_if_possible(self, data: bytes) -> Explanation | Unexplained:
+    def explain_if_possible(
+        self, data: bytes, *, prevalence: float | None = None
+    ) -> Explanation | Unexplained:
         """Explain, or screen alone where the networks allow no map.
 
         Raises:
             EmptyFileError: As ``screen``; so do ImagingError and NotAChestRadiographError.
         """
         result = self._explained(self._look(data))
-        return dataclasses.replace(result, radiograph=self._for_people(result.radiograph, data))
+        return dataclasses.replace(
+            result,
+            verdict=self._localised(result.verdict, prevalence),
+            radiograph=self._for_people(result.radiograph, data),
+        )
 
     def _look(self, data: bytes) -> _Seen:
         """Bytes to the film in them, its lungs, and the batch of one that the ensemble takes."""
@@ -165,6 +182,13 @@ class Screening:
         verdict = self._verdict(explained.score, seen, shares)
         lungs = LungsOnFrame(field, film.box)
         return Explanation(verdict, seen.radiograph, maps, lungs, film.in_frame(seen.covers))
+
+    def _localised(self, verdict: Verdict, prevalence: float | None) -> Verdict:
+        share = prevalence or self._prevalence
+        if share is None:
+            return verdict
+        local = local_figures(verdict.probability, self.ensemble.bundle.manifest, share)
+        return dataclasses.replace(verdict, local=local)
 
     def _for_people(self, radiograph: Radiograph, data: bytes) -> Radiograph:
         """The same with more pixels, if it was decoded reduced to what the networks need."""

@@ -8,6 +8,7 @@ from typing import Final, Literal, Self
 from service.imaging import Film
 from service.inference import EnsembleScore, Manifest, MemberScore
 from service.lungs import LungField, WarningCode
+from service.screening.prevalence import LocalFigures
 
 DECIMALS = 4
 
@@ -114,6 +115,7 @@ class Verdict:
         trained_on: What the networks were trained on, in English; empty if that is not known.
         lungs: Where the lungs are; None for a bundle that does not look for them.
         warnings: Of what the reader should be warned.
+        local: What it amounts to at the local prevalence, if that is known.
     """
 
     predicted_class: str
@@ -126,6 +128,7 @@ class Verdict:
     trained_on: str = ""
     lungs: LungFacts | None = None
     warnings: tuple[Caution, ...] = ()
+    local: LocalFigures | None = None
 
 
 def decide(

@@ -4,7 +4,10 @@ from typing import Final
 
 from service.i18n import Language, texts
 from service.screening.explanation import Explanation
+from service.screening.prevalence import Estimate
 from service.screening.verdict import DECIMALS, Verdict
+
+NO_BREAK: Final = "\N{NO-BREAK SPACE}"
 
 _DECIMAL_COMMA: Final[frozenset[Language]] = frozenset({"es"})
 
@@ -30,10 +33,42 @@ def next_step(verdict: Verdict, language: Language) -> str:
 
 def scope(verdict: Verdict, language: Language) -> str:
     """What the model was trained on, and what follows from that."""
-    catalogue = texts(language)["verdict"]
     if not verdict.trained_on:
-        return catalogue["scope.unknown"]
-    return catalogue["scope.known"].format(data=verdict.trained_on.rstrip("."))
+        return texts(language)["verdict"]["scope.unknown"]
+    data = describe_data(verdict.trained_on, language)
+    return texts(language)["verdict"]["scope.known"].format(data=data)
+
+
+def describe_data(description: str, language: Language) -> str:
+    """What a manifest says of its training data, in a language.
+
+    Manifests are in English. A description that stands in the English catalogue has its
+    counterpart in the other ones; any other is quoted as it is, and said to be in English.
+    """
+    catalogue = texts(language)["verdict"]
+    for key, text in texts("en")["verdict"].items():
+        if key.startswith("data.") and text == description:
+            return catalogue[key]
+    return catalogue["scope.quoted"].format(data=description.rstrip("."))
+
+
+def localise(verdict: Verdict, language: Language) -> str:
+    """What the verdict amounts to at the local prevalence; empty if that is not known."""
+    local = verdict.local
+    if local is None:
+        return ""
+    catalogue = texts(language)["verdict"]
+    key = "local.no_probability" if local.probability is None else "local.probability"
+    first = catalogue[key].format(
+        prevalence=percent(local.prevalence, language),
+        probability=figure(local.probability or 0.0, language),
+    )
+    above = verdict.probability > verdict.threshold
+    value = local.ppv if above else local.npv
+    if value is None:
+        return f"{first} {catalogue['local.no_values']}"
+    second = catalogue["local.above" if above else "local.below"]
+    return f"{first} {second.format(**_shares(value, language))}"
 
 
 def warn(verdict: Verdict, language: Language) -> list[dict[str, str]]:
@@ -51,6 +86,11 @@ def describe_map(explanation: Explanation, language: Language) -> str:
     return note if explanation.heat.max() > 0 else f"{catalogue['map.empty']} {note}"
 
 
+def percent(share: float, language: Language) -> str:
+    """Write a share in per cent, to a tenth."""
+    return f"{figure(round(100 * share, 1), language, 1)}{NO_BREAK}%"
+
+
 def figure(value: float, language: Language, decimals: int = DECIMALS) -> str:
     """Write a number with the decimal separator of a language.
 
@@ -66,3 +106,11 @@ def figure(value: float, language: Language, decimals: int = DECIMALS) -> str:
     if float(text) != value:
         text = repr(value)
     return text.replace(".", ",") if language in _DECIMAL_COMMA else text
+
+
+def _shares(estimate: Estimate, language: Language) -> dict[str, str]:
+    return {
+        "value": percent(estimate.value, language),
+        "low": percent(estimate.low, language),
+        "high": percent(estimate.high, language),
+    }

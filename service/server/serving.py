@@ -25,6 +25,7 @@ def serve(settings: Settings, *, load: Callable[[], Ensemble] | None = None) -> 
     loader = ModelLoader(
         load or ensemble_loader(settings),
         max_pixels=settings.max_pixels,
+        prevalence=settings.prevalence,
         on_ready=gc.freeze,  # the modules and the model stay: no need to search them for garbage
     )
     loader.start()

@@ -45,6 +45,7 @@ def test_a_verdict_begins_with_the_two_fields_that_older_clients_read() -> None:
         "scope",
         "next_step",
         "lungs",
+        "local",
     ]
 
 

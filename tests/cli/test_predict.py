@@ -276,3 +276,15 @@ def test_a_warning_of_the_bundle_is_printed(
     warned = type(plain)(plain.bundle, FakeEngine(), warning="The graph is out of date.")
     monkeypatch.setattr(loading, "load_ensemble", lambda *_, **__: warned)
     assert cli("predict", chests).err.startswith("The graph is out of date.\n")
+
+
+def test_a_local_prevalence_stands_in_lines_and_tables(cli: Cli, tmp_path: Path) -> None:
+    file, table = tmp_path / "1.png", tmp_path / "out.csv"
+    file.write_bytes(radiograph(1))
+    line = json.loads(cli("predict", file, "--json", "--csv", table, "--prevalence", "0.05").out)
+    assert line["local"]["prevalence"] == 0.05
+    assert line["local"]["note"]
+    [row] = rows(table)
+    assert row["local_prevalence"] == "0.05"
+    assert row["local_probability"] == ""  # the fake bundle does not say what it was calibrated for
+    assert cli("predict", file, "--prevalence", "1.5").status == 2

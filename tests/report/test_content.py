@@ -8,6 +8,7 @@ from service.i18n import Language
 from service.inference import Bundle, Calibration, Metrics, TrainingData
 from service.report.content import Content
 from service.screening.explanation import Explanation, Unexplained
+from service.screening.prevalence import LocalFigures
 from service.screening.verdict import Assessment
 from tests.explaining import explanation, unexplained
 from tests.fake_engine import fake_bundle
@@ -158,3 +159,14 @@ def test_the_footer_names_user_input() -> None:
     assert "entered by the user" in content(note="Fever.").footer
     assert "entered by the user" in content(reference="17").footer
     assert "Not reviewed by a person" in content().footer
+
+
+def test_the_local_prevalence_stands_beside_the_verdict() -> None:
+    assert content().local == ""
+    plain = explanation()
+    figures = LocalFigures(0.1, 0.2143, None, None)
+    local = dataclasses.replace(plain, verdict=dataclasses.replace(plain.verdict, local=figures))
+    text = content(local, language="es")
+    assert "10,0" in text.local
+    assert "0,2143" in text.local
+    assert text.sentence == content(plain, language="es").sentence

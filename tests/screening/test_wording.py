@@ -3,12 +3,14 @@ from typing import get_args
 
 import pytest
 
-from service.i18n import LANGUAGES, Language
+from service.i18n import LANGUAGES, Language, texts
+from service.screening.prevalence import Estimate, LocalFigures
 from service.screening.verdict import Assessment, Caution, Verdict
 from service.screening.wording import (
     assess,
     describe_map,
     figure,
+    localise,
     next_step,
     scope,
     summarise,
@@ -109,3 +111,44 @@ def test_a_map_is_described_as_no_finding() -> None:
 
 def test_an_empty_map_is_described_as_empty() -> None:
     assert "nothing is coloured" in describe_map(explanation([[-1, 0], [-2, -1]]), "en")
+
+
+LOCAL = LocalFigures(0.1, 0.2143, Estimate(0.7412, 0.6, 0.85), Estimate(0.9954, 0.99, 0.998))
+
+
+@pytest.mark.parametrize(
+    ("probability", "language", "expected"),
+    [
+        (0.9, "en", ("10.0\xa0%", "0.2143", "74.1\xa0% (60.0\xa0% to 85.0\xa0%)", "above the")),
+        (0.1, "en", ("10.0\xa0%", "0.2143", "99.5\xa0% (99.0\xa0% to 99.8\xa0%)", "not above the")),
+        (0.9, "es", ("10,0\xa0%", "0,2143", "74,1\xa0% (60,0\xa0% a 85,0\xa0%)", "por encima")),
+    ],
+)
+def test_the_local_figures_are_those_of_the_result(
+    probability: float, language: Language, expected: tuple[str, ...]
+) -> None:
+    local = dataclasses.replace(verdict(probability, "normal"), local=LOCAL)
+    for part in expected:
+        assert part in localise(local, language)
+
+
+def test_what_cannot_be_said_of_the_local_prevalence_has_its_reason() -> None:
+    unknown = dataclasses.replace(VERDICT, local=LocalFigures(0.1, None, None, None))
+    said = localise(unknown, "en")
+    assert "does not say for which prevalence" in said
+    assert "without measured sensitivity" in said
+    assert localise(VERDICT, "en") == ""
+
+
+def test_known_training_data_are_described_in_the_readers_language() -> None:
+    key = "data.children_and_adults"
+    known = dataclasses.replace(VERDICT, trained_on=texts("en")["verdict"][key])
+    assert texts("es")["verdict"][key] in scope(known, "es")
+    assert "inglés" not in scope(known, "es")
+    assert texts("en")["verdict"][key] in scope(known, "en")
+
+
+def test_other_training_data_are_quoted_in_english() -> None:
+    other = dataclasses.replace(VERDICT, trained_on="films of one clinic.")
+    assert "(en inglés) «films of one clinic»" in scope(other, "es")
+    assert "films of one clinic. For" in scope(other, "en")

@@ -94,6 +94,7 @@ def fit_platt(
         slope=round(slope, 6),
         intercept=round(float(model.intercept_[0]), 6),
         fitted_on=f"{films}; for a share of pneumonia of {share:.2f}".lstrip("; "),
+        prevalence=round(share, 4),
     )
 
 

@@ -10,6 +10,7 @@ from service import errors
 from service.api.dependencies import (
     BEFORE_UPLOAD,
     LanguageDep,
+    PrevalenceQuery,
     RequestIdDep,
     ScreeningDep,
     ServicesDep,
@@ -71,6 +72,7 @@ async def explain(
         float,
         Query(ge=0, le=1, description="Of the map's colour where the evidence is strongest."),
     ] = OPACITY,
+    prevalence: PrevalenceQuery = None,
 ) -> Response:
     """The map shows where the networks found what speaks for pneumonia, on a coarse grid of cells.
 
@@ -81,14 +83,17 @@ async def explain(
     """
     data = upload.files[0]
     if form == "json":
-        work = partial(_figures, screening, data, request_id, language)
+        work = partial(_figures, screening, data, prevalence, request_id, language)
     else:
         work = partial(_picture, screening, data, layer, opacity)
     return await cancel_on_disconnect(request, services.admission.run(work))
 
 
-def _figures(screening: Screening, data: bytes, request_id: str, language: Language) -> Response:
-    answer = Explained.from_explanation(screening.explain(data), request_id, language)
+def _figures(
+    screening: Screening, data: bytes, prevalence: float | None, request_id: str, language: Language
+) -> Response:
+    explanation = screening.explain(data, prevalence=prevalence)
+    answer = Explained.from_explanation(explanation, request_id, language)
     headers = {"Content-Language": language}
     return Response(answer.model_dump_json(), headers=headers, media_type="application/json")
 

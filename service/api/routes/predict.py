@@ -9,6 +9,7 @@ from service.api.dependencies import (
     BEFORE_UPLOAD,
     BatchUploadDep,
     LanguageDep,
+    PrevalenceQuery,
     RequestIdDep,
     ScreeningDep,
     ServicesDep,
@@ -35,7 +36,12 @@ router = APIRouter(tags=["screening"], dependencies=BEFORE_UPLOAD)
     response_description="The verdict.",
     responses={
         **SUCCESS,
-        **problems(*UPLOAD_PROBLEMS, errors.SeveralFilesError, *IMAGE_PROBLEMS),
+        **problems(
+            *UPLOAD_PROBLEMS,
+            errors.SeveralFilesError,
+            *IMAGE_PROBLEMS,
+            errors.InvalidRequestError,
+        ),
     },
     openapi_extra=file_upload(
         field="file",
@@ -50,12 +56,14 @@ async def predict(
     upload: UploadDep,
     request_id: RequestIdDep,
     language: LanguageDep,
+    prevalence: PrevalenceQuery = None,
 ) -> Screened:
     """Send one radiograph in the form field `file`; the answer says how probable pneumonia is.
 
     This supports a decision; it is not a diagnosis.
     """
-    work = services.admission.run(partial(screening.screen, upload.files[0]))
+    job = partial(screening.screen, upload.files[0], prevalence=prevalence)
+    work = services.admission.run(job)
     verdict = await cancel_on_disconnect(request, work)
     return Screened.from_verdict(verdict, request_id, language)
 
@@ -66,7 +74,7 @@ async def predict(
     response_description="A verdict or a problem for each file, in the order of the upload.",
     responses={
         **SUCCESS,
-        **problems(*UPLOAD_PROBLEMS, errors.TooManyFilesError),
+        **problems(*UPLOAD_PROBLEMS, errors.TooManyFilesError, errors.InvalidRequestError),
     },
     openapi_extra=file_upload(
         field="files",
@@ -82,13 +90,15 @@ async def predict_batch(
     upload: BatchUploadDep,
     request_id: RequestIdDep,
     language: LanguageDep,
+    prevalence: PrevalenceQuery = None,
 ) -> Batch:
     """Send up to 32 radiographs, each in a form field `files`.
 
     A file that cannot be read has its problem in its place, and the others their verdicts: the
     status is 200 when the upload as a whole was in order.
     """
-    work = services.admission.run_all([partial(screening.screen, data) for data in upload.files])
+    screen = partial(screening.screen, prevalence=prevalence)
+    work = services.admission.run_all([partial(screen, data) for data in upload.files])
     outcomes = await cancel_on_disconnect(request, work)
     return Batch(
         results=[

@@ -11,6 +11,7 @@ from service import errors
 from service.api.dependencies import (
     BEFORE_UPLOAD,
     LanguageDep,
+    PrevalenceQuery,
     ReportUploadDep,
     RequestIdDep,
     ScreeningDep,
@@ -76,6 +77,7 @@ async def report(
         Language | None,
         Query(description="Language of the report; by default that of Accept-Language or English."),
     ] = None,
+    prevalence: PrevalenceQuery = None,
 ) -> Response:
     """The verdict with its radiograph, its map, what identifies image and model, and its limits.
 
@@ -86,6 +88,7 @@ async def report(
         _make,
         screening,
         upload.files[0],
+        prevalence=prevalence,
         lang=language,
         request_id=request_id,
         made_at=datetime.now(UTC).astimezone(),
@@ -105,6 +108,7 @@ def _make(
     screening: Screening,
     data: bytes,
     *,
+    prevalence: float | None,
     lang: Language,
     request_id: str,
     made_at: datetime,
@@ -112,7 +116,7 @@ def _make(
     note: str,
 ) -> tuple[str, bytes]:
     """The digest of the file and the report on it."""
-    result = screening.explain_if_possible(data)
+    result = screening.explain_if_possible(data, prevalence=prevalence)
     document = make_report(
         result,
         screening.ensemble.bundle,

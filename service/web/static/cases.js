@@ -30,6 +30,7 @@
  * @property {number} probability
  * @property {"pneumonia" | "normal" | "indeterminate"} [assessment]
  * @property {{ code: string, detail: string }[]} [warnings]
+ * @property {{ note: string } | null} [local]
  * @property {string} [scope]
  * @property {string} [next_step]
  * @property {number} threshold

@@ -101,8 +101,8 @@ function showVerdict(item, parts) {
   parts.facts.replaceChildren(...facts(item));
 }
 
-/** The warnings, the next step and what the model was trained on, in the service's words. */
-function showAdvice({ warnings = [], next_step: next = "", scope = "" }, lang, parts) {
+/** Warnings, local prevalence, next step and what the model was trained on, in the service's words. */
+function showAdvice({ warnings = [], local, next_step: next = "", scope = "" }, lang, parts) {
   parts.warnings.hidden = !warnings.length;
   parts["warning-list"].replaceChildren(
     ...warnings.map(({ code, detail }) => {
@@ -112,11 +112,11 @@ function showAdvice({ warnings = [], next_step: next = "", scope = "" }, lang, p
       return entry;
     }),
   );
-  for (const [name, text] of Object.entries({ next, scope })) {
+  for (const [name, text] of Object.entries({ local: local?.note ?? "", next, scope })) {
     setText(parts[name], text);
     parts[name].hidden = !text;
   }
-  for (const name of ["warning-list", "next", "scope"]) parts[name].lang = lang;
+  for (const name of ["warning-list", "local", "next", "scope"]) parts[name].lang = lang;
 }
 
 function memberLine(member, threshold) {

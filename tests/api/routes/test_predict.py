@@ -1,3 +1,4 @@
+import dataclasses
 import hashlib
 import io
 from collections.abc import AsyncIterator
@@ -5,8 +6,10 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 from PIL import Image
+from pydantic import JsonValue
 
 from service.api.app import create_app
+from service.inference import Ensemble, Metrics
 from service.settings import Settings
 from tests.fake_engine import FakeEngine, fake_ensemble
 from tests.phantom import phantom
@@ -42,6 +45,60 @@ BAD_FILES = {
     "blank": (blank(), 422, "unusable_radiograph"),
     "huge": (huge(), 422, "too_many_pixels"),
 }
+
+
+def calibrated() -> Ensemble:
+    """The fake ensemble, with what local figures are made of."""
+    ensemble = fake_ensemble()
+    share: dict[str, JsonValue] = {"value": 0.9, "low": 0.85, "high": 0.94}
+    figures: dict[str, JsonValue] = {"ensemble": {"sensitivity": share, "specificity": share}}
+    manifest = ensemble.bundle.manifest
+    manifest = manifest.model_copy(
+        update={
+            "calibration": manifest.calibration.model_copy(update={"prevalence": 0.5}),
+            "metrics": Metrics(protocol="counted", figures=figures),
+        }
+    )
+    return Ensemble(dataclasses.replace(ensemble.bundle, manifest=manifest), FakeEngine())
+
+
+class TestPrevalence:
+    @pytest.fixture
+    async def at_home(self) -> AsyncIterator[httpx.AsyncClient]:
+        app = create_app(Settings(threads=1, prevalence=0.2), load=calibrated)
+        async with client_of(app) as client:
+            yield client
+
+    async def post(self, client: httpx.AsyncClient, path: str) -> httpx.Response:
+        field = "files" if "batch" in path else "file"
+        return await client.post(path, files={field: ("x.png", radiograph(), "image/png")})
+
+    async def test_without_one_there_are_no_local_figures(self, client: httpx.AsyncClient) -> None:
+        assert (await self.post(client, "/predict")).json()["local"] is None
+
+    async def test_the_query_goes_before_the_operators(self, at_home: httpx.AsyncClient) -> None:
+        plain = (await self.post(at_home, "/predict")).json()
+        asked = (await self.post(at_home, "/predict?prevalence=0.01")).json()
+        assert (plain["local"]["prevalence"], asked["local"]["prevalence"]) == (0.2, 0.01)
+        assert asked["local"]["probability"] < plain["local"]["probability"]
+        assert asked["local"]["ppv"]["value"] < plain["local"]["ppv"]["value"]
+        assert asked["local"]["npv"]["low"] > plain["local"]["npv"]["low"]
+        for name in ("predicted_class", "probability", "threshold", "assessment"):
+            assert asked[name] == plain[name]
+
+    async def test_batches_and_maps_have_the_same_figures(self, at_home: httpx.AsyncClient) -> None:
+        alone = (await self.post(at_home, "/predict?prevalence=0.03")).json()["local"]
+        batch = (await self.post(at_home, "/predict/batch?prevalence=0.03")).json()
+        maps = (await self.post(at_home, "/explain?format=json&prevalence=0.03")).json()
+        assert batch["results"][0]["verdict"]["local"] == maps["verdict"]["local"] == alone
+
+    @pytest.mark.parametrize("path", ["/predict", "/predict/batch", "/report", "/explain"])
+    @pytest.mark.parametrize("given", ["0", "1", "-0.1", "nan", "much"])
+    async def test_what_is_no_share_is_refused(
+        self, at_home: httpx.AsyncClient, path: str, given: str
+    ) -> None:
+        answer = await self.post(at_home, f"{path}?prevalence={given}")
+        assert_problem(answer, 422, "invalid_request")
 
 
 class TestPredict:
