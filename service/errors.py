@@ -162,6 +162,14 @@ class InvalidRequestError(ServiceError):
     title = "Invalid request"
 
 
+class RateLimitedError(ServiceError):
+    """The client sends more than its rate limit allows."""
+
+    code = "rate_limited"
+    status = 429
+    title = "Too many requests"
+
+
 class HeadersTooLargeError(ServiceError):
     """The headers of a request have more bytes than are accepted."""
 
@@ -236,6 +244,15 @@ class ModelUnavailableError(ServiceError):
     status = 503
     title = "Model unavailable"
     retry_after_s = 60
+
+
+class AuditUnavailableError(ServiceError):
+    """The audit log cannot be written, and no verdict leaves without its line there."""
+
+    code = "audit_unavailable"
+    status = 503
+    title = "Audit log unavailable"
+    retry_after_s = 30
 
 
 class OutOfMemoryError(ServiceError):

@@ -1,5 +1,6 @@
 """Every setting of the service: an ``XRAY_*`` environment variable with a safe default."""
 
+import ipaddress
 import json
 import logging
 import re
@@ -15,6 +16,8 @@ log = logging.getLogger(__name__)
 MIB = 1024 * 1024
 
 _SOUND_KEY: Final = re.compile(r"[!-~]{16,}")
+_NAMED_KEY: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,31}):(.*)")
+_NUMBERED: Final = re.compile(r"key-\d+")
 _ORIGIN: Final = re.compile(r"\*|https?://[A-Za-z0-9.\[\]:-]+")
 
 
@@ -118,7 +121,35 @@ class Settings(BaseSettings):
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         (),
         description="Keys that open the service, comma-separated or as a JSON list, or `@` and the "
-        "path of a file that holds them; unset leaves it open. At least 16 characters each.",
+        "path of a file that holds them; unset leaves it open. Each is a secret of at least 16 "
+        "characters, or `name:secret`, whose name stands in the log.",
+    )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Addresses or networks (`10.0.0.0/8`) of proxies, comma-separated, whose "
+        "X-Forwarded-For is believed; unset believes none.",
+    )
+    audit_log: Path | None = Field(
+        None,
+        description="File that gets one JSON line for each verdict and refusal, on disk before the "
+        "answer leaves; unset keeps none.",
+    )
+    audit_max_mib: int = Field(
+        64, ge=1, description="Size in MiB from which the audit log is continued in a new file."
+    )
+    rate_limit: float | None = Field(
+        None,
+        gt=0,
+        le=10_000,
+        description="Radiographs per second that one key may send (one address, where there are no "
+        "keys); beyond it 429. Unset sets no limit.",
+    )
+    rate_burst: int | None = Field(
+        None,
+        ge=1,
+        le=100_000,
+        description="Radiographs that may come at once after a pause; unset is those of one "
+        "second, and at least 1.",
     )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
@@ -159,15 +190,42 @@ class Settings(BaseSettings):
     @field_validator("api_keys")
     @classmethod
     def _check_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-        for number, key in enumerate(keys, start=1):
-            if not _SOUND_KEY.fullmatch(key.get_secret_value()):
+        for number, (name, secret) in enumerate(_named(keys), start=1):
+            place = {"number": number, "count": len(keys)}
+            if not _SOUND_KEY.fullmatch(secret):
                 raise PydanticCustomError(
                     "keys",
                     "key {number} of {count} has fewer than 16 characters or other characters than "
                     "ASCII letters, digits and punctuation",
-                    {"number": number, "count": len(keys)},
+                    place,
+                )
+            if _NUMBERED.fullmatch(name) and name != f"key-{number}":
+                raise PydanticCustomError(
+                    "keys",
+                    "key {number} of {count} has a name that keys without one are given",
+                    place,
                 )
         return keys
+
+    @property
+    def named_keys(self) -> tuple[tuple[str, str], ...]:
+        """Name and secret of each key; one without a name is called ``key-1`` by its place."""
+        return _named(self.api_keys)
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _split_proxies(cls, given: object) -> object:
+        return _listed(given)
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_proxies(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            return tuple(str(ipaddress.ip_network(proxy)) for proxy in proxies)
+        except ValueError:
+            raise PydanticCustomError(
+                "proxies", "each is an address, or a network such as 10.0.0.0/8"
+            ) from None
 
     @field_validator("cors_origins", mode="before")
     @classmethod
@@ -186,6 +244,14 @@ class Settings(BaseSettings):
                 "origins", "each origin is https://host, http://host:port or the like, or *"
             )
         return origins
+
+
+def _named(keys: tuple[SecretStr, ...]) -> tuple[tuple[str, str], ...]:
+    entries = []
+    for number, key in enumerate(keys, start=1):
+        named = _NAMED_KEY.fullmatch(key.get_secret_value())
+        entries.append((named[1], named[2]) if named else (f"key-{number}", key.get_secret_value()))
+    return tuple(entries)
 
 
 def _listed(given: object) -> object:

@@ -115,8 +115,28 @@ class TestKeys:
         for key in (KEYS[0], "tiny", "short", "nowhere"):
             assert key not in told + str(refusal.value) + repr(refusal.value)
 
+    def test_they_may_have_names(self) -> None:
+        settings = Settings.model_validate({"api_keys": f"ward-3:{KEYS[0]},{KEYS[1]}"})
+        assert settings.named_keys == (("ward-3", KEYS[0]), ("key-2", KEYS[1]))
+
+    @pytest.mark.parametrize("text", ["ward:tiny-secret", f"{KEYS[0]},key-1:{KEYS[1]}"])
+    def test_a_short_secret_or_the_name_of_another_key_is_refused(self, text: str) -> None:
+        with pytest.raises(ValidationError, match="of"):
+            Settings.model_validate({"api_keys": text})
+
     def test_they_are_not_shown(self) -> None:
         assert KEYS[0] not in repr(Settings.model_validate({"api_keys": KEYS[0]}))
+
+
+class TestProxies:
+    def test_they_are_addresses_or_networks(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("XRAY_TRUSTED_PROXIES", "127.0.0.1, 10.0.0.0/8,::1")
+        assert Settings().trusted_proxies == ("127.0.0.1/32", "10.0.0.0/8", "::1/128")
+
+    @pytest.mark.parametrize("text", ["proxy.example", "10.0.0.1/8", "*", "127.0.0.1,"])
+    def test_what_is_neither_is_refused(self, text: str) -> None:
+        with pytest.raises(ValidationError, match="address"):
+            Settings.model_validate({"trusted_proxies": text})
 
 
 class TestOrigins:

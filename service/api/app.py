@@ -1,15 +1,18 @@
 """Wiring and lifespan of the application; no logic."""
 
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
 
 from fastapi import Depends, FastAPI
-from fastapi.routing import iter_route_contexts
+from fastapi.routing import APIRoute, iter_route_contexts
+from starlette.routing import BaseRoute
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from service import __version__
 from service.api import problems
+from service.api.auditing import AuditMiddleware
 from service.api.dependencies import Services
 from service.api.lingering import LingeringCloseMiddleware
 from service.api.middleware import (
@@ -21,11 +24,13 @@ from service.api.middleware import (
     SecurityHeadersMiddleware,
     UnexpectedErrorMiddleware,
 )
+from service.api.rate_limits import RateLimiter, RateLimitHeadersMiddleware
 from service.api.routes import include_routes
 from service.api.security import RequireKey
 from service.api.state_metrics import make_metrics
 from service.api.uploads import MAX_BATCH_FILES, UploadLimits, UploadMemory
 from service.inference import Ensemble
+from service.observability.audit import AuditLog, open_audit
 from service.observability.middleware import Observer, RequestRecordMiddleware, RouteNames
 from service.observability.tracing import make_tracer
 from service.screening.admission import Admission
@@ -52,6 +57,7 @@ def create_app(
     *,
     load: Callable[[], Ensemble] | None = None,
     loader: ModelLoader | None = None,
+    audit: AuditLog | None = None,
 ) -> FastAPI:
     """Make the application. Its lifespan starts to load the model, unless that has happened.
 
@@ -59,6 +65,10 @@ def create_app(
         settings: Every setting; read from the environment by default.
         load: Gives the ensemble; by default that of ``settings.models_dir``.
         loader: Used instead of ``load`` if given.
+        audit: The audit log, where it is open already; by default that of the settings is opened.
+
+    Raises:
+        AuditLogError: The audit log of the settings cannot be written.
     """
     settings = settings or Settings()
     if loader is None:
@@ -67,7 +77,8 @@ def create_app(
             max_pixels=settings.max_pixels,
             prevalence=settings.prevalence,
         )
-    services = make_services(settings, loader)
+    audit = audit or open_audit(settings.audit_log, settings.audit_max_mib)
+    services = make_services(settings, loader, audit)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -78,6 +89,8 @@ def create_app(
         finally:
             await services.admission.close(LAST_WORK_S)
             services.observer.close()
+            if services.audit is not None:
+                services.audit.close()
 
     app = FastAPI(
         title="pneumonia-xray",
@@ -100,28 +113,46 @@ def create_app(
     )
     app.state.services = services
     problems.install(app)
-    keys = [key.get_secret_value() for key in settings.api_keys]
-    include_routes(app, key_checks=[Depends(RequireKey(keys))] if keys else [])
+    keys = settings.named_keys
+    include_routes(
+        app,
+        key_checks=[Depends(RequireKey(keys))] if keys else [],
+        rate_limited=services.limiter is not None,
+    )
+    routes = [context.original_route for context in iter_route_contexts(app.routes)]
     # The last one added is the outermost.
     app.add_middleware(HeadAsGetMiddleware)
     app.add_middleware(UnexpectedErrorMiddleware)
     app.add_middleware(HeaderLimitMiddleware)
     app.add_middleware(LingeringCloseMiddleware)
+    if services.audit is not None:
+        app.add_middleware(AuditMiddleware, audit=services.audit, routes=screening_paths(routes))
+    if services.limiter is not None:
+        app.add_middleware(RateLimitHeadersMiddleware, policy=services.limiter.policy)
     if settings.cors_origins:
         app.add_middleware(CrossOriginMiddleware, origins=settings.cors_origins)
     app.add_middleware(
         RequestRecordMiddleware,
         observer=services.observer,
-        names=RouteNames([context.original_route for context in iter_route_contexts(app.routes)]),
+        names=RouteNames(routes),
         draining=lambda: services.admission.draining,
     )
     app.add_middleware(SecurityHeadersMiddleware)
     app.add_middleware(RequestIdMiddleware)
     app.add_middleware(PathPrefixMiddleware, prefix=settings.root_path)
+    if settings.trusted_proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
     return app
 
 
-def make_services(settings: Settings, loader: ModelLoader) -> Services:
+def screening_paths(routes: Iterable[BaseRoute]) -> frozenset[str]:
+    """Paths of the routes that read radiographs."""
+    return frozenset(
+        route.path for route in routes if isinstance(route, APIRoute) and "screening" in route.tags
+    )
+
+
+def make_services(settings: Settings, loader: ModelLoader, audit: AuditLog | None) -> Services:
     """Size the parts of the application by its settings."""
     threads = settings.threads or available_cpus()
     places = settings.queue_size
@@ -146,4 +177,8 @@ def make_services(settings: Settings, loader: ModelLoader) -> Services:
         observer=Observer(
             make_metrics(admission, memory, loader), make_tracer(os.environ, __version__)
         ),
+        limiter=RateLimiter(settings.rate_limit, settings.rate_burst)
+        if settings.rate_limit
+        else None,
+        audit=audit,
     )

@@ -6,9 +6,12 @@ from typing import Annotated, Final
 
 from fastapi import Depends, Query, Request, Response
 
+from service.api import rate_limits
 from service.api.form import Upload
+from service.api.rate_limits import RateLimiter
 from service.api.uploads import UploadLimits, UploadMemory, receive_upload
 from service.i18n import Language, negotiate_language
+from service.observability.audit import AuditLog
 from service.observability.middleware import Observer
 from service.report import MAX_NOTE, MAX_REFERENCE
 from service.screening.admission import Admission
@@ -30,6 +33,8 @@ class Services:
     single: UploadLimits
     batch: UploadLimits
     observer: Observer
+    limiter: RateLimiter | None = None
+    audit: AuditLog | None = None
 
 
 async def get_services(request: Request) -> Services:
@@ -84,7 +89,12 @@ async def check_queue(services: ServicesDep) -> None:
     services.admission.check()
 
 
-BEFORE_UPLOAD: Final = (Depends(get_screening), Depends(check_queue))
+async def limit_rate(request: Request, services: ServicesDep) -> None:
+    """Refuse an upload before its body is read if its client sends too many."""
+    rate_limits.take(services.limiter, request)
+
+
+BEFORE_UPLOAD: Final = (Depends(get_screening), Depends(check_queue), Depends(limit_rate))
 """For the ``dependencies`` of routes that take uploads: they run before a body is read."""
 
 
@@ -105,6 +115,7 @@ async def get_report_upload(request: Request, services: ServicesDep) -> AsyncIte
 async def get_batch_upload(request: Request, services: ServicesDep) -> AsyncIterator[Upload]:
     """Several radiographs."""
     async with receive_upload(request, BATCH_FIELDS, services.batch, services.memory) as upload:
+        rate_limits.charge_files(services.limiter, request, len(upload.files))
         yield upload
 
 

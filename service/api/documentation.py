@@ -50,6 +50,7 @@ UPLOAD_PROBLEMS: Final = (
     errors.WaitTooLongError,
     errors.UploadsFullError,
     errors.OutOfMemoryError,
+    errors.AuditUnavailableError,
     errors.ShuttingDownError,
     errors.ModelNotReadyError,
     errors.ModelUnavailableError,
@@ -97,7 +98,7 @@ def file_upload(
 
 
 def _response(status: int) -> dict[str, Any]:
-    headers = _REQUEST_ID_HEADER | (_RETRY_AFTER_HEADER if status == 503 else {})
+    headers = _REQUEST_ID_HEADER | (_RETRY_AFTER_HEADER if status in {429, 503} else {})
     # FastAPI's ``model`` would say application/json. The component is there: batches refer to it.
     content = {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}, "examples": {}}
     return {"description": "", "headers": headers, "content": {MEDIA_TYPE: content}}

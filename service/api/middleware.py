@@ -177,6 +177,8 @@ class CrossOriginMiddleware(CORSMiddleware):
                 REQUEST_ID_HEADER,
                 "Content-Disposition",
                 "Content-Language",
+                "RateLimit",
+                "RateLimit-Policy",
                 "Retry-After",
                 "Server-Timing",
             ),

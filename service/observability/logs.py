@@ -64,8 +64,11 @@ def request_fields(record: RequestRecord) -> dict[str, Any]:
         "method": record.method,
         "route": record.route,
         "status": record.status,
+        "client": record.client,
         "ms": record.durations_ms(),
     }
+    if record.key is not None:
+        fields["key"] = record.key
     if record.problems:
         fields["problems"] = list(record.problems)
     if record.images:
@@ -83,6 +86,8 @@ def _image_fields(image: ImageRecord) -> dict[str, Any]:
         "bytes": image.size,
         "verdict": verdict.predicted_class if verdict else None,
     }
+    if image.problem is not None:
+        fields["problem"] = image.problem
     if verdict and verdict.warnings:
         fields["warnings"] = list(verdict.warnings)
     return fields

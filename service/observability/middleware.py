@@ -1,5 +1,6 @@
 """Records every request: metrics, its log line, its trace, and the Server-Timing header."""
 
+import ipaddress
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -141,7 +142,16 @@ class RequestRecordMiddleware:
             route=self._names.name(scope["path"]),
             method=method if method in _METHODS else OTHER,
             parent=parent,
+            client=client_address(scope.get("client")),
         )
+
+
+def client_address(client: tuple[str, int] | None) -> str | None:
+    """The IP address of a client; None for anything else, which a proxy may have been sent."""
+    try:
+        return str(ipaddress.ip_address(client[0])) if client else None
+    except ValueError:
+        return None
 
 
 def server_timing(record: RequestRecord) -> str:

@@ -70,11 +70,13 @@ class ImageRecord:
         sha256: Hexadecimal digest of its bytes.
         size: Number of its bytes.
         verdict: None if it could not be screened.
+        problem: Code of the reason why not, if there was one.
     """
 
     sha256: str
     size: int
     verdict: VerdictRecord | None = None
+    problem: str | None = None
 
 
 @dataclass(slots=True)
@@ -88,6 +90,8 @@ class RequestRecord:
         status: Status of the response.
         total_s: From the start of the request to the start of the response; None before that.
         parent: W3C ``traceparent`` of the caller, when traces are exported.
+        client: Address of the client, behind the proxies that are trusted.
+        key: Name of the client's API key, never the key.
         stages: Stages that ended; a batch has several of each.
         images: Files that were read.
         problems: Codes of the problems in the response.
@@ -101,6 +105,8 @@ class RequestRecord:
     status: int = CLIENT_CLOSED_REQUEST
     total_s: float | None = None
     parent: str | None = None
+    client: str | None = None
+    key: str | None = None
     stages: list[StageTiming] = field(default_factory=list)
     images: list[ImageRecord] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -144,6 +150,11 @@ def recording(record: RequestRecord) -> Iterator[None]:
         _current.reset(token)
 
 
+def current_record() -> RequestRecord | None:
+    """The record that this context writes to."""
+    return _current.get()
+
+
 @contextmanager
 def stage(name: Stage) -> Iterator[None]:
     """Time a stage of the current request; one that raises counts too."""
@@ -172,9 +183,28 @@ def note_verdict(sha256: str, verdict: VerdictRecord) -> None:
     """Add the verdict on a file that ``note_image`` added."""
     record = _current.get()
     for image in record.images if record is not None else ():
-        if image.sha256 == sha256 and image.verdict is None:
+        if image.sha256 == sha256 and image.verdict is None and image.problem is None:
             image.verdict = verdict
             return
+
+
+def note_refusal(sha256: str, size: int, code: str) -> None:
+    """Add why a file has no verdict; the file too, if ``note_image`` did not add it."""
+    record = _current.get()
+    if record is None:
+        return
+    for image in record.images:
+        if image.sha256 == sha256 and image.verdict is None and image.problem is None:
+            image.problem = code
+            return
+    record.images.append(ImageRecord(sha256, size, problem=code))
+
+
+def note_key(name: str) -> None:
+    """Add the name of the API key that opened the service to the current request."""
+    record = _current.get()
+    if record is not None:
+        record.key = name
 
 
 def note_problem(code: str) -> None:

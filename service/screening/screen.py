@@ -2,13 +2,15 @@
 
 import dataclasses
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.errors import EmptyFileError
+from service.errors import EmptyFileError, InternalError, OutOfMemoryError, ServiceError
 from service.imaging import Film, ImagingError, Radiograph, decode, film_of
 from service.inference import Ensemble, EnsembleScore, Manifest, NotExplainableError
 from service.lungs import (
@@ -21,7 +23,13 @@ from service.lungs import (
     evidence_shares,
     member_input,
 )
-from service.observability.record import VerdictRecord, note_image, note_verdict, stage
+from service.observability.record import (
+    VerdictRecord,
+    note_image,
+    note_refusal,
+    note_verdict,
+    stage,
+)
 from service.screening.explanation import WHOLE_FRAME, Explanation, LungsOnFrame, Unexplained
 from service.screening.gate import examine
 from service.screening.prevalence import local_figures
@@ -102,9 +110,10 @@ class Screening:
             ImagingError: The bytes cannot be read as one usable radiograph.
             NotAChestRadiographError: The picture is no frontal chest film.
         """
-        seen = self._look(data)
-        # A map costs next to nothing, and says how the evidence is shared between the lungs.
-        result = self._explained(seen) if seen.field else self._scored(seen)
+        with _refusal_noted(data):
+            seen = self._look(data)
+            # A map costs next to nothing, and says how the evidence is shared between the lungs.
+            result = self._explained(seen) if seen.field else self._scored(seen)
         return self._localised(result.verdict, prevalence)
 
     def explain(self, data: bytes, *, prevalence: float | None = None) -> Explanation:
@@ -127,7 +136,8 @@ class Screening:
         Raises:
             EmptyFileError: As ``screen``; so do ImagingError and NotAChestRadiographError.
         """
-        result = self._explained(self._look(data))
+        with _refusal_noted(data):
+            result = self._explained(self._look(data))
         return dataclasses.replace(
             result,
             verdict=self._localised(result.verdict, prevalence),
@@ -211,6 +221,18 @@ class Screening:
         verdict = decide(score, bundle.manifest, bundle.digest, image, lungs, seen.warnings)
         note_verdict(image.sha256, _noted(verdict))
         return verdict
+
+
+@contextmanager
+def _refusal_noted(data: bytes) -> Iterator[None]:
+    """Note the reason if there is no verdict on a file."""
+    try:
+        yield
+    except Exception as error:
+        kind = OutOfMemoryError if isinstance(error, MemoryError) else InternalError
+        code = error.code if isinstance(error, ServiceError) else kind.code
+        note_refusal(hashlib.sha256(data).hexdigest(), len(data), code)
+        raise
 
 
 def _covered(manifest: Manifest, field: LungField, margin: float) -> Box | None:

@@ -20,7 +20,8 @@ from service.api.middleware import (
 )
 from service.api.problems import problem_response
 from service.errors import ServiceError
-from service.observability.middleware import Observer
+from service.observability.audit import AuditLog
+from service.observability.middleware import Observer, client_address
 from service.observability.record import RequestRecord, recording
 from service.screening.loading import ModelLoader
 from service.server.draining import DrainingServer
@@ -30,14 +31,15 @@ from service.settings import Settings
 log = logging.getLogger(__name__)
 
 
-def serve_http(settings: Settings, loader: ModelLoader) -> None:
+def serve_http(settings: Settings, loader: ModelLoader, audit: AuditLog | None = None) -> None:
     """Serve until SIGTERM or SIGINT, answer what is in flight, and return.
 
     Args:
         settings: Every setting.
         loader: Loads the model, or has loaded it.
+        audit: The audit log; by default that of the settings.
     """
-    app = create_app(settings, loader=loader)
+    app = create_app(settings, loader=loader, audit=audit)
     services: Services = app.state.services
 
     class Protocol(GuardedProtocol):
@@ -45,7 +47,7 @@ def serve_http(settings: Settings, loader: ModelLoader) -> None:
         linger_seconds = LINGER_IDLE_SECONDS
 
         def respond(self, error: ServiceError) -> tuple[h11.Response, bytes]:
-            return respond(error, services.observer)
+            return respond(error, services.observer, client_address(self.client))
 
     config = uvicorn.Config(
         app,
@@ -74,10 +76,12 @@ def serve_http(settings: Settings, loader: ModelLoader) -> None:
             os._exit(0)
 
 
-def respond(error: ServiceError, observer: Observer) -> tuple[h11.Response, bytes]:
+def respond(
+    error: ServiceError, observer: Observer, client: str | None = None
+) -> tuple[h11.Response, bytes]:
     """The answer to a request that is not valid HTTP, which never reaches the application."""
     request_id = new_request_id()
-    record = RequestRecord(request_id)
+    record = RequestRecord(request_id, client=client)
     with recording(record):
         problem = problem_response(error, request_id)
     record.response_started(problem.status_code)

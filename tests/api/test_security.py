@@ -75,8 +75,53 @@ class TestKeys:
             assert answer.headers["www-authenticate"].startswith("Bearer ")
 
     def test_the_keys_themselves_are_not_kept(self) -> None:
-        check = RequireKey([ONE])
+        check = RequireKey([("ward", ONE)])
         assert ONE not in repr(check) + repr(vars(check))
+
+
+class TestNames:
+    @pytest.mark.parametrize(
+        ("sent", "name"), [(ONE, "ward-3"), (f"ward-3:{ONE}", "ward-3"), (TWO, "key-2")]
+    )
+    async def test_the_log_says_by_name_whose_key_it_was(
+        self, sent: str, name: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        settings = Settings.model_validate({"api_keys": f"ward-3:{ONE},{TWO}"})
+        async with client_of(create_app(settings, load=fake_ensemble)) as client:
+            caplog.set_level("INFO", "service.requests")
+            answer = await client.get("/model", headers={"X-API-Key": sent})
+        assert answer.status_code == 200
+        fields = vars(caplog.records[-1])["fields"]
+        assert (fields["key"], fields["client"]) == (name, "127.0.0.1")
+
+    async def test_a_name_opens_nothing(self) -> None:
+        settings = Settings.model_validate({"api_keys": f"a-name-of-sixteen:{ONE}"})
+        async with client_of(create_app(settings, load=fake_ensemble)) as client:
+            answer = await client.get("/model", headers={"X-API-Key": "a-name-of-sixteen"})
+            assert_problem(answer, 401, "unauthorized")
+
+
+class TestClientAddress:
+    @pytest.mark.parametrize(
+        ("trusted", "forwarded", "address"),
+        [
+            ("", "203.0.113.9", "127.0.0.1"),
+            ("10.0.0.0/8", "203.0.113.9", "127.0.0.1"),
+            ("127.0.0.1", "203.0.113.9", "203.0.113.9"),
+            ("127.0.0.1", "Jane Doe, 2001:db8::9", "2001:db8::9"),
+            ("127.0.0.1,10.0.0.0/8", "203.0.113.9, 10.1.2.3", "203.0.113.9"),
+            ("127.0.0.1", "Jane Doe", None),
+            ("127.0.0.1", "", "127.0.0.1"),
+        ],
+    )
+    async def test_only_a_trusted_proxy_may_say_who_asks(
+        self, trusted: str, forwarded: str, address: str | None, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        settings = Settings.model_validate({"trusted_proxies": trusted} if trusted else {})
+        async with client_of(create_app(settings, load=fake_ensemble)) as client:
+            caplog.set_level("INFO", "service.requests")
+            await client.get("/health/live", headers={"X-Forwarded-For": forwarded})
+        assert vars(caplog.records[-1])["fields"]["client"] == address
 
 
 class TestKeyedService:

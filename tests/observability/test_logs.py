@@ -127,6 +127,7 @@ class TestRequestLine:
             "method": "POST",
             "route": "/predict",
             "status": 200,
+            "client": None,
             "ms": {},
             "model": "sha256:d",
             "images": [

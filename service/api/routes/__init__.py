@@ -7,20 +7,24 @@ from fastapi.params import Depends
 
 from service.api.documentation import problems
 from service.api.routes import docs, explain, health, metrics, model, page, predict, preview, report
-from service.errors import UnauthorizedError
+from service.errors import RateLimitedError, UnauthorizedError
 
 
-def include_routes(app: FastAPI, *, key_checks: Sequence[Depends] = ()) -> None:
+def include_routes(
+    app: FastAPI, *, key_checks: Sequence[Depends] = (), rate_limited: bool = False
+) -> None:
     """Include every route.
 
     Args:
         app: The application.
         key_checks: Dependencies of the routes that need a key, if the service has any. Probes, the
             page and the documentation need none.
+        rate_limited: Whether clients may send only so many radiographs at a time.
     """
     refusals = problems(UnauthorizedError) if key_checks else {}
+    limits = problems(RateLimitedError) if rate_limited else {}
     for part in (predict, explain, report, preview):
-        app.include_router(part.router, dependencies=key_checks, responses=refusals)
+        app.include_router(part.router, dependencies=key_checks, responses=refusals | limits)
     app.include_router(health.router)
     for part in (metrics, model):
         app.include_router(part.router, dependencies=key_checks, responses=refusals)

@@ -98,7 +98,8 @@ function sendOnce(path, file, key, { fields = {}, signal, onProgress }) {
 /** @param {XMLHttpRequest} request */
 async function parseProblem(request) {
   const { status } = request;
-  const retryAfter = status === 503 ? Number(request.getResponseHeader("Retry-After")) || 0 : 0;
+  const busy = status === 503 || status === 429;
+  const retryAfter = busy ? Number(request.getResponseHeader("Retry-After")) || 0 : 0;
   try {
     const { title, detail, code } = JSON.parse(await request.response.text());
     const lang = request.getResponseHeader("Content-Language") ?? "en";

@@ -1,0 +1,161 @@
+"""Rate limits: how many radiographs each key may send, so that one client cannot crowd out others.
+
+A token bucket for each key, or for each address where there are no keys: it holds ``burst`` tokens,
+gains ``rate`` tokens per second, and each radiograph takes one. The header fields are those of
+draft-ietf-httpapi-ratelimit-headers-11.
+"""
+
+import ipaddress
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from fastapi import Request
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.errors import RateLimitedError
+from service.observability.middleware import client_address
+
+MAX_CLIENTS: Final = 10_000
+"""Buckets that are kept: of keys there are few, of addresses there may be any number."""
+
+
+@dataclass(slots=True)
+class _Bucket:
+    tokens: float
+    updated_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a client stands after a request.
+
+    Attributes:
+        remaining: Whole tokens that are left.
+        reset_s: Seconds until the bucket is full, or until there is a token if there is none.
+    """
+
+    remaining: int
+    reset_s: int
+
+
+class RateLimiter:
+    """Token buckets by client.
+
+    Args:
+        rate: Tokens per second.
+        burst: Most tokens of a bucket; by default those of one second, and at least 1.
+        clock: Seconds, rising.
+    """
+
+    def __init__(
+        self, rate: float, burst: int | None = None, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.rate = rate
+        self.burst = burst or max(1, math.ceil(rate))
+        self._clock = clock
+        self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
+
+    @property
+    def policy(self) -> str:
+        """Value of the RateLimit-Policy header."""
+        return f'"radiographs";q={self.burst};w={math.ceil(self.burst / self.rate)}'
+
+    def take(self, client: str) -> Standing:
+        """Take a token.
+
+        Raises:
+            RateLimitedError: There is none; the error says when there will be.
+        """
+        bucket = self._bucket(client)
+        if bucket.tokens < 1:
+            wait_s = max(1, math.ceil((1 - bucket.tokens) / self.rate))
+            raise RateLimitedError(
+                "More radiographs were sent than this key or address may send in this time. "
+                "Please wait for as long as Retry-After says, then send this one again.",
+                retry_after_s=wait_s,
+            )
+        return self._spend(bucket, 1)
+
+    def charge(self, client: str, tokens: int) -> Standing:
+        """Take tokens that may not be there: what is owed delays the client's next requests."""
+        return self._spend(self._bucket(client), tokens)
+
+    def _spend(self, bucket: _Bucket, tokens: int) -> Standing:
+        bucket.tokens -= tokens
+        missing = (self.burst if bucket.tokens >= 1 else 1) - bucket.tokens
+        return Standing(max(0, math.floor(bucket.tokens)), math.ceil(missing / self.rate))
+
+    def _bucket(self, client: str) -> _Bucket:
+        now_s = self._clock()
+        bucket = self._buckets.setdefault(client, _Bucket(self.burst, now_s))
+        self._buckets.move_to_end(client)
+        if len(self._buckets) > MAX_CLIENTS:
+            self._buckets.popitem(last=False)  # it asked longest ago: its bucket is the fullest
+        gained = (now_s - bucket.updated_s) * self.rate
+        bucket.tokens = min(self.burst, bucket.tokens + gained)
+        bucket.updated_s = now_s
+        return bucket
+
+
+def take(limiter: RateLimiter | None, request: Request) -> None:
+    """Take a token of the client that sends a request.
+
+    Raises:
+        RateLimitedError: It has none.
+    """
+    if limiter is None:
+        return
+    try:
+        request.state.standing = limiter.take(_client_of(request))
+    except RateLimitedError as error:
+        request.state.standing = Standing(0, error.retry_after_s or 1)
+        raise
+
+
+def charge_files(limiter: RateLimiter | None, request: Request, files: int) -> None:
+    """Charge for the files of an upload beyond its first, which was paid before it was read."""
+    if limiter is not None and files > 1:
+        request.state.standing = limiter.charge(_client_of(request), files - 1)
+
+
+class RateLimitHeadersMiddleware:
+    """Says in each answer that a limit applies to where its client stands.
+
+    Args:
+        app: The application.
+        policy: Value of the RateLimit-Policy header.
+    """
+
+    def __init__(self, app: ASGIApp, *, policy: str) -> None:
+        self.app = app
+        self._policy = policy
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection, as ASGI defines it."""
+
+        async def send_standing(message: Message) -> None:
+            standing: Standing | None = scope.get("state", {}).get("standing")
+            if message["type"] == "http.response.start" and standing:
+                headers = MutableHeaders(scope=message)
+                headers["RateLimit-Policy"] = self._policy
+                headers["RateLimit"] = f'"radiographs";r={standing.remaining};t={standing.reset_s}'
+            await send(message)
+
+        await self.app(scope, receive, send_standing)
+
+
+def _client_of(request: Request) -> str:
+    """The name of the key, or the address: of IPv6 the part that a network is given."""
+    key: str | None = getattr(request.state, "key", None)
+    if key is not None:
+        return f"key {key}"
+    address = client_address(request.scope.get("client")) or "unknown"
+    if ":" in address:
+        network = ipaddress.ip_network(f"{address.partition('%')[0]}/64", strict=False)
+        return str(network)
+    return address
