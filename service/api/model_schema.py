@@ -122,9 +122,13 @@ class ModelIndeterminate(Answer):
     lower: Probability = Field(description="Lowest.", examples=[0.18])
     upper: Probability = Field(description="Highest.", examples=[0.64])
     error: float = Field(
-        description="Largest expected share of each class that is assessed wrongly, of films like "
-        "those of the calibration.",
-        examples=[0.02],
+        description="Share of each class that is assessed wrongly at most, of films like those of "
+        "the calibration: the target, or more where more was found in any block of films that had "
+        "no part in the choice of the range.",
+        examples=[0.034],
+    )
+    target: float | None = Field(
+        description="The error that the range was chosen for; null if unknown.", examples=[0.02]
     )
     coverage: Probability = Field(
         description="Share of films that were not indeterminate.", examples=[0.91]
@@ -132,6 +136,11 @@ class ModelIndeterminate(Answer):
     fitted_on: str = Field(
         description="What it was fitted on; empty if unknown.",
         examples=["out-of-fold predictions"],
+    )
+    metrics: dict[str, JsonValue] = Field(
+        description="Shares of each class that were assessed wrongly in blocks of films that had "
+        "no part in the choice: of all, and of the best and the worst block.",
+        examples=[{"best_normal": 0.006, "worst_normal": 0.034}],
     )
 
 

@@ -212,16 +212,26 @@ class Indeterminate(Part):
 
     Chosen by conformal prediction within each class (Sadinle, Lei and Wasserman 2019; Angelopoulos
     and Bates 2021): of films like those of the calibration, at most the stated share of either
-    class is assessed as the other.
+    class is assessed as the other. Other hospitals' films may exceed that.
     """
 
     lower: Probability
     upper: Probability
     error: float = Field(
-        gt=0, lt=0.5, description="Largest expected share of each class that is assessed wrongly."
+        gt=0,
+        lt=0.5,
+        description="Share of each class that is assessed wrongly at most: the target, or more "
+        "where more was found in any block of films that had no part in the choice.",
+    )
+    target: float | None = Field(
+        default=None, gt=0, lt=0.5, description="The error that the range was chosen for."
     )
     coverage: Probability = Field(description="Share of all films that were assessed, measured.")
     fitted_on: str = ""
+    metrics: dict[str, JsonValue] = Field(
+        default={},
+        description="Shares that were assessed wrongly in blocks that had no part in the choice.",
+    )
 
     @model_validator(mode="after")
     def _is_a_range(self) -> Self:

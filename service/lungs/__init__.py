@@ -24,6 +24,7 @@ from service.lungs.suitability import (
     WarningCode,
     best_look,
     is_clear,
+    put_right,
     suitability_of,
 )
 from service.lungs.views import (
@@ -64,6 +65,7 @@ __all__ = [
     "lungs_only",
     "member_input",
     "outline",
+    "put_right",
     "segmentation_input",
     "suitability_of",
     "views",

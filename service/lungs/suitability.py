@@ -1,6 +1,6 @@
 """May this picture be judged, and of what should its reader be warned?"""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -9,7 +9,7 @@ from PIL import Image
 
 from service.imaging import Radiograph, extent
 from service.lungs.field import LungField
-from service.lungs.pose import Pose
+from service.lungs.pose import AS_RECEIVED, POSES, Pose
 
 Refusal = Literal["no_lungs", "unlike_training_films", "uncertain_lungs"]
 """Why a picture is no frontal chest film: no pair of lungs in it, or all in all unlike the films of
@@ -115,6 +115,25 @@ def best_look(received: Look, others: Iterable[Look], limits: Limits) -> Look:
         if accepted and look.distance is not None and look.distance < least:
             best, least = look, look.distance
     return best
+
+
+def put_right(
+    film: Radiograph, look_in: Callable[[Sequence[Pose]], Sequence[Look]], limits: Limits | None
+) -> tuple[Look, Radiograph]:
+    """Look at a film and, if that is certain, turn or invert it.
+
+    Args:
+        film: As it was received.
+        look_in: Gives a look at the film in each of some poses.
+        limits: Of the bundle; None if it has none, and nothing is put right.
+
+    Returns:
+        The look in the pose that was chosen, and the film in it.
+    """
+    [look] = look_in([AS_RECEIVED])
+    if limits and not is_clear(look, limits):
+        look = best_look(look, look_in(POSES[1:]), limits)
+    return look, look.pose.radiograph(film)
 
 
 def suitability_of(look: Look, radiograph: Radiograph, limits: Limits | None) -> Suitability:

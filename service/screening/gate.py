@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -10,17 +11,14 @@ from service.errors import NotAChestRadiographError
 from service.imaging import Radiograph
 from service.inference import Ensemble, LungsEntry, SuitabilityEntry
 from service.lungs import (
-    AS_RECEIVED,
-    POSES,
     Limits,
     Look,
     LungField,
     Pose,
     Refusal,
     WarningCode,
-    best_look,
     find_lungs,
-    is_clear,
+    put_right,
     segmentation_input,
     suitability_of,
 )
@@ -65,10 +63,7 @@ def examine(ensemble: Ensemble, film: Radiograph, entry: LungsEntry) -> Examined
         NotAChestRadiographError: The picture is no frontal chest film.
     """
     limits = _limits(ensemble.bundle.manifest.suitability)
-    [look] = _looks(ensemble, film, entry, [AS_RECEIVED])
-    if limits and not is_clear(look, limits):
-        look = best_look(look, _looks(ensemble, film, entry, POSES[1:]), limits)
-    upright = look.pose.radiograph(film)
+    look, upright = put_right(film, partial(_looks, ensemble, film, entry), limits)
     found = suitability_of(look, upright, limits)
     if look.field is None or found.refusal:
         reason = found.refusal or "no_lungs"

@@ -4,12 +4,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from service.inference import MANIFEST_FILE, Manifest
+from service.inference import MANIFEST_FILE, Indeterminate, Manifest
 from training.evaluation import sections
+from training.evaluation.conformal import curve_table
 from training.evaluation.outcome import Part, read_outcomes
 from training.evaluation.pipeline import networks_digest
 from training.evaluation.suitability import gate_table
-from training.evaluation.tables import markdown
+from training.evaluation.tables import markdown, percent
 
 CARD_FILE: Final = "MODEL_CARD.md"
 UNMEASURED: Final = "Not measured on these networks."
@@ -87,8 +88,30 @@ def _indeterminate(manifest: Manifest) -> str:
 
 A probability from {entry.lower:g} to {entry.upper:g} is assessed as indeterminate: a radiologist
 should decide. The range was chosen by conformal prediction within each class on
-{entry.fitted_on}, so that at most {entry.error:.0%} of either class is assessed as the other;
-{entry.coverage:.1%} of those films were assessed. Other hospitals' films may exceed that error."""
+{entry.fitted_on}; {entry.coverage:.1%} of those films were assessed. Other hospitals' films may
+exceed the stated error. {_stated_error(entry)}"""
+
+
+def _stated_error(entry: Indeterminate) -> str:
+    found: Mapping[str, Any] = entry.metrics
+    if not found:
+        return (
+            f"Of either class {entry.error:.1%} at most is expected to be assessed as the other; "
+            "what the worst block of films shows was not recorded."
+        )
+    normal, pneumonia = (
+        f"{percent(found[name])}, by block from {100 * found[f'best_{name}']:.1f} to "
+        f"{100 * found[f'worst_{name}']:.1f} %"
+        for name in ("normal", "pneumonia")
+    )
+    return f"""It is the widest that any of {found["folds"]} blocks of patients asks for at a target
+of {entry.target or entry.error:.1%}.
+
+**Stated error: {entry.error:.1%}** of either class assessed as the other. Each block was assessed
+with the range that the other blocks choose: of normals {normal} were called pneumonia; of
+pneumonias {pneumonia} were called normal. Other targets, tried in the same way:
+
+{curve_table(found["curve"]).strip()}"""
 
 
 def _purpose(manifest: Manifest) -> str:

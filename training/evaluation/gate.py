@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.imaging import ImagingError, Radiograph, decode, film_of
-from service.inference import LungsEntry, Novelty, Segmenter
+from service.inference import LungsEntry, Novelty, Segmenter, SuitabilityEntry
 from service.lungs import (
     AS_RECEIVED,
     POSES,
@@ -155,6 +155,18 @@ def choose_limits(children: Sequence[Look], others: Sequence[Look]) -> Limits:
         refuse_distance=_up(max(warn_distance, line(TOO_FAR, distances)), 2),
         warn_quality=round(1 - _up(warn_doubt, 4), 4),
         refuse_quality=round(1 - _up(max(warn_doubt, line(UNCERTAIN, doubts)), 4), 4),
+    )
+
+
+def limits_of(entry: SuitabilityEntry | None) -> Limits | None:
+    """The lines that a manifest's entry draws; None without one."""
+    if entry is None:
+        return None
+    return Limits(
+        warn_distance=entry.warn_distance,
+        refuse_distance=entry.refuse_distance,
+        warn_quality=entry.warn_quality,
+        refuse_quality=entry.refuse_quality,
     )
 
 

@@ -3,6 +3,7 @@
 # Each command imports what it needs when it runs.
 
 import json
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -59,24 +60,68 @@ def conformal(
         ),
     ],
     error: Annotated[
-        float, typer.Option(min=0.001, max=0.2, help="Largest share of a class assessed wrongly.")
+        float, typer.Option(min=0.001, max=0.2, help="Target: share of a class assessed wrongly.")
     ] = 0.02,
     bundle: BundleOption = MODELS,
     run: RunOption = RUN,
 ) -> None:
     """Choose the probabilities that are indeterminate, and write them into the bundle."""
     from service.inference import MANIFEST_FILE, Manifest
-    from training.evaluation.conformal import curve, curve_table, indeterminate, read_worlds
+    from training.evaluation.conformal import curve_table, indeterminate, read_worlds
 
     path = bundle / MANIFEST_FILE
     manifest = Manifest.read(path)
     worlds = read_worlds(table)
     threshold = manifest.threshold.value
     entry = indeterminate(worlds, error, threshold, f"out-of-fold answers: {', '.join(worlds)}")
-    rows = curve(next(iter(worlds.values())), threshold)
     manifest.model_copy(update={"indeterminate": entry}).write(path)
-    found = {"indeterminate": entry.model_dump(mode="json"), "curve": rows}
-    _write(run, "conformal", json.dumps(found, indent=2), curve_table(rows))
+    found = entry.model_dump(mode="json")
+    _write(run, "conformal", json.dumps(found, indent=2), curve_table(found["metrics"]["curve"]))
+
+
+@app.command()
+def recalibrate(
+    data: Annotated[
+        Path,
+        typer.Option(
+            "--data",
+            help="The site's labelled films: NORMAL/ or NO_FINDING/, and PNEUMONIA/, OPACITY/ or "
+            "TB/; a patients.csv (file, patient) keeps films of one patient together.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the new bundle.")],
+    bundle: BundleOption = MODELS,
+    name: Annotated[
+        str, typer.Option("--name", help="Of the site: the version becomes VERSION+NAME.")
+    ] = "site",
+    sensitivity: Annotated[
+        float, typer.Option(min=0.5, max=0.999, help="Least one at the new threshold.")
+    ] = 0.95,
+    error: Annotated[
+        float | None,
+        typer.Option(
+            min=0.001, max=0.2, help="Target of the indeterminate range; by default the bundle's."
+        ),
+    ] = None,
+) -> None:
+    """Fit a bundle's calibration, threshold and indeterminate range on a site's own films."""
+    from service.inference import MANIFEST_FILE, Manifest
+    from training.data import DataError
+    from training.evaluation.recalibrate import recalibrate as fit
+    from training.evaluation.recalibrate import report, write_bundle
+    from training.evaluation.site import read_cases
+
+    if not re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z.-]{0,31}", name):
+        raise typer.BadParameter("Letters, digits, dots and hyphens only.", param_hint="--name")
+    if out.exists():
+        raise DataError(f"{out} exists. Give the new bundle a folder of its own.")
+    cases = read_cases(bundle, data)
+    manifest = Manifest.read(bundle / MANIFEST_FILE)
+    found = fit(manifest, cases, name, sensitivity=sensitivity, error=error)
+    write_bundle(bundle, found, out)
+    console = Console()
+    console.print(report(found), markup=False, highlight=False, soft_wrap=True)
+    console.print(f"{out} holds {found.manifest.name} {found.manifest.version}, verified.")
 
 
 def _folders(named: list[str] | None) -> dict[str, Path]:
