@@ -56,7 +56,7 @@ class ImageIdentity(Answer):
     """Which image the answer is about. The name of the file is neither kept nor repeated."""
 
     format: str = Field(
-        description="Format recognised from the content: JPEG, PNG, WEBP, BMP or TIFF.",
+        description="Format recognised from the content: JPEG, PNG, WEBP, BMP, TIFF or DICOM.",
         examples=["JPEG"],
     )
     width: int = Field(ge=1, description="Width in pixels, upright.", examples=[1858])

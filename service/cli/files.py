@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, ClassVar, Final
 
 from service.cli.errors import CommandError
-from service.imaging.formats import sniff_format
+from service.imaging.formats import SIGNATURE_BYTES, sniff_format
 from service.settings import MIB
 
 # fmt: off
@@ -22,7 +22,8 @@ PICTURE_SUFFIXES: Final = frozenset({
 """Suffixes of picture files. Formats that cannot be read are included so that they are reported,
 not skipped."""
 
-_SIGNATURE_BYTES: Final = 32
+_DICOMDIR: Final = "DICOMDIR"
+"""Name of the file that lists the DICOM files in a folder, on discs and in exports."""
 
 _FORMULA_PREFIXES: Final = ("=", "+", "-", "@")
 _UNPRINTABLE: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
@@ -68,7 +69,8 @@ class FoundFiles:
 def find_files(arguments: Sequence[str]) -> FoundFiles:
     """Expand files, folders and patterns.
 
-    A file that is named is included whatever it contains. Folders are searched recursively for
+    A file that is named is included whatever it contains, but a DICOMDIR stands for its folder.
+    Folders are searched recursively for
     files with the suffix or the first bytes of a picture; hidden files are skipped, and a folder
     that several links lead to is searched once.
 
@@ -80,6 +82,8 @@ def find_files(arguments: Sequence[str]) -> FoundFiles:
         for path in _expand(argument):
             if _is_folder(path):
                 walk.search(path)
+            elif path.name == _DICOMDIR:
+                walk.search(path.parent)
             else:
                 walk.add(path)
     if not walk.files:
@@ -171,6 +175,8 @@ class _FolderWalk:
                     self._add_if_picture(path)
 
     def _add_if_picture(self, path: Path) -> None:
+        if path.name == _DICOMDIR:
+            return  # what it lists is found without it
         if path.suffix.lower() in PICTURE_SUFFIXES or _has_picture_content(path):
             self.add(path)
         else:
@@ -210,6 +216,6 @@ def _is_folder(path: Path) -> bool:
 def _has_picture_content(path: Path) -> bool:
     try:
         with _open(path) as file:
-            return sniff_format(file.read(_SIGNATURE_BYTES)) is not None
+            return sniff_format(file.read(SIGNATURE_BYTES)) is not None
     except (OSError, UnreadableFileError):
         return False

@@ -13,11 +13,13 @@ from service.imaging.errors import (
     UnusableRadiographError,
 )
 from service.imaging.film import Film, film_of
+from service.imaging.header import DicomFacts
 from service.imaging.prepare import InputSpec, Resampling, extent, prepare
 
 __all__ = [
     "MAX_PIXELS",
     "CorruptImageError",
+    "DicomFacts",
     "Film",
     "ImagingError",
     "InputSpec",

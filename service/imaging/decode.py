@@ -30,6 +30,7 @@ from service.imaging.greyscale import (
     from_picture,
     from_samples,
 )
+from service.imaging.header import DicomFacts
 from service.imaging.layout import Layout, unsupported_pixels
 from service.imaging.orientation import turn_upright
 from service.imaging.quiet import silence_libtiff
@@ -81,6 +82,7 @@ class Radiograph:
         full_size: Width and height of the file's upright picture, where ``picture`` is smaller.
         chroma: Mean distance of the file's colours from grey, in levels of 255: 0 where all is
             grey. Not measured in TIFF and in colours of more than 8 bits, which count as grey.
+        header: What the file's header says that bears on a verdict; None but for DICOM.
     """
 
     picture: Image.Image
@@ -88,6 +90,7 @@ class Radiograph:
     sha256: str
     full_size: tuple[int, int] | None = None
     chroma: float = 0.0
+    header: DicomFacts | None = None
 
     @property
     def pixels(self) -> NDArray[np.uint8]:
@@ -106,12 +109,13 @@ class Radiograph:
 
 
 def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, near: int | None = None) -> Radiograph:
-    """Read one radiograph from the bytes of a JPEG, PNG, WebP, BMP or TIFF file.
+    """Read one radiograph from the bytes of a JPEG, PNG, WebP, BMP, TIFF or DICOM file.
 
     The format is taken from the content. Size, number of frames and expected bytes are checked from
     the headers, before any pixel is decoded. The EXIF orientation is applied, transparent areas
     become black, colour becomes luminance (ITU-R 601-2), and 16-bit samples are scaled to 8 bits.
-    Other metadata is not read: broken or not, it cannot change a pixel.
+    Other metadata is not read: broken or not, it cannot change a pixel. Of a DICOM file, what maps
+    its samples to grey levels is applied, and a few facts are kept in ``header``.
 
     Args:
         data: The whole file.
@@ -154,6 +158,7 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, near: int | None = None
         sha256=hashlib.sha256(data).hexdigest(),
         full_size=None if whole else layout.upright_size,
         chroma=chroma,
+        header=layout.header,
     )
 
 
@@ -189,7 +194,8 @@ def _check_layout(layout: Layout, file_bytes: int, max_pixels: int) -> None:
 def _grey_levels(layout: Layout, declared: str, near: int | None) -> tuple[Image.Image, float]:
     """The picture as it is stored, and its chroma."""
     if layout.read_samples is not None:
-        return from_samples(layout.read_samples()), 0.0
+        samples = layout.read_samples()
+        return from_samples(samples), samples.chroma
     pictures = (_by_pillow(file, layout, declared, near) for file in layout.variants())
     picture, chroma = next(pictures)
     if any(other.tobytes() != picture.tobytes() for other, _ in pictures):

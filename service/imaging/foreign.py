@@ -24,12 +24,10 @@ _UNPACK: Final = "Unpack it and send the image inside."
 _EXTRACT: Final = "Export the radiograph in it as an image."
 _CAMERA: Final = "Convert the photo, or set the camera to its most compatible format."
 _STILL: Final = "Save the frame that shows the radiograph as an image."
-_VIEWER: Final = "Export the image from the viewer or PACS."
 _ITSELF: Final = "Send the image file itself."
 _DECODE: Final = "Decode it and send the bytes of the image."
 
 _SIGNATURES: Final = (
-    (rb".{128}DICM", "a DICOM file", _VIEWER),
     (rb".{4}ftyp(?:avi[fs]|mi[fa][1f].{4}(?:.{4}){0,9}?avi[fs])", "an AVIF image", _CONVERT),
     (rb".{4}ftyp(?:hei[cxms]|hev[cx]|m[is]f1|miaf)", "a HEIC photo", _CAMERA),
     (rb".{4}ftypcrx ", "a Canon raw photo", _EXPORT),
@@ -64,8 +62,6 @@ _SIGNATURES: Final = (
     (rb"MZ.{58}|\x7fELF", "a program", _ITSELF),
     (rb"SQLite format 3\x00", "a database", _EXPORT),
     (rb"\x00\x05\x16\x07", "what macOS keeps beside a file", "Send the one without '._'."),
-    # A DICOM data set without its preamble begins with an element of group 2 or 8.
-    (rb"[\x02\x08]\x00.\x00(?:[A-Z]{2}|..\x00\x00)", "a DICOM file", _VIEWER),
 )
 _TEXTS: Final = (
     (rb"data:", "a data: URL", _DECODE),

@@ -1,12 +1,23 @@
 """Which image formats are read, recognised by their first bytes and never by a file's name."""
 
+import re
 from typing import Final
 
-FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
-"""Pillow's names of the formats that are read. No other decoder is ever tried on a file."""
+FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "DICOM")
+"""Names of the formats that are read, Pillow's where it reads them. No other decoder is ever tried
+on a file."""
 
+_SIGNATURES: Final = ((b"\xff\xd8\xff", "JPEG"), (b"\x89PNG\r\n\x1a\n", "PNG"))
 _BMP_HEADER_SIZES: Final = frozenset({12, 16, 40, 52, 56, 64, 108, 124})
 _TIFF_MAGICS: Final = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+
+SIGNATURE_BYTES: Final = 132
+"""How many of a file's first bytes tell its format."""
+
+_BARE_DICOM: Final = re.compile(
+    rb"[\x02\x08]\x00.\x00(?:[A-Z]{2}..|..\x00\x00)|\x00[\x02\x08]\x00.[A-Z]{2}", re.DOTALL
+)
+"""The first element, of group 2 or 8, of a DICOM data set without its preamble."""
 
 
 def sniff_format(data: bytes) -> str | None:
@@ -15,15 +26,16 @@ def sniff_format(data: bytes) -> str | None:
     A file that breaks off right after its signature is still one of that format: it is reported
     as damaged, which helps its sender more than "unknown format" does.
     """
-    if data.startswith(b"\xff\xd8\xff"):
-        return "JPEG"
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "PNG"
+    for start, name in _SIGNATURES:
+        if data.startswith(start):
+            return name
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         return "WEBP"
+    # Before TIFF: the preamble may be that of a TIFF, for viewers that know no DICOM.
+    if data[128:132] == b"DICM" or _BARE_DICOM.match(data):
+        return "DICOM"
     if data.startswith(_TIFF_MAGICS):
         return "TIFF"
     # Two letters are too weak a signature: plain text may begin with them.
-    if data.startswith(b"BM") and int.from_bytes(data[14:18], "little") in _BMP_HEADER_SIZES:
-        return "BMP"
-    return None
+    is_bmp = data[:2] == b"BM" and int.from_bytes(data[14:18], "little") in _BMP_HEADER_SIZES
+    return "BMP" if is_bmp else None

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.imaging.errors import UnsupportedFormatError
+from service.imaging.header import DicomFacts
 
 Levels: TypeAlias = NDArray[np.unsignedinteger[Any]]
 """uint8 or uint16."""
@@ -21,11 +22,13 @@ class Samples:
         levels: Shape (rows, columns). uint8: from 0 to 255. uint16: the depth is not known yet.
         opacity: Same shape; 0 is transparent, whatever the depth. None: all is opaque.
         white_is_zero: Whether 0 is white.
+        chroma: As of a Radiograph, where it was measured.
     """
 
     levels: Levels
     opacity: Levels | None = None
     white_is_zero: bool = False
+    chroma: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,7 @@ class Layout:
             decoding can tell.
         read_samples: Reads the grey levels where Pillow's own reading would lose or confuse them;
             None where Pillow reads ``pieces`` right.
+        header: What the file says of its picture, where its format has words for it.
     """
 
     width: int
@@ -57,6 +61,7 @@ class Layout:
     most_pixels: int | None = None
     probes: Sequence[Sequence[bytes | memoryview]] = ()
     read_samples: Callable[[], Samples] | None = None
+    header: DicomFacts | None = None
 
     @property
     def upright_size(self) -> tuple[int, int]:

@@ -25,6 +25,8 @@ WarningCode = Literal[
     "low_resolution",
     "low_contrast",
     "photo_of_screen",
+    "header_disagrees",
+    "outside_population",
 ]
 
 MIN_GAIN: Final = 0.6

@@ -32,8 +32,9 @@ from service.observability.record import (
 )
 from service.screening.explanation import WHOLE_FRAME, Explanation, LungsOnFrame, Unexplained
 from service.screening.gate import examine
+from service.screening.header import check_kind, header_cautions
 from service.screening.prevalence import local_figures
-from service.screening.verdict import ImageFacts, LungFacts, Verdict, decide
+from service.screening.verdict import ImageFacts, LungFacts, Verdict, decide, trained_on
 
 SHOWN_SIDE: Final = 1024
 """Pixels of the longer side that a picture for people has at least, where its file has as many."""
@@ -155,21 +156,25 @@ class Screening:
         # their measurements; those of one's own see what they saw with the predecessor.
         measured = bundle.provenance == "manifest"
         radiograph = self.view(data, near=near if measured else None)
+        check_kind(radiograph.header)
         with stage("prepare"):
             film = film_of(radiograph) if measured else Film(radiograph)
         if lungs is None:
             with stage("prepare"):
                 batch = member_input(film.radiograph, None, spec, manifest.views)[None]
-            return _Seen(radiograph, film, batch, None, WHOLE_FRAME)
+            cautions = header_cautions(radiograph.header, (), trained_on(manifest))
+            return _Seen(radiograph, film, batch, None, WHOLE_FRAME, warnings=cautions)
         with stage("lungs"):
             found = examine(self.ensemble, film.radiograph, lungs)
+        cautions = header_cautions(radiograph.header, found.warnings, trained_on(manifest))
         with stage("prepare"):
             views, margin = manifest.views, lungs.margin
             batch = member_input(found.radiograph, found.field, spec, views, margin)[None]
         size = film.radiograph.width, film.radiograph.height
         field = found.pose.field_back(found.field, *size)
         covers = _covered(manifest, field, margin)
-        return _Seen(radiograph, film, batch, field, covers, found.pose, found.warnings)
+        warnings = (*cautions, *found.warnings)
+        return _Seen(radiograph, film, batch, field, covers, found.pose, warnings)
 
     def _scored(self, seen: _Seen, reason: str = "") -> Unexplained:
         with stage("inference"):

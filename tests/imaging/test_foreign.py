@@ -47,9 +47,6 @@ def media(*brands: bytes) -> bytes:
 
 
 FILES = {
-    "DICOM": bytes(128) + b"DICM\x02\x00\x00\x00UL\x04\x00" + bytes(64),
-    "DICOM ": b"\x08\x00\x05\x00\x0a\x00\x00\x00ISO_IR 100" + bytes(64),
-    "DICOM  ": b"\x08\x00\x05\x00CS\x0a\x00ISO_IR 100" + bytes(64),
     "HEIC": media(b"heic", b"mif1", b"heic"),
     "HEIC ": media(b"mif1", b"heic"),
     "MP4": media(b"isom", b"iso2", b"mp41"),

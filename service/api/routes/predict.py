@@ -45,7 +45,7 @@ router = APIRouter(tags=["screening"], dependencies=BEFORE_UPLOAD)
     },
     openapi_extra=file_upload(
         field="file",
-        description="One chest X-ray as JPEG, PNG, WebP, BMP or TIFF, recognised by its "
+        description="One chest X-ray as JPEG, PNG, WebP, BMP, TIFF or DICOM, recognised by its "
         "content. Its name is not read.",
     ),
 )

@@ -37,7 +37,7 @@ router = APIRouter(tags=["screening"], dependencies=BEFORE_UPLOAD)
 async def preview(
     request: Request, services: ServicesDep, screening: ScreeningDep, upload: UploadDep
 ) -> Response:
-    """Browsers show no TIFF, and few show 16-bit pictures as they are meant. No verdict is made."""
+    """Browsers show no TIFF or DICOM, and few show 16-bit pictures as meant. No verdict is made."""
     work = services.admission.run(lambda: _picture(screening, upload.files[0]))
     picture = await cancel_on_disconnect(request, work)
     return Response(picture, media_type="image/png")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from service.imaging.containers import bmp, jpeg, png, tiff, webp
+from service.imaging.dicom import read_layout as read_dicom
 from service.imaging.layout import Layout
 
 READERS: Final[Mapping[str, Callable[[bytes], Layout]]] = {
@@ -18,6 +19,7 @@ READERS: Final[Mapping[str, Callable[[bytes], Layout]]] = {
     "WEBP": webp.read_layout,
     "BMP": bmp.read_layout,
     "TIFF": tiff.read_layout,
+    "DICOM": read_dicom,
 }
 """By the names of ``formats.FORMATS``. Each raises DamagedError, ``struct.error`` or
 UnsupportedFormatError."""

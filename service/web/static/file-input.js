@@ -64,7 +64,8 @@ async function droppedFiles(transfer) {
  * @returns {Promise<File[]>}
  */
 async function filesIn(entry) {
-  if (entry.name.startsWith(".")) return [];
+  // A DICOMDIR lists the files beside it, which are read themselves.
+  if (entry.name.startsWith(".") || entry.name === "DICOMDIR") return [];
   if (entry.isFile) return [await new Promise((resolve, reject) => entry.file(resolve, reject))];
   const reader = entry.createReader();
   const children = [];

@@ -3,11 +3,13 @@
 import { ProblemError, send } from "./http.js";
 
 /**
- * Browsers that display TIFF or 16-bit PNG rescale grey levels in different ways.
- * @param {Uint8Array} head The first 32 bytes of a file.
+ * Browsers that display TIFF or 16-bit PNG rescale grey levels in different ways. DICOM may begin as
+ * a picture of another format.
+ * @param {Uint8Array} head The first 132 bytes of a file.
  */
 export function isDisplayable(head) {
   const starts = (...bytes) => bytes.every((byte, index) => head[index] === byte);
+  if (String.fromCharCode(...head.slice(128)) === "DICM") return false;
   if (starts(0x49, 0x49) || starts(0x4d, 0x4d)) return false; // TIFF
   const isPng = starts(0x89, 0x50, 0x4e, 0x47);
   return !(isPng && head[24] === 16); // IHDR: bit depth
@@ -19,7 +21,7 @@ export function isDisplayable(head) {
  */
 export async function previewByBrowser(cases, item) {
   try {
-    const head = new Uint8Array(await item.file.slice(0, 32).arrayBuffer());
+    const head = new Uint8Array(await item.file.slice(0, 132).arrayBuffer());
     if (isDisplayable(head)) {
       await show(cases, item, item.file);
       return;

@@ -1,0 +1,137 @@
+"""The markers of a JPEG file that Pillow does not decode: frame, tables, scan (ITU-T T.81)."""
+
+import re
+import struct
+from dataclasses import dataclass, field
+from typing import Final
+
+from service.imaging.layout import DamagedError
+
+MAX_SEGMENTS: Final = 10_000
+
+LOSSLESS: Final = 0xC3
+JPEG_LS: Final = 0xF7
+_FRAMES: Final = frozenset({*range(0xC0, 0xD0), JPEG_LS} - {0xC4, 0xC8, 0xCC})
+_MARKER: Final = re.compile(rb"\xff([^\x00\xff])", re.DOTALL)
+_SCAN_END: Final = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]", re.DOTALL)
+_RESTART: Final = re.compile(rb"\xff+[\xd0-\xd7]", re.DOTALL)
+
+
+@dataclass(slots=True)
+class HuffmanTable:
+    """Codes by their lengths, from 1 to 16 bits, and what they stand for."""
+
+    counts: bytes
+    symbols: bytes
+
+
+@dataclass(slots=True)
+class Markers:
+    """What the markers up to the first scan say.
+
+    Attributes:
+        kind: Marker of the frame; 0 before it was seen.
+        precision: Bits of a sample.
+        rows: Of the picture.
+        columns: Of the picture.
+        components: How many colours.
+        quantisation: Tables of 64 divisors in zigzag order, by number.
+        huffman: Tables by class x 16 + number.
+        table_of_component: Number of the quantisation table of the first component.
+        restart: Units between two restart markers; 0 for none.
+        scan: Body of the scan's header.
+        coded: Offset of the scan's entropy-coded bytes.
+    """
+
+    kind: int = 0
+    precision: int = 0
+    rows: int = 0
+    columns: int = 0
+    components: int = 0
+    quantisation: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    huffman: dict[int, HuffmanTable] = field(default_factory=dict)
+    table_of_component: int = 0
+    restart: int = 0
+    scan: bytes = b""
+    coded: int = 0
+
+
+def read_markers(data: bytes) -> Markers:
+    """Walk the segments up to the first scan.
+
+    Raises:
+        DamagedError: A segment that is broken, or no frame or no scan.
+    """
+    markers = Markers()
+    at = 2
+    for _ in range(MAX_SEGMENTS):
+        found = _MARKER.search(data, at)
+        if found is None:
+            break
+        kind, start = found[1][0], found.end()
+        if kind in {0x01, *range(0xD0, 0xD9)}:
+            at = start
+            continue
+        length = int.from_bytes(data[start : start + 2], "big")
+        at = start + length
+        if length < 2 or at > len(data):
+            break
+        body = data[start + 2 : at]
+        if kind == 0xDA:
+            markers.scan, markers.coded = body, at
+            break
+        _take(kind, body, markers)
+    if not markers.kind or not markers.scan:
+        raise DamagedError("JPEG without a frame or a scan")
+    return markers
+
+
+def intervals(data: bytes, markers: Markers) -> list[bytes]:
+    """The entropy-coded bytes of a Huffman-coded scan, split at restart markers, without stuffing.
+
+    A file whose end is missing is decoded as far as it goes: the picture then lacks samples, which
+    its decoder notices.
+    """
+    end = _SCAN_END.search(data, markers.coded)
+    coded = data[markers.coded : end.start() if end else len(data)]
+    pieces = _RESTART.split(coded) if markers.restart else [coded]
+    return [piece.replace(b"\xff\x00", b"\xff") for piece in pieces]
+
+
+def _take(kind: int, body: bytes, markers: Markers) -> None:
+    if kind in _FRAMES:
+        if markers.kind:
+            raise DamagedError("a second frame")
+        precision, rows, columns, components = struct.unpack_from(">BHHB", body)
+        if len(body) < 6 + 3 * components or not components:
+            raise DamagedError("a frame that breaks off")
+        markers.kind, markers.precision = kind, precision
+        markers.rows, markers.columns, markers.components = rows, columns, components
+        markers.table_of_component = body[8]
+    elif kind == 0xDB:
+        _take_quantisation(body, markers)
+    elif kind == 0xC4:
+        _take_huffman(body, markers)
+    elif kind == 0xDD:
+        [markers.restart] = struct.unpack_from(">H", body)
+
+
+def _take_quantisation(body: bytes, markers: Markers) -> None:
+    at = 0
+    while at < len(body):
+        wide, number = body[at] >> 4, body[at] & 15
+        size = 128 if wide else 64
+        markers.quantisation[number] = struct.unpack_from(">64H" if wide else "64B", body, at + 1)
+        at += 1 + size
+
+
+def _take_huffman(body: bytes, markers: Markers) -> None:
+    at = 0
+    while at < len(body):
+        number, counts = body[at], body[at + 1 : at + 17]
+        at += 17
+        size = sum(counts)
+        if len(counts) < 16 or size > 256 or at + size > len(body):
+            raise DamagedError("a Huffman table that breaks off")
+        markers.huffman[number] = HuffmanTable(counts, body[at : at + size])
+        at += size

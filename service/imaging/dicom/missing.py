@@ -1,0 +1,13 @@
+"""What is answered where a package of the extra ``dicom`` is not installed."""
+
+from service.imaging.errors import UnsupportedFormatError
+
+
+def not_installed(what: str) -> UnsupportedFormatError:
+    """The refusal; ``what`` is a clause that says what the package would do."""
+    error = UnsupportedFormatError(
+        f"{what}, which this installation lacks. "
+        "Install it with: pip install 'pneumonia-xray[dicom]'"
+    )
+    error.text_key = "not_installed"
+    return error

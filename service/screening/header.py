@@ -1,0 +1,65 @@
+"""What a file's header says against a verdict. Headers lie, so the picture decides where it can."""
+
+import re
+from typing import Final
+
+from service.errors import NotAChestRadiographError
+from service.imaging import DicomFacts
+from service.lungs import WarningCode
+
+_SEND: Final = "Send one frontal chest X-ray that shows both lungs."
+_YEARS: Final = re.compile(r"\b(\d+) to (\d+) years")
+
+
+def check_kind(header: DicomFacts | None) -> None:
+    """Refuse what was not taken as a radiograph, whatever it looks like.
+
+    A slice of a CT, or its scout, can look like a film of a chest and is none.
+
+    Raises:
+        NotAChestRadiographError: The header names another kind of image.
+    """
+    if header is not None and header.modality == "other":
+        raise NotAChestRadiographError(
+            "The file's header names another kind of image than a radiograph, such as CT, MR or "
+            f"ultrasound, so it was not judged. {_SEND}",
+            reason="header_modality",
+        )
+
+
+def header_cautions(
+    header: DicomFacts | None, doubts: tuple[WarningCode, ...], trained_on: str
+) -> tuple[WarningCode, ...]:
+    """Of what a reader should be warned because of a header.
+
+    Args:
+        header: Of the file, if its format has one.
+        doubts: Warnings that the picture itself gave rise to.
+        trained_on: What the networks were trained on, in the words of their manifest.
+
+    Raises:
+        NotAChestRadiographError: The header says that it is no frontal view of a chest, and the
+            picture gives rise to doubts as well.
+    """
+    if header is None:
+        return ()
+    disagrees = header.body_part == "other" or header.view in {"lateral", "oblique"}
+    if disagrees and doubts:
+        raise NotAChestRadiographError(
+            "The file's header says that this is another view or another part of the body, and the "
+            f"image leaves doubts too, so it was not judged. {_SEND}",
+            reason="header_disagrees",
+        )
+    found: dict[WarningCode, bool] = {
+        "header_disagrees": disagrees,
+        "outside_population": _is_outside(header.age_years, trained_on),
+    }
+    return tuple(code for code, applies in found.items() if applies)
+
+
+def _is_outside(age: int | None, trained_on: str) -> bool:
+    """Whether an age is none of those that a description of training data names first."""
+    named = _YEARS.search(trained_on)
+    if age is None or named is None:
+        return False
+    return not int(named[1]) <= age <= int(named[2])
