@@ -8,7 +8,7 @@ from typing import Final
 from pydicom import Dataset
 from pydicom.charset import python_encoding
 from pydicom.dataset import FileMetaDataset
-from pydicom.uid import UID, ExplicitVRLittleEndian
+from pydicom.uid import UID, ComputedRadiographyImageStorage, ExplicitVRLittleEndian
 
 from service import __version__
 from service.hospital.results import Kind, ResultOptions
@@ -96,7 +96,7 @@ class Case:
         image = Dataset()
         for keyword in REQUIRED:
             put(image, keyword, None)
-        put(image, "SOPClassUID", self.source.sop_class_uid)
+        image.SOPClassUID = ComputedRadiographyImageStorage  # ``complete`` puts the true one
         put(image, "SOPInstanceUID", self.source.sop_uid)
         put(image, "StudyInstanceUID", self.source.study_uid)
         put(image, "SeriesInstanceUID", self.source.series_uid)
@@ -132,9 +132,21 @@ class Case:
         for role in ("Content", "InstanceCreation", "Series"):
             setattr(made, f"{role}Date", f"{self.made_at:%Y%m%d}")
             setattr(made, f"{role}Time", f"{self.made_at:%H%M%S}")
+        self._refer(made)
+        for library in made.get("ContributingEquipmentSequence", ()):
+            library.ContributionDateTime = f"{self.made_at:%Y%m%d%H%M%S%z}"
         made.SpecificCharacterSet = _character_set(made, self.source.character_set)
         made.file_meta = _meta(made)
         return made
+
+    def _refer(self, made: Dataset) -> None:
+        """Put the source's class into all references to it: libraries know public ones only."""
+        for element in made:
+            if element.VR == "SQ":
+                for each in element.value:
+                    self._refer(each)
+        if made.get("ReferencedSOPInstanceUID") == self.source.sop_uid:
+            put(made, "ReferencedSOPClassUID", self.source.sop_class_uid)
 
 
 def _meta(made: Dataset) -> FileMetaDataset:

@@ -64,14 +64,18 @@ def results_of(
         ModuleNotFoundError: The extra ``dicom`` is not installed.
     """
     # pydicom and highdicom are slow to import, and optional.
+    from service.hospital.capture import secondary_capture
     from service.hospital.case import Case
     from service.hospital.encapsulated import encapsulated_pdf
+    from service.hospital.segments import segmentation
     from service.hospital.source import Source
     from service.hospital.structured import structured_report
 
     makers: dict[Kind, Callable[[Case], Dataset | None]] = {
         "sr": structured_report,
         "pdf": encapsulated_pdf,
+        "sc": secondary_capture,
+        "seg": segmentation,
     }
     case = Case(
         source=Source.of(source, options.uid_root),
@@ -81,5 +85,5 @@ def results_of(
         made_at=made_at,
         request_id=request_id or result.verdict.image.sha256[:16],
     )
-    made = (makers[kind](case) for kind in KINDS if kind in options.kinds and kind in makers)
+    made = (makers[kind](case) for kind in KINDS if kind in options.kinds)
     return [each for each in made if each is not None]

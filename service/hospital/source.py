@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import logging
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -77,9 +78,20 @@ _READ: Final = (
     "Modality",
 )
 _UID: Final = re.compile(r"[0-9][0-9.]{0,63}")
-_TIME: Final = re.compile(r"([01][0-9]|2[0-3])([0-5][0-9]([0-5][0-9](\.[0-9]{1,6})?)?)?")
+_LAYOUTS: Final = {
+    "AS": re.compile(r"[0-9]{3}[DWMY]"),
+    "DS": re.compile(r"(?=.{1,16}$)[0-9]+(\.[0-9]+)?"),
+    "TM": re.compile(r"([01][0-9]|2[0-3])([0-5][0-9]([0-5][0-9](\.[0-9]{1,6})?)?)?"),
+}
 _SEXES: Final = frozenset({"M", "F", "O"})
 _LOSSY_SYNTAXES: Final = frozenset({JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless})
+
+# By default pydicom and highdicom warn and log of values that break a rule, and quote them: these
+# may be a patient's.
+config.settings.reading_validation_mode = config.IGNORE
+config.settings.writing_validation_mode = config.IGNORE
+for name in ("pydicom", "highdicom"):
+    logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,7 +134,6 @@ class Source:
             data: The file.
             root: Under which identifiers are made that the file lacks.
         """
-        config.settings.reading_validation_mode = config.IGNORE
         header = dcmread(
             io.BytesIO(data), stop_before_pixels=True, force=True, specific_tags=list(_READ)
         )
@@ -168,8 +179,8 @@ def _is_sound(keyword: str, text: str) -> bool:
     kind = dictionary_VR(keyword)
     if keyword == "PatientSex":
         return text in _SEXES
-    if kind == "TM":
-        return _TIME.fullmatch(text) is not None
+    if kind in _LAYOUTS:
+        return _LAYOUTS[kind].fullmatch(text) is not None
     return kind != "DA" or _is_date(text)
 
 
@@ -182,7 +193,10 @@ def _is_date(text: str) -> bool:
 
 def _text(header: Dataset, keyword: str) -> str:
     """A value as text; several are joined as the standard joins them."""
-    value = header.get(keyword)
+    try:
+        value = header.get(keyword)
+    except (ArithmeticError, TypeError, ValueError):  # it cannot be what its type says
+        value = None
     if value is None:
         return ""
     parts: Iterable[object] = value if _is_several(value) else (value,)

@@ -87,7 +87,7 @@ def _observer(case: Case) -> ObserverContext:
 
 
 def _group(case: Case) -> MeasurementsAndQualitativeEvaluations:
-    verdict, source = case.verdict, case.source
+    verdict = case.verdict
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(
             uid=UID(case.uid("group")), identifier="Probability of pneumonia"
@@ -103,7 +103,7 @@ def _group(case: Case) -> MeasurementsAndQualitativeEvaluations:
                 for code in verdict.warnings
             ),
         ],
-        source_images=[SourceImageForMeasurementGroup(source.sop_class_uid, source.sop_uid)],
+        source_images=[SourceImageForMeasurementGroup.from_source_image(case.stand_in())],
     )
     for concept, text in _sentences(case):
         group[0].ContentSequence.append(

@@ -1,6 +1,7 @@
 """The PDF report: a verdict, its radiograph, and what is known about the model, on one page."""
 
 from datetime import datetime
+from pathlib import Path
 from typing import Final
 
 from service.i18n import Language
@@ -12,6 +13,13 @@ MAX_REFERENCE: Final = 80
 
 MAX_NOTE: Final = 500
 """Maximum length of the user's note, in characters."""
+
+_FONTS: Final = Path(__file__).parent / "fonts"
+
+
+def font_files() -> dict[str, Path]:
+    """The report's fonts, for others who draw words: ``plain`` and ``strong``."""
+    return {"plain": _FONTS / "NotoSans-Regular.ttf", "strong": _FONTS / "NotoSans-Bold.ttf"}
 
 
 def make_report(

@@ -1,27 +1,13 @@
 import io
-from datetime import UTC, datetime
 from typing import Any
 
 import pypdf
 import pytest
-from pydicom import Dataset
 
-from service.hospital import ResultOptions, results_of
-from service.inference import Bundle
-from tests.dicom_files import INSTANCE, PATIENT, SERIES, STUDY, dicom, read_back
-from tests.explaining import screening
-from tests.serving import radiograph
-
-AT = datetime(2026, 3, 1, 9, 5, tzinfo=UTC)
-SCREENING = screening(lungs=True)
-RESULT = SCREENING.explain_if_possible(radiograph(1))
-BUNDLE: Bundle = SCREENING.ensemble.bundle
-
-
-def made(source: bytes | None = None, at: datetime = AT, **options: Any) -> dict[str, Dataset]:
-    """The results by the modality of their series, after they were written and read back."""
-    results = results_of(source or dicom(), RESULT, BUNDLE, ResultOptions(**options), made_at=at)
-    return {each.Modality: read_back(each) for each in results}
+from service.hospital import KINDS
+from tests.dicom_files import INSTANCE, PATIENT, SERIES, STUDY, dicom, written
+from tests.explaining import unexplained
+from tests.hospital.making import AT, RESULT, made
 
 
 class TestIdentity:
@@ -44,6 +30,10 @@ class TestIdentity:
             assert result.SOPInstanceUID == later[kind].SOPInstanceUID
             assert result.SeriesInstanceUID == later[kind].SeriesInstanceUID
 
+    def test_made_again_at_the_same_time_it_is_the_same_file(self) -> None:
+        for first, again in zip(made().values(), made().values(), strict=True):
+            assert written(first) == written(again)
+
     @pytest.mark.parametrize("other", [{"language": "es"}, {"uid_root": "1.2.3"}])
     def test_made_otherwise_it_has_others(self, other: dict[str, Any]) -> None:
         uids = {result.SOPInstanceUID for result in made().values()}
@@ -63,6 +53,11 @@ class TestIdentity:
 
     def test_only_the_kinds_asked_for_are_made(self) -> None:
         assert list(made(kinds=("pdf",))) == ["DOC"]
+        assert list(made(kinds=("seg", "sr"))) == ["SR", "SEG"]
+        assert len(made()) == len(KINDS)
+
+    def test_without_a_map_there_is_no_segmentation(self) -> None:
+        assert list(made(result=unexplained())) == ["SR", "DOC", "OT"]
 
 
 class TestPoorSources:
@@ -75,20 +70,21 @@ class TestPoorSources:
 
     def test_a_source_without_uids_has_results_all_the_same(self) -> None:
         lacking = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
-        results = list(made(dicom(without=lacking)).values())
+        results = list(made(dicom(without=lacking), kinds=("sr", "pdf")).values())
         assert len({result.StudyInstanceUID for result in results}) == 1
-        assert results[0].StudyInstanceUID == made(dicom(without=lacking))["DOC"].StudyInstanceUID
+        assert (
+            results[0].StudyInstanceUID
+            == made(dicom(without=lacking), kinds=("pdf",))["DOC"].StudyInstanceUID
+        )
 
     @pytest.mark.parametrize(
         ("keyword", "broken"), [("StudyDate", "2026.3.1"), ("PatientSex", "female")]
     )
-    @pytest.mark.filterwarnings("ignore:Invalid value")
     def test_what_no_reader_could_parse_is_empty(self, keyword: str, broken: str) -> None:
         elements: dict[str, Any] = {keyword: broken}
         for result in made(dicom(**elements)).values():
             assert result[keyword].value == ""
 
-    @pytest.mark.filterwarnings("ignore:The value length")
     def test_an_identity_that_is_too_long_is_kept_whole(self) -> None:
         for result in made(dicom(PatientID="7" * 70)).values():
             assert result.PatientID == "7" * 70
@@ -110,10 +106,38 @@ class TestPoorSources:
             assert result.PatientName == name
             assert result.SpecificCharacterSet == expected
 
+    def test_what_may_be_left_out_and_is_broken_is_left_out(self) -> None:
+        source = dicom(PatientAge="81", PatientSize="1.23").replace(b"1.23", b"tall")
+        for result in made(source).values():
+            assert "PatientAge" not in result
+            assert "PatientSize" not in result
+
+    def test_the_class_of_a_source_may_be_private(self) -> None:
+        results = made(dicom(SOPClassUID="1.2.3.4"))
+        [reference] = results["OT"].SourceImageSequence
+        assert reference.ReferencedSOPClassUID == "1.2.3.4"
+        [study] = results["SR"].CurrentRequestedProcedureEvidenceSequence
+        [image] = study.ReferencedSeriesSequence[0].ReferencedSOPSequence
+        assert (image.ReferencedSOPClassUID, image.ReferencedSOPInstanceUID) == (
+            "1.2.3.4",
+            INSTANCE,
+        )
+
+    def test_nothing_of_a_broken_identity_is_logged_or_warned_of(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(0)
+        made(
+            dicom(
+                PatientName="=" * 9 + "Jane\x07Doe^^^^^^^^", PatientID="Jane\x07", StudyDate="Jane"
+            )
+        )
+        assert "Jane" not in caplog.text
+
 
 class TestPdf:
     def test_it_is_our_report(self) -> None:
-        result = made(language="en")["DOC"]
+        result = made(language="en", kinds=("pdf",))["DOC"]
         document = result.EncapsulatedDocument[: result.EncapsulatedDocumentLength]
         [page] = pypdf.PdfReader(io.BytesIO(document), strict=True).pages
         text = " ".join(page.extract_text().split())
@@ -122,7 +146,7 @@ class TestPdf:
         assert "Núñez" not in text
 
     def test_it_says_that_nobody_verified_it_and_what_it_is_about(self) -> None:
-        result = made(language="en")["DOC"]
+        result = made(language="en", kinds=("pdf",))["DOC"]
         assert result.VerificationFlag == "UNVERIFIED"
         assert "not verified" in result.DocumentTitle
         assert result.SourceInstanceSequence[0].ReferencedSOPInstanceUID == INSTANCE
@@ -133,4 +157,4 @@ class TestPdf:
     def test_its_picture_may_name_the_patient_unless_the_source_denies_it(
         self, declared: dict[str, Any], expected: str
     ) -> None:
-        assert made(dicom(**declared))["DOC"].BurnedInAnnotation == expected
+        assert made(dicom(**declared), kinds=("pdf",))["DOC"].BurnedInAnnotation == expected
