@@ -11,6 +11,7 @@ from tests.serving import ROOT
 REPEATED = {
     "CITATION.cff": r"^version: (.+)$",
     "Dockerfile": r'image\.version="(.+)"$',
+    "deploy/kubernetes/base/deployment.yaml": r"image: pneumonia-xray:(.+)-lean$",
     "docker-compose.yml": r"image: pneumonia-xray:(.+)$",
     "docker/lean.yml": r'image: "pneumonia-xray:(.+)-lean"',
     "docs/operacion.md": r"pneumonia-xray:([\d.]+\d)",
