@@ -4,19 +4,28 @@ import sys
 
 from pydantic import ValidationError
 
-from service.server.serving import serve
+from service.server.system import unsupported_system
 from service.settings import Settings, complaints
 
 
 def main() -> None:
     """Read the settings and serve; a setting that is out of range ends in words and status 2."""
+    if reason := unsupported_system():
+        sys.exit(_refused(reason))
+    # Not at the top: on Windows, modules below would be missing.
+    from service.server.serving import serve  # noqa: PLC0415
+
     try:
         settings = Settings()
     except ValidationError as error:
-        for complaint in complaints(error):
-            print(complaint, file=sys.stderr)  # noqa: T201 - for the operator
-        sys.exit(2)
+        sys.exit(_refused(*complaints(error)))
     serve(settings)
+
+
+def _refused(*reasons: str) -> int:
+    for reason in reasons:
+        print(reason, file=sys.stderr)  # noqa: T201 - for the operator
+    return 2
 
 
 if __name__ == "__main__":

@@ -1,6 +1,9 @@
+import platform
+
 import pytest
 
 from service import __main__ as program
+from service.server import serving
 from service.settings import Settings
 
 
@@ -19,6 +22,16 @@ def test_settings_out_of_range_end_in_words(
 def test_it_serves_what_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
     served: list[Settings] = []
     monkeypatch.setenv("XRAY_PORT", "8123")
-    monkeypatch.setattr(program, "serve", served.append)
+    monkeypatch.setattr(serving, "serve", served.append)
     program.main()
     assert [settings.port for settings in served] == [8123]
+
+
+def test_native_windows_is_refused_in_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(platform, "system", lambda: "Windows")
+    with pytest.raises(SystemExit) as end:
+        program.main()
+    assert end.value.code == 2
+    assert capsys.readouterr().err.startswith("Native Windows is not supported. Use WSL 2")

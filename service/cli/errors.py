@@ -8,6 +8,8 @@ from typing import Final
 
 import typer
 
+from service.server.system import unsupported_system
+
 SUCCESS: Final = 0
 SOME_FAILED: Final = 1
 CANNOT_RUN: Final = 2
@@ -31,6 +33,8 @@ class CommandError(Exception):
 def exit_on_error() -> Iterator[None]:
     """End the command with a message and an exit code instead of a traceback."""
     try:
+        if reason := unsupported_system():
+            raise CommandError(reason)
         yield
     except CommandError as error:
         sys.stderr.write(f"{error.message}\n")

@@ -99,7 +99,7 @@ class TerminalTable:
         for heading in ("Probability", *members):
             self._table.add_column(heading, justify="right")
         self._table.add_column("Warnings")
-        self._table.columns[0].overflow = "fold"
+        self._table.columns[0].overflow = self._table.columns[-1].overflow = "fold"
 
     def add(self, outcome: Outcome) -> None:
         """Print the next outcome."""

@@ -2,6 +2,9 @@
 
 Each row is written as soon as its file is done, so that a killed process loses no verdict. It may
 leave a partial row, which the next run removes. Only one run at a time may write a table.
+
+It begins with a byte order mark, without which Excel reads UTF-8 as another encoding and spoils
+accents.
 """
 
 import csv
@@ -13,12 +16,17 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack
 from io import FileIO, StringIO
 from pathlib import Path
+from typing import Final
 
 from service.cli.errors import CommandError
 from service.cli.files import printable_path
 from service.cli.outcome import Columns, Outcome, Row, is_header, read_row
 from service.files import atomic_write
 from service.screening.verdict import ModelRef
+
+_BOM: Final = "\ufeff"
+_CUT_BOM: Final = "\N{REPLACEMENT CHARACTER}"
+"""How one of which only the first bytes were written is read."""
 
 
 class ResumableTable:
@@ -67,7 +75,7 @@ class ResumableTable:
             if drop or not self._complete:
                 self._rewrite(drop)
             if os.fstat(self._file.fileno()).st_size == 0:
-                _write(self._file, self._columns.header)
+                _write_text(self._file, _BOM + _line(self._columns.header))
         except OSError as error:
             raise self._cannot_write(error) from error
 
@@ -100,7 +108,7 @@ class ResumableTable:
         lines = self._lines()
         head = next(lines, None)
         expected = _line(self._columns.header)
-        if head is None or (not head.endswith("\n") and expected.startswith(head)):
+        if head is None or (not head.endswith("\n") and expected.startswith(head.strip(_CUT_BOM))):
             self._complete = head is None  # the run was killed before its first row
             return
         header = _cells(head)
@@ -128,7 +136,7 @@ class ResumableTable:
     def _lines(self) -> Iterator[str]:
         with self._path.open(encoding="utf-8", errors="replace", newline="\n") as file:
             for number, line in enumerate(file):
-                yield line.removeprefix("\ufeff") if number == 0 else line
+                yield line.removeprefix(_BOM) if number == 0 else line
 
     def _check_model(self, found: ModelRef) -> None:
         ours = self._columns.model
@@ -147,7 +155,7 @@ class ResumableTable:
                 _lock(replacement)
                 for number, line in enumerate(self._lines()):
                     if line.endswith("\n") and (number == 0 or _cells(line)[0] not in drop):
-                        _write_text(replacement, line)
+                        _write_text(replacement, line if number else _BOM + line)
                 shutil.copymode(self._path, temporary)
             on_error.pop_all()  # the replacement stays open
         self._file.close()

@@ -85,7 +85,7 @@ def heat_layer(
 
 
 def map_layer(
-    explanation: Explanation, size: tuple[int, int], *, opacity: float = 1.0
+    explanation: Explanation, size: tuple[int, int], *, opacity: float = 1.0, outlines: bool = True
 ) -> Image.Image:
     """Draw the mean map where it lies on the frame, and the outlines of the lungs.
 
@@ -96,6 +96,7 @@ def map_layer(
         explanation: What is shown.
         size: Width and height of the frame, in pixels.
         opacity: Of the strongest evidence, from 0 to 1.
+        outlines: Whether the lungs are outlined.
 
     Returns:
         Picture of mode RGBA.
@@ -110,12 +111,17 @@ def map_layer(
     place, extent = _pixels(lungs.film, size)
     inside.paste(mask.resize(extent, Image.Resampling.BILINEAR), place)
     layer.putalpha(ImageChops.multiply(layer.getchannel("A"), inside))
-    _draw_outlines(layer, lungs.outlines)
+    if outlines:
+        _draw_outlines(layer, lungs.outlines)
     return layer
 
 
 def overlay(
-    explanation: Explanation, *, opacity: float = OPACITY, longest: int = LONGEST_SIDE
+    explanation: Explanation,
+    *,
+    opacity: float = OPACITY,
+    longest: int = LONGEST_SIDE,
+    outlines: bool = True,
 ) -> Image.Image:
     """Lay the mean map and the lungs' outlines over the radiograph.
 
@@ -123,12 +129,13 @@ def overlay(
         explanation: What is shown.
         opacity: Of the strongest evidence, from 0 to 1.
         longest: See ``frame``.
+        outlines: See ``map_layer``.
 
     Returns:
         Picture of mode RGB.
     """
     picture = frame(explanation.radiograph, longest=longest).convert("RGB")
-    layer = map_layer(explanation, picture.size, opacity=opacity)
+    layer = map_layer(explanation, picture.size, opacity=opacity, outlines=outlines)
     picture.paste(layer, mask=layer)
     return picture
 

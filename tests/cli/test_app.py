@@ -1,5 +1,6 @@
 import json
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +43,16 @@ def test_every_command_has_help(cli: Cli, command: str) -> None:
 
 def test_it_prints_its_version(cli: Cli) -> None:
     assert cli("--version") == (0, f"{__version__}\n", "")
+
+
+@pytest.mark.parametrize("command", [["serve"], ["predict", "."], ["model"], ["check"]])
+def test_native_windows_is_refused_in_words(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.setattr(platform, "system", lambda: "Windows")
+    status, out, err = cli(*command)
+    assert (status, out) == (2, "")
+    assert err.startswith("Native Windows is not supported. Use WSL 2")
 
 
 @pytest.mark.parametrize("wrong", [["predict"], ["predict", "--lang", "fr", "x"], ["diagnose"]])

@@ -68,7 +68,7 @@ def test_a_killed_run_loses_no_verdict_and_can_be_resumed(many: Path, tmp_path: 
     assert again.returncode == 0
     assert f"{len(done)} from an earlier run." in err
     assert whole_rows(table)[: len(done)] == done
-    with table.open(newline="") as lines:
+    with table.open(newline="", encoding="utf-8-sig") as lines:
         names = [Path(row["path"]).name for row in csv.DictReader(lines)]
     assert names == [f"{number:02}.png" for number in range(FILES)]
 

@@ -25,7 +25,7 @@ MODELS = ROOT / "models"
 
 
 def rows(file: Path) -> list[dict[str, str]]:
-    with file.open(newline="") as lines:
+    with file.open(newline="", encoding="utf-8-sig") as lines:
         return list(csv.DictReader(lines))
 
 

@@ -26,7 +26,7 @@ def columns() -> Columns:
 
 
 def paths(file: Path) -> list[str]:
-    with file.open(newline="") as lines:
+    with file.open(newline="", encoding="utf-8-sig") as lines:
         return [row["path"] for row in csv.DictReader(lines)]
 
 
@@ -129,9 +129,29 @@ def test_a_broken_row_is_reported_with_its_line(file: Path) -> None:
 
 def test_a_table_saved_by_a_spreadsheet_can_be_resumed(file: Path) -> None:
     text = written(file, outcome("a.png")).read_text()
-    file.write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+    file.write_bytes(text.replace("\n", "\r\n").encode())
     with closing(ResumableTable(file, columns())) as ledger:
         assert list(ledger.rows) == ["a.png"]
+
+
+def test_a_table_of_an_earlier_release_without_byte_order_mark_is_resumed(file: Path) -> None:
+    text = written(file, outcome("a.png"), outcome("b.png", FAILED)).read_text("utf-8-sig")
+    file.write_text(text)
+    with closing(ResumableTable(file, columns())) as ledger:
+        assert list(ledger.rows) == ["a.png", "b.png"]
+        ledger.begin(drop={"b.png"})
+        ledger.append(outcome("b.png"))
+    assert paths(file) == ["a.png", "b.png"]
+
+
+def test_spreadsheets_are_told_the_encoding(file: Path) -> None:
+    content = written(file, outcome("niño.png")).read_bytes()
+    assert content.startswith(b"\xef\xbb\xbfpath,")
+    assert content.count(b"\xef\xbb\xbf") == 1
+    with closing(ResumableTable(file, columns())) as ledger:
+        ledger.begin(drop={"niño.png"})
+        ledger.append(outcome("niño.png"))
+    assert file.read_bytes() == content
 
 
 def test_two_runs_never_write_one_table(file: Path) -> None:

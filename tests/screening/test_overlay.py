@@ -126,6 +126,12 @@ class TestLungs:
         assert hue[:, :120].any()
         assert not hue[:, 160:].any()
 
+    def test_outlines_can_be_left_out(self, explained: Explanation) -> None:
+        calm = dataclasses.replace(explained, maps=np.zeros_like(explained.maps))
+        assert not map_layer(calm, (320, 256), outlines=False).getchannel("A").getbbox()
+        plain = overlay(calm, outlines=False)
+        assert plain.tobytes() == frame(calm.radiograph).convert("RGB").tobytes()
+
     def test_outlines_are_white_and_stay_without_evidence(self, explained: Explanation) -> None:
         nothing = dataclasses.replace(explained, maps=-explained.maps)
         layer = np.asarray(map_layer(nothing, (320, 256)))

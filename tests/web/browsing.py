@@ -1,7 +1,7 @@
 """What tests of the page do in a browser."""
 
 import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,6 +99,55 @@ def give(page: Page, event: str, *files: tuple[str, bytes]) -> None:
         }""",
         [event, [(name, base64.b64encode(content).decode()) for name, content in files]],
     )
+
+
+def drop_tree(page: Page, tree: Mapping[str, Any]) -> None:
+    """Drop files and folders, as a browser's entries show them.
+
+    Args:
+        page: Where.
+        tree: By name, the content of a file, another tree for a folder, or None for what cannot be
+            read.
+    """
+    page.evaluate(
+        """(tree) => {
+          const failing = (_, reject) => reject(new DOMException("", "NotReadableError"));
+          const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+          const entryOf = ([name, node]) => {
+            const isDirectory = node === null || typeof node === "object";
+            if (!isDirectory) {
+              const file = new File([bytes(node)], name);
+              return { name, isFile: true, isDirectory, file: (resolve) => resolve(file) };
+            }
+            const children = node && Object.entries(node).map(entryOf);
+            const readEntries = (resolve, reject) =>
+              children ? resolve(children.splice(0, 2)) : failing(resolve, reject);
+            return { name, isFile: false, isDirectory, createReader: () => ({ readEntries }) };
+          };
+          const items = Object.entries(tree).map(entryOf).map((entry) => ({
+            kind: "file",
+            webkitGetAsEntry: () => entry,
+            getAsFile: () => {
+              let file = null;
+              entry.file?.((found) => (file = found));
+              return file;
+            },
+          }));
+          const event = new Event("drop", { bubbles: true, cancelable: true });
+          Object.defineProperty(event, "dataTransfer", { value: { types: ["Files"], items } });
+          document.body.dispatchEvent(event);
+        }""",
+        _encoded(tree),
+    )
+
+
+def _encoded(tree: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: _encoded(node)
+        if isinstance(node, Mapping)
+        else node and base64.b64encode(node).decode()
+        for name, node in tree.items()
+    }
 
 
 def wait_for_answers(page: Page, count: int = 1) -> None:

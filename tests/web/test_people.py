@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, FileChooser, Page, expect
 from tests.serving import LiveService
 from tests.web.browsing import AXE, GOOD, OTHER, open_page, upload, wait_for_answers
 
+TOOLS = ("Ampliar", "Ventana", "Invertir", "Mapa", "Lado a lado", "Pantalla completa")
 PHONE: dict[str, Any] = {
     "viewport": {"width": 390, "height": 844},
     "has_touch": True,
@@ -119,14 +120,17 @@ class TestKeyboard:
             page.get_by_role("button", name="Quitar a.png"),
             page.get_by_role("button", name="Descargar lista en CSV"),
             page.get_by_role("button", name="Quitar todas"),
+            page.get_by_role("group", name="Radiografía; teclas"),
+            *(page.get_by_role("button", name=name, exact=True) for name in TOOLS),
             page.get_by_role("slider"),
+            page.get_by_text("Cómo usar el visor"),
             page.get_by_role("button", name="Descargar resultado en PDF"),
         ]
         for station in stations:
             page.keyboard.press("Tab")
             expect(station).to_be_focused()
             assert station.evaluate("node => getComputedStyle(node).outlineStyle") == "solid"
-            if station == stations[4]:
+            if station == page.get_by_role("slider"):
                 page.keyboard.press("End")
                 expect(page.locator("#detail output")).to_have_text("100 %")
         with page.expect_download():

@@ -147,6 +147,8 @@ class TestTrouble:
         problem = page.locator("#detail .problem")
         expect(problem).to_be_visible()
         expect(problem).to_contain_text("corrupt_image")
+        # The same bytes would be refused again.
+        expect(page.get_by_role("button", name="Reintentar")).to_be_hidden()
         detail = httpx.post(
             f"{page.url}predict", files={"file": GOOD[:5000]}, headers={"Accept-Language": "es"}
         ).json()["detail"]
@@ -190,6 +192,7 @@ class TestTrouble:
         upload(page, ("a.png", GOOD))
         wait_for_answers(page)
         expect(page.locator("#detail .problem")).to_contain_text("El servicio no responde")
+        expect(page.get_by_role("button", name="Reintentar")).to_be_visible()
 
     def test_a_response_of_a_proxy_is_reported(self, page: Page) -> None:
         page.route("**/predict", lambda route: route.fulfill(status=502, body="<h1>Proxy</h1>"))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from pypdf import PdfReader
 
 from service.report import MAX_NOTE, MAX_REFERENCE
@@ -16,6 +16,7 @@ from tests.web.browsing import (
     OTHER,
     answer_problem,
     note_what_is_sent,
+    open_page,
     upload,
     wait_for_answers,
     what_was_sent,
@@ -106,7 +107,9 @@ class TestReport:
         expect(page.get_by_text("PDF descargado.")).to_be_visible()
         [sent] = what_was_sent(page)
         assert (sent["reference"], sent["note"]) == ("HC 4711", "Tos desde el martes")
-        assert re.fullmatch(r"pneumonia-xray-[0-9a-f]{8}\.pdf", download.value.suggested_filename)
+        assert re.fullmatch(
+            r"pneumonia-xray-Ana-[0-9a-f]{8}\.pdf", download.value.suggested_filename
+        )
         file = tmp_path / "report.pdf"
         download.value.save_as(file)
         text = " ".join(PdfReader(file).pages[0].extract_text().split())
@@ -151,17 +154,22 @@ class TestReport:
         ).to_be_visible()
 
 
+def decimal_comma(value: float) -> str:
+    return str(value).replace(".", ",")
+
+
 class TestTable:
-    def table_of(self, page: Page, folder: Path) -> list[dict[str, str]]:
+    def table_of(self, page: Page, folder: Path, delimiter: str = ";") -> list[dict[str, str]]:
         with page.expect_download() as download:
-            page.get_by_role("button", name="Descargar lista en CSV").click()
+            page.locator("#csv").click()
         assert download.value.suggested_filename == "pneumonia-xray.csv"
         file = folder / "table.csv"
         download.value.save_as(file)
         content = file.read_bytes()
         assert content.startswith(b"\xef\xbb\xbf")
         assert content.endswith(b"\r\n")
-        return list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))
+        text = io.StringIO(content.decode("utf-8-sig"), newline="")
+        return list(csv.DictReader(text, delimiter=delimiter))
 
     def test_the_table_equals_the_api(
         self, page: Page, service: LiveService, tmp_path: Path
@@ -172,10 +180,10 @@ class TestTable:
         good, bad = self.table_of(page, tmp_path)
         verdict = httpx.post(f"{service.url}/predict", files={"file": GOOD}).json()
         assert good["file"] == "a, b.png"
-        assert float(good["probability"]) == verdict["probability"]
-        assert float(good["threshold"]) == verdict["threshold"]
+        assert good["probability"] == decimal_comma(verdict["probability"])
+        assert good["threshold"] == decimal_comma(verdict["threshold"])
         for member in verdict["members"]:
-            assert float(good[f"probability_{member['name']}"]) == member["probability"]
+            assert good[f"probability_{member['name']}"] == decimal_comma(member["probability"])
         assert good["predicted_class"] == verdict["predicted_class"]
         assert good["model_digest"] == verdict["model"]["digest"]
         assert good["sha256"] == verdict["image"]["sha256"]
@@ -183,8 +191,28 @@ class TestTable:
         assert good["error"] == ""
         assert (bad["file"], bad["error"], bad["probability"]) == ("roto.png", "corrupt_image", "")
 
+    def test_in_english_it_has_commas_and_decimal_points(
+        self, browser: Browser, service: LiveService, tmp_path: Path
+    ) -> None:
+        with open_page(browser, service.url, "/?lang=en") as page:
+            upload(page, ("a; b, c.png", GOOD))
+            wait_for_answers(page)
+            [line] = self.table_of(page, tmp_path, ",")
+        verdict = httpx.post(f"{service.url}/predict", files={"file": GOOD}).json()
+        assert line["file"] == "a; b, c.png"
+        assert float(line["probability"]) == verdict["probability"]
+
     def test_no_cell_is_a_formula(self, page: Page, tmp_path: Path) -> None:
-        names = ['=HYPERLINK("x").png', "+1.png", "-1.png", "@a.png", "\tb.png", "c=1.png"]
+        names = [
+            '=HYPERLINK("x").png',
+            "+1.png",
+            "-1.png",
+            "@a.png",
+            "\tb.png",
+            " =2.png",
+            "\uff1d3.png",
+            "c=1.png",
+        ]
         files = [(name, radiograph(number)) for number, name in enumerate(names)]
         upload(page, *files)
         wait_for_answers(page, len(files))

@@ -72,6 +72,9 @@ async def explain(
         float,
         Query(ge=0, le=1, description="Of the map's colour where the evidence is strongest."),
     ] = OPACITY,
+    outlines: Annotated[
+        bool, Query(description="Whether white lines show where the model took the lungs to be.")
+    ] = True,
     prevalence: PrevalenceQuery = None,
 ) -> Response:
     """The map shows where the networks found what speaks for pneumonia, on a coarse grid of cells.
@@ -85,7 +88,7 @@ async def explain(
     if form == "json":
         work = partial(_figures, screening, data, prevalence, request_id, language)
     else:
-        work = partial(_picture, screening, data, layer, opacity)
+        work = partial(_picture, screening, data, layer, opacity, outlines)
     return await cancel_on_disconnect(request, services.admission.run(work))
 
 
@@ -98,10 +101,13 @@ def _figures(
     return Response(answer.model_dump_json(), headers=headers, media_type="application/json")
 
 
-def _picture(screening: Screening, data: bytes, layer: Layer, opacity: float) -> Response:
+def _picture(
+    screening: Screening, data: bytes, layer: Layer, opacity: float, outlines: bool
+) -> Response:
     explanation = screening.explain(data)
     if layer == "both":
-        picture = overlay(explanation, opacity=opacity)
+        picture = overlay(explanation, opacity=opacity, outlines=outlines)
     else:
-        picture = map_layer(explanation, frame(explanation.radiograph).size, opacity=opacity)
+        size = frame(explanation.radiograph).size
+        picture = map_layer(explanation, size, opacity=opacity, outlines=outlines)
     return Response(as_png(picture), media_type="image/png")

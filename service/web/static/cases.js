@@ -1,11 +1,13 @@
 /** The radiographs of this tab, in the order in which they were added. */
 
+import { mapUrls, NO_MAP } from "./heatmap.js";
+
 /**
  * One radiograph and its results.
  * @typedef {object} Case
  * @property {number} id
  * @property {File} file
- * @property {string} name
+ * @property {string} name The path within what was dropped; no two are equal.
  * @property {"waiting" | "sending" | "reading" | "paused" | "done" | "failed"} state
  * @property {number} sent Fraction uploaded, 0 to 1.
  * @property {number} pause Seconds until the next attempt.
@@ -16,11 +18,11 @@
  * @property {import("./http.js").Problem | null} problem
  * @property {string | null} preview URL of a picture that the browser can display.
  * @property {boolean} previewMissing No picture is available.
- * @property {{ state: "none" | "loading" | "ready" | "empty" | "absent" | "failed", url: string | null,
- *   detail: string }} map
+ * @property {import("./heatmap.js").HeatMap} map
  * @property {string} reference Entered by the user, printed in the report.
  * @property {string} note
- * @property {AbortController} removed Aborted when the radiograph is removed.
+ * @property {AbortController} removed Aborted when the radiograph is removed; a new one if it is
+ *   brought back.
  */
 
 /**
@@ -47,23 +49,33 @@ export const isIndeterminate = (item) => item.verdict.assessment === "indetermin
 /** @param {Case} item */
 export const isAbove = (item) => item.verdict.probability > item.verdict.threshold;
 
+/** How long removed radiographs can be brought back; then their pictures leave the memory. */
+const UNDO_MS = 120_000;
+
 /** Dispatches "list" (added, removed, another one shown) and "change" (detail: the case). */
 export class Cases extends EventTarget {
   /** @type {Case[]} */
   all = [];
   /** @type {Case | null} */
   shown = null;
+  /** @type {Case[]} Removed last, in their order; ``restore`` brings them back. */
+  removed = [];
+  #before = { all: [], shown: null };
+  #forgetting = 0;
   #next = 1;
 
   /**
-   * @param {File[]} files
+   * Add files and show the first of them: what is shown is never about an earlier patient.
+   * @param {import("./dropped.js").Found[]} found
    * @returns {Case[]}
    */
-  add(files) {
-    const added = files.map((file) => ({
+  add(found) {
+    this.#free();
+    const names = new Set(this.all.map(({ name }) => name));
+    const added = found.map(({ file, path }) => ({
       id: this.#next++,
       file,
-      name: file.name,
+      name: unused(path, names),
       state: "waiting",
       sent: 0,
       pause: 0,
@@ -74,13 +86,13 @@ export class Cases extends EventTarget {
       problem: null,
       preview: null,
       previewMissing: false,
-      map: { state: "none", url: null, detail: "" },
+      map: NO_MAP,
       reference: "",
       note: "",
       removed: new AbortController(),
     }));
     this.all.push(...added);
-    this.shown ??= added[0];
+    this.shown = added[0] ?? this.shown;
     this.#dispatch("list");
     return added;
   }
@@ -102,17 +114,50 @@ export class Cases extends EventTarget {
 
   /** @param {Case} item */
   remove(item) {
-    const index = this.all.indexOf(item);
-    this.all.splice(index, 1);
-    release(item);
-    if (this.shown === item) this.shown = this.all[index] ?? this.all[index - 1] ?? null;
-    this.#dispatch("list");
+    this.#remove([item]);
   }
 
   clear() {
-    this.all.splice(0).forEach(release);
-    this.shown = null;
+    this.#remove(this.all);
+  }
+
+  /** @param {Case[]} items Their requests are aborted; their pictures are kept for ``restore``. */
+  #remove(items) {
+    this.#free();
+    this.#before = { all: [...this.all], shown: this.shown };
+    this.removed = [...items];
+    for (const item of items) item.removed.abort();
+    const place = this.all.indexOf(this.shown);
+    this.all = this.all.filter((item) => !this.removed.includes(item));
+    if (!this.all.includes(this.shown)) this.shown = this.all[place] ?? this.all.at(-1) ?? null;
+    this.#forgetting = setTimeout(() => this.forget(), UNDO_MS);
     this.#dispatch("list");
+  }
+
+  /** Bring back what was removed last. Dispatches "restore" (detail: the cases without an answer). */
+  restore() {
+    clearTimeout(this.#forgetting);
+    const restored = this.removed.splice(0);
+    for (const item of restored) {
+      item.removed = new AbortController();
+      if (item.map.state === "loading") item.map = NO_MAP;
+    }
+    ({ all: this.all, shown: this.shown } = this.#before);
+    this.#dispatch("list");
+    const open = restored.filter(({ state }) => state !== "done" && state !== "failed");
+    this.#dispatch("restore", open);
+  }
+
+  /** Give up what was removed last. */
+  forget() {
+    this.#free();
+    this.#dispatch("list");
+  }
+
+  #free() {
+    clearTimeout(this.#forgetting);
+    this.removed.splice(0).forEach(freePictures);
+    this.#before = { all: [], shown: null };
   }
 
   #dispatch(type, detail) {
@@ -120,8 +165,19 @@ export class Cases extends EventTarget {
   }
 }
 
-/** @param {Case} item Abort its requests and free its pictures. */
-function release(item) {
-  item.removed.abort();
-  for (const url of [item.preview, item.map.url]) if (url) URL.revokeObjectURL(url);
+/** @param {Case} item */
+function freePictures(item) {
+  for (const url of [item.preview, ...mapUrls(item.map)]) if (url) URL.revokeObjectURL(url);
+}
+
+/**
+ * Files of one name that were not chosen by folder are told apart by a number.
+ * @param {string} path
+ * @param {Set<string>} names Those in use; the new one is added.
+ */
+function unused(path, names) {
+  let name = path;
+  for (let number = 2; names.has(name); number += 1) name = `${path} (${number})`;
+  names.add(name);
+  return name;
 }

@@ -1,6 +1,9 @@
-/** The list as a table for spreadsheets (RFC 4180). */
+/** The list as a table for spreadsheets (RFC 4180), in the form that those of a language read. */
 
 const BOM = "\ufeff"; // makes spreadsheets read UTF-8
+
+/** Spreadsheets in Spanish take a comma for the decimal sign, and a semicolon between cells. */
+const FORMS = { en: { separator: ",", decimal: "." }, es: { separator: ";", decimal: "," } };
 
 /**
  * Quote a cell. Spreadsheets would run a file name that begins like a formula.
@@ -8,15 +11,18 @@ const BOM = "\ufeff"; // makes spreadsheets read UTF-8
  */
 export function cell(value) {
   let text = String(value ?? "");
-  if (/^[=+\-@\t\r\n]/.test(text)) text = `'${text}`;
+  if (/^\s*[=+\-@\uff1d\uff0b\uff0d\uff20\t\r\n]/.test(text)) text = `'${text}`;
   return /[",;\r\n\t]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 /**
  * One line for each radiograph that has a verdict or a problem.
  * @param {import("./cases.js").Case[]} cases
+ * @param {string} language "es" or "en"
  */
-export function table(cases) {
+export function table(cases, language) {
+  const { separator, decimal } = FORMS[language];
+  const written = (value) => (typeof value === "number" ? String(value).replace(".", decimal) : value);
   const answered = cases.filter(({ verdict, problem }) => verdict || problem);
   const names = new Set(answered.flatMap(({ verdict }) => verdict?.members ?? []).map((m) => m.name));
   const columns = [
@@ -42,6 +48,6 @@ export function table(cases) {
     ["error", (item) => item.problem?.code],
   ];
   const lines = [columns.map(([name]) => cell(name))];
-  for (const item of answered) lines.push(columns.map(([, value]) => cell(value(item))));
-  return BOM + lines.map((line) => `${line.join(",")}\r\n`).join("");
+  for (const item of answered) lines.push(columns.map(([, value]) => cell(written(value(item)))));
+  return BOM + lines.map((line) => `${line.join(separator)}\r\n`).join("");
 }

@@ -1,11 +1,12 @@
 /** The detail view of one radiograph: picture and heat map, verdict, networks, provenance. */
 
-import { cloneTemplate, element, setImage, setProperties, setText } from "./dom.js";
+import { cloneTemplate, element, setImage, setName, setProperties, setText } from "./dom.js";
 import { bindOverlay, loadMap, updateOverlay } from "./heatmap.js";
 import { classText, predict, thresholdText, toggleSide } from "./predict.js";
 import { bindReport } from "./report.js";
 import { stateText } from "./rows.js";
 import { formatProbability, language, t, textOr } from "./texts.js";
+import { bindViewer } from "./viewer.js";
 
 /**
  * @param {import("./cases.js").Cases} cases
@@ -21,18 +22,25 @@ export function showDetail(cases, signal) {
     if (shown.state === "done") loadMap(cases, shown);
   };
   const rebuild = () => {
-    if (cases.shown === shown) return;
+    if (cases.shown === shown) {
+      if (shown) bindSteps(cases, shown, parts);
+      return;
+    }
     shown = cases.shown;
     if (shown) {
       const copy = cloneTemplate("case-template");
       parts = copy.parts;
-      setText(parts.name, shown.name);
+      setName(parts.name, shown.name);
+      setText(parts["viewer-name"], shown.name);
+      setText(parts.whose, t("whose", { name: shown.name }));
       const current = shown;
       parts.retry.addEventListener("click", () => {
         predict(cases, current);
         element("detail").focus({ preventScroll: true }); // the button disappears
       });
+      bindViewer(parts, refresh);
       bindOverlay(parts);
+      bindSteps(cases, current, parts);
       bindReport(current, parts);
       element("detail").replaceChildren(copy.nodes);
       refresh();
@@ -46,6 +54,22 @@ export function showDetail(cases, signal) {
     signal,
   });
   rebuild();
+}
+
+/** Connect the buttons to the radiographs before and after. */
+function bindSteps(cases, item, parts) {
+  const place = cases.all.indexOf(item);
+  setText(parts.place, t("place", { number: place + 1, count: cases.all.length }));
+  parts.steps.hidden = cases.all.length < 2;
+  for (const [name, step] of Object.entries({ "step-back": -1, "step-on": 1 })) {
+    const neighbour = cases.all[place + step];
+    parts[name].disabled = !neighbour;
+    parts[name].onclick = () => {
+      cases.show(neighbour);
+      const again = element("detail").querySelector(`[data-part=${name}]`);
+      (again.disabled ? element("detail") : again).focus({ preventScroll: true });
+    };
+  }
 }
 
 /** @param {import("./cases.js").Case} item */
@@ -63,6 +87,8 @@ function update(item, parts, detail) {
   }
   if (failed) showProblem(item.problem, parts);
   setImage(parts.picture, item.preview, t("picture", { name: item.name }));
+  setImage(parts["plain-picture"], item.preview);
+  parts.tools.hidden = !item.preview;
   parts["no-picture"].hidden = !item.previewMissing;
   setText(parts["no-picture"], t("no_picture"));
   if (done && parts.verdict.hidden) showVerdict(item, parts);
@@ -73,6 +99,7 @@ function update(item, parts, detail) {
 /** @param {import("./http.js").Problem} problem */
 function showProblem(problem, parts) {
   for (const name of ["title", "detail", "code"]) setText(parts[`problem-${name}`], problem[name]);
+  parts.retry.hidden = !problem.mayPass;
   parts.problem.lang = problem.lang;
   parts.retry.lang = language();
 }

@@ -35,6 +35,16 @@ export function setText(node, text) {
 }
 
 /**
+ * Show a path in full; lines break at its parts.
+ * @param {HTMLElement} node
+ * @param {string} name
+ */
+export function setName(node, name) {
+  const pieces = name.split(/(?<=[/_\-. ])/).flatMap((piece) => [piece, document.createElement("wbr")]);
+  node.replaceChildren(...pieces);
+}
+
+/**
  * Show a picture, or hide the image without a URL.
  * @param {HTMLImageElement} image
  * @param {string | null} url

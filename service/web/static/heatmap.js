@@ -3,6 +3,7 @@
 import { setImage, setProperties, setText } from "./dom.js";
 import { ProblemError, send } from "./http.js";
 import { t } from "./texts.js";
+import { wantsOutlines } from "./viewer.js";
 
 /** Digests of models without maps: one response is enough for all radiographs. */
 const modelsWithoutMaps = new Set();
@@ -11,31 +12,52 @@ const modelsWithoutMaps = new Set();
 let opacity = 45;
 
 /**
- * Fetch the map of a radiograph, once.
+ * The map of a radiograph.
+ * @typedef {object} HeatMap
+ * @property {"none" | "loading" | "ready" | "empty" | "absent" | "failed"} state
+ * @property {string | null} outlined URL of the map with the outlines of the lungs.
+ * @property {string | null} plain URL of the map without.
+ * @property {string} detail Why it failed.
+ */
+
+/** @type {Readonly<HeatMap>} */
+export const NO_MAP = { state: "none", outlined: null, plain: null, detail: "" };
+
+/** @param {HeatMap} map */
+export const mapUrls = ({ outlined, plain }) => [outlined, plain];
+
+/** @param {import("./cases.js").Case} item Which of its maps is to be seen. */
+const wanted = (item) => (wantsOutlines() || !item.verdict.lungs ? "outlined" : "plain");
+
+/**
+ * Fetch the map that is to be seen, once.
  * @param {import("./cases.js").Cases} cases
  * @param {import("./cases.js").Case} item
  */
 export async function loadMap(cases, item) {
-  if (item.map.state !== "none") return;
-  const setMap = (state, url = null, detail = "") =>
-    cases.change(item, { map: { state, url, detail } });
+  const kind = wanted(item);
+  const { state } = item.map;
+  if (!["none", "ready", "empty"].includes(state) || item.map[kind]) return;
+  if (state === "empty" && kind === "plain") return; // nothing would be on it
+  const setMap = (changes) => cases.change(item, { map: { ...item.map, ...changes } });
   const { digest } = item.verdict.model;
   if (modelsWithoutMaps.has(digest)) {
-    setMap("absent");
+    setMap({ state: "absent" });
     return;
   }
-  setMap("loading");
+  setMap({ state: "loading" });
+  const { signal } = item.removed;
   try {
-    const { signal } = item.removed;
-    const answer = await send("explain?layer=map&opacity=1", item.file, { signal });
-    const state = (await isEmpty(answer)) ? "empty" : "ready";
-    if (!signal.aborted) setMap(state, URL.createObjectURL(answer));
+    const path = `explain?layer=map&opacity=1&outlines=${kind === "outlined"}`;
+    const answer = await send(path, item.file, { signal });
+    const found = (await isEmpty(answer)) ? "empty" : "ready";
+    if (!signal.aborted) setMap({ state: found, [kind]: URL.createObjectURL(answer) });
   } catch (error) {
     if (!(error instanceof ProblemError)) return; // the radiograph was removed
     if (error.problem.code === "not_explainable") {
       modelsWithoutMaps.add(digest);
-      setMap("absent");
-    } else setMap("failed", null, error.problem.detail);
+      setMap({ state: "absent" });
+    } else setMap({ state: "failed", detail: error.problem.detail });
   }
 }
 
@@ -73,13 +95,18 @@ export function bindOverlay(parts) {
 
 /** @param {import("./cases.js").Case} item */
 export function updateOverlay(item, parts) {
-  const { state, url, detail } = item.map;
+  const { state, detail } = item.map;
+  const lungs = Boolean(item.verdict?.lungs);
+  const url = item.verdict ? (item.map[wanted(item)] ?? null) : null;
+  const seen = state === "ready" || (state === "empty" && lungs);
+  setImage(parts.map, seen ? url : null, t("map"));
   parts.overlay.hidden = state !== "ready";
-  const outlined = Boolean(item.verdict?.lungs);
-  const shown = state === "ready" || (state === "empty" && outlined);
-  setImage(parts.map, shown ? url : null, t("map"));
+  parts.frame.classList.toggle("mapped", seen);
+  for (const name of ["compare", "toggle-map"]) parts[name].hidden = !seen;
+  parts.outlines.hidden = !(lungs && seen);
   const text = parts["map-text"];
-  const described = ["loading", "empty", "absent", "failed", ...(outlined ? ["ready"] : [])];
+  const described = ["loading", "empty", "absent", "failed", ...(lungs ? ["ready"] : [])];
   text.hidden = !described.includes(state);
-  if (!text.hidden) setText(text, t(`map_${state}`, { detail }));
+  const key = state === "ready" && !wantsOutlines() ? "map_ready_plain" : `map_${state}`;
+  if (!text.hidden) setText(text, t(key, { detail }));
 }

@@ -14,17 +14,21 @@ const MAX_TOTAL_WAIT_S = 180;
  * @property {string} detail
  * @property {string} code
  * @property {string} lang Language of title and detail.
+ * @property {boolean} mayPass Whether the same file may be read when it is sent again.
  */
+
+/** @param {number} status No response, or one that is not about the file. */
+const mayPass = (status) => status < 400 || status >= 500 || [401, 404, 408, 429].includes(status);
 
 export class ProblemError extends Error {
   /**
-   * @param {Problem} problem
+   * @param {Omit<Problem, "mayPass">} problem
    * @param {number} status 0 without a response.
    * @param {number} retryAfter Seconds; 0 if retrying would not help.
    */
   constructor(problem, status = 0, retryAfter = 0) {
     super(problem.title);
-    this.problem = problem;
+    this.problem = { ...problem, mayPass: mayPass(status) };
     this.status = status;
     this.retryAfter = retryAfter;
   }

@@ -17,20 +17,21 @@ const pictures = new Queue(1);
  */
 export function predict(cases, item) {
   cases.change(item, { state: "waiting", sent: 0, problem: null });
+  const { signal } = item.removed;
   verdicts.add(async () => {
-    if (item.removed.signal.aborted) return;
+    if (signal.aborted) return;
     try {
-      await requestVerdict(cases, item);
+      await requestVerdict(cases, item, signal);
     } catch (error) {
       fail(cases, item, error);
     }
   });
 }
 
-async function requestVerdict(cases, item) {
+async function requestVerdict(cases, item, signal) {
   cases.change(item, { state: "sending", sent: 0 });
   const answer = await send("predict", item.file, {
-    signal: item.removed.signal,
+    signal,
     onProgress: (sent) => cases.change(item, { state: sent < 1 ? "sending" : "reading", sent }),
     onWait: (pause) => cases.change(item, { state: "paused", pause }),
   });

@@ -51,6 +51,7 @@ export async function previewByService(cases, item) {
 }
 
 async function show(cases, item, blob) {
+  const { signal } = item.removed;
   const url = URL.createObjectURL(blob);
   const image = new Image();
   image.src = url;
@@ -60,6 +61,6 @@ async function show(cases, item, blob) {
     URL.revokeObjectURL(url);
     throw error;
   }
-  if (item.removed.signal.aborted) URL.revokeObjectURL(url);
+  if (signal.aborted || item.preview) URL.revokeObjectURL(url);
   else cases.change(item, { preview: url, previewMissing: false });
 }

@@ -5,6 +5,17 @@ import { download } from "./download.js";
 import { ProblemError, send } from "./http.js";
 import { language, t } from "./texts.js";
 
+/**
+ * The path within the drop, as the name of a file; its end if it is long. The digest tells films of
+ * one name apart.
+ * @param {import("./cases.js").Case} item
+ */
+function fileName({ name, verdict }) {
+  const stem = name.replace(/\.[^./]{1,5}$/, "").replaceAll("/", "_");
+  const safe = stem.replace(/[\p{C}\\:*?"<>|\s]+/gu, "-").slice(-80);
+  return `${safe}-${verdict.image.sha256.slice(0, 8)}`;
+}
+
 /** @param {import("./cases.js").Case} item */
 export function bindReport(item, parts) {
   for (const name of ["reference", "note"]) {
@@ -26,7 +37,7 @@ export function bindReport(item, parts) {
         fields: { reference, note },
         signal: item.removed.signal,
       });
-      download(answer, `pneumonia-xray-${item.verdict.image.sha256.slice(0, 8)}.pdf`);
+      download(answer, `pneumonia-xray-${fileName(item)}.pdf`);
       setText(status, t("report_done"));
     } catch (error) {
       if (error instanceof ProblemError) {

@@ -1,6 +1,6 @@
 /** The list of radiographs. */
 
-import { cloneTemplate, element, setImage, setProperties, setText } from "./dom.js";
+import { cloneTemplate, element, setImage, setName, setProperties, setText } from "./dom.js";
 import { classText, toggleSide } from "./predict.js";
 import { countText, formatProbability, t } from "./texts.js";
 
@@ -20,9 +20,12 @@ export function showRows(cases, signal) {
       rows.delete(item);
     }
     for (const item of cases.all) if (!rows.has(item)) rows.set(item, createRow(cases, item, list));
-    for (const [item, { row }] of rows) {
+    for (const [place, item] of cases.all.entries()) {
+      const { row } = rows.get(item);
+      if (list.children[place] !== row) list.insertBefore(row, list.children[place]);
       const current = item === cases.shown;
       row.classList.toggle("current", current);
+      if (current) bringIntoView(row, list);
       row.querySelector(".row-main").setAttribute("aria-current", String(current));
     }
     setText(element("count"), countText(cases.all.length));
@@ -40,16 +43,24 @@ export function showRows(cases, signal) {
   );
   element("clear").addEventListener("click", () => {
     cases.clear();
-    element("files").focus();
+    (document.querySelector("[data-kind=undo] button") ?? element("files")).focus();
   });
   rebuild();
+}
+
+/** Scroll the list, and not the page. */
+function bringIntoView(row, list) {
+  const { offsetTop: top, offsetHeight: height } = row;
+  if (top < list.scrollTop) list.scrollTop = top;
+  else if (top + height > list.scrollTop + list.clientHeight) {
+    list.scrollTop = top + height - list.clientHeight;
+  }
 }
 
 function createRow(cases, item, list) {
   const { nodes, parts } = cloneTemplate("row-template");
   const row = nodes.firstElementChild;
-  setText(parts.name, item.name);
-  parts.name.title = item.name;
+  setName(parts.name, item.name);
   parts.remove.setAttribute("aria-label", t("remove", { name: item.name }));
   parts.remove.addEventListener("click", () => {
     const next = row.nextElementSibling ?? row.previousElementSibling;
