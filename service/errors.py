@@ -121,6 +121,14 @@ class FileTooLargeError(ServiceError):
     title = "Upload too large"
 
 
+class NotDicomError(ServiceError):
+    """An image of another format where a DICOM file is needed."""
+
+    code = "not_dicom"
+    status = 415
+    title = "Not a DICOM file"
+
+
 class EmptyFileError(ServiceError):
     """A file of zero bytes."""
 

@@ -151,6 +151,12 @@ class Settings(BaseSettings):
         description="Radiographs that may come at once after a pause; unset is those of one "
         "second, and at least 1.",
     )
+    dicom_uid_root: str = Field(
+        "2.25",
+        pattern=r"^[0-2](\.(0|[1-9][0-9]*))+$",
+        max_length=24,
+        description="Root of the UIDs of DICOM results; `2.25` needs no registration.",
+    )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="Origins whose pages may use the service (`https://host`, comma-separated, or "

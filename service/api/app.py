@@ -181,4 +181,5 @@ def make_services(settings: Settings, loader: ModelLoader, audit: AuditLog | Non
         if settings.rate_limit
         else None,
         audit=audit,
+        uid_root=settings.dicom_uid_root,
     )

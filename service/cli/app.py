@@ -111,8 +111,17 @@ def predict(
             "--report", metavar="DIR", help="Write a PDF report of each radiograph to DIR."
         ),
     ] = None,
+    dicom_out: Annotated[
+        Path | None,
+        typer.Option(
+            "--dicom-out",
+            metavar="DIR",
+            help="Write results for the PACS to DIR for each DICOM file: structured report, PDF, "
+            "radiograph with map, lungs.",
+        ),
+    ] = None,
     lang: Annotated[
-        Language, typer.Option("--lang", help="Language of the reports.")
+        Language, typer.Option("--lang", help="Language of the reports and results.")
     ] = Language.ES,
     prevalence: Annotated[
         float | None,
@@ -133,7 +142,12 @@ def predict(
         from service.cli.predict import predict as run
 
         options = PredictOptions(
-            csv=csv, json=as_json, report=report, language=lang.value, quiet=quiet
+            csv=csv,
+            json=as_json,
+            report=report,
+            dicom_out=dicom_out,
+            language=lang.value,
+            quiet=quiet,
         )
         settings = read_settings({"models_dir": models, "prevalence": prevalence})
         raise typer.Exit(run(paths, settings, options))

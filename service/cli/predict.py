@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 
+from service.cli.dicom_folder import DicomFolder
 from service.cli.errors import INTERRUPTED, SOME_FAILED, SUCCESS
 from service.cli.file_screening import FileScreening
 from service.cli.files import FoundFiles, count_files, find_files, printable_path
@@ -27,6 +28,7 @@ from service.cli.output import (
 )
 from service.cli.reports import ReportFolder
 from service.cli.resume import ResumableTable
+from service.hospital import ResultOptions
 from service.i18n import Language
 from service.inference import Ensemble, Manifest
 from service.screening.cpu_quota import available_cpus
@@ -42,13 +44,15 @@ class PredictOptions:
         csv: A table to write row by row; resumed if it exists.
         json: Print lines of JSON instead of a table.
         report: A folder for a PDF report of each radiograph.
-        language: Language of the reports.
+        dicom_out: A folder for DICOM results of each DICOM file.
+        language: Language of the reports and results.
         quiet: Print only what failed.
     """
 
     csv: Path | None = None
     json: bool = False
     report: Path | None = None
+    dicom_out: Path | None = None
     language: Language = "es"
     quiet: bool = False
 
@@ -80,10 +84,15 @@ def predict(arguments: list[str], settings: Settings, options: PredictOptions) -
         reports = None
         if options.report:
             reports = ReportFolder(options.report, ensemble.bundle, options.language)
+        dicom = None
+        if options.dicom_out:
+            wanted = ResultOptions(uid_root=settings.dicom_uid_root, language=options.language)
+            dicom = DicomFolder(options.dicom_out, ensemble.bundle, wanted)
         screening = FileScreening(
             Screening(ensemble, max_pixels=settings.max_pixels, prevalence=settings.prevalence),
             max_bytes=settings.max_upload_mib * MIB,
             reports=reports,
+            dicom=dicom,
         )
         threads = settings.threads or available_cpus()
         run = _Run(found, table, screening, threads, stop, options)

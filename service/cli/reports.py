@@ -15,7 +15,7 @@ from service.report import make_report
 from service.screening.explanation import Explanation, Unexplained
 from service.screening.verdict import Verdict
 
-_DIGEST_DIGITS: Final = 12
+DIGEST_DIGITS: Final = 12
 """How much of the image's digest is in the report's name: two folders may hold equal file names."""
 
 
@@ -35,15 +35,7 @@ class ReportFolder:
         self._folder = folder
         self._bundle = bundle
         self._language = language
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            writable = os.access(folder, os.W_OK | os.X_OK)
-        except OSError as error:
-            raise CommandError(
-                f"Cannot create the folder {printable_path(folder)}: {error.strerror}."
-            ) from error
-        if not writable:
-            raise CommandError(f"Cannot write to the folder {printable_path(folder)}.")
+        make_folder(folder)
 
     def contains(self, path: Path, sha256: str) -> bool:
         """Whether the report of a file with this content exists."""
@@ -70,14 +62,38 @@ class ReportFolder:
             made_at=datetime.now().astimezone(),
         )
         target = self._target(path, result.verdict.image.sha256)
-        try:
-            with atomic_write(target) as temporary:
-                temporary.write_bytes(page)
-        except OSError as error:
-            raise CommandError(
-                f"Cannot write {printable_path(target)}: {error.strerror}."
-            ) from error
+        write_result(target, page)
         return result.verdict
 
     def _target(self, path: Path, sha256: str) -> Path:
-        return self._folder / f"{path.stem}-{sha256[:_DIGEST_DIGITS]}.pdf"
+        return self._folder / f"{path.stem}-{sha256[:DIGEST_DIGITS]}.pdf"
+
+
+def make_folder(folder: Path) -> None:
+    """Make sure that there is a folder which results can be written to.
+
+    Raises:
+        CommandError: It cannot be created or written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        writable = os.access(folder, os.W_OK | os.X_OK)
+    except OSError as error:
+        raise CommandError(
+            f"Cannot create the folder {printable_path(folder)}: {error.strerror}."
+        ) from error
+    if not writable:
+        raise CommandError(f"Cannot write to the folder {printable_path(folder)}.")
+
+
+def write_result(target: Path, content: bytes) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        CommandError: It cannot be written.
+    """
+    try:
+        with atomic_write(target) as temporary:
+            temporary.write_bytes(content)
+    except OSError as error:
+        raise CommandError(f"Cannot write {printable_path(target)}: {error.strerror}.") from error

@@ -4,7 +4,16 @@ pydicom and highdicom are imported when a result is made, never before: the serv
 answers without them.
 """
 
-from service.hospital.results import KINDS, Kind, ResultOptions, results_of
+from service.hospital.results import KINDS, Kind, ResultOptions, as_file, check_is_dicom, results_of
 from service.hospital.uids import ANY_ROOT, derived_uid
 
-__all__ = ["ANY_ROOT", "KINDS", "Kind", "ResultOptions", "derived_uid", "results_of"]
+__all__ = [
+    "ANY_ROOT",
+    "KINDS",
+    "Kind",
+    "ResultOptions",
+    "as_file",
+    "check_is_dicom",
+    "derived_uid",
+    "results_of",
+]

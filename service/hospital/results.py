@@ -1,12 +1,17 @@
 """The results of one verdict as DICOM objects, in the study of the radiograph that it is about."""
 
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final, Literal
 
+from service.errors import NotDicomError
 from service.hospital.uids import ANY_ROOT
 from service.i18n import Language
+from service.imaging.dicom.missing import not_installed
+from service.imaging.formats import sniff_format
 from service.inference import Bundle
 from service.screening.explanation import Explanation, Unexplained
 
@@ -32,6 +37,19 @@ class ResultOptions:
     uid_root: str = ANY_ROOT
     language: Language = "en"
     kinds: tuple[Kind, ...] = KINDS
+
+
+def check_is_dicom(data: bytes) -> None:
+    """Refuse a file of another format: results are for the patient and the study that it names.
+
+    Raises:
+        NotDicomError: It is something else. An empty file is left to whoever reads it.
+    """
+    if data and sniff_format(data) != "DICOM":
+        raise NotDicomError(
+            "DICOM results are filed under the patient and the study of a DICOM file, and this is "
+            "none. Send the file from the X-ray unit or the PACS; /predict takes other images too."
+        )
 
 
 def results_of(
@@ -61,8 +79,10 @@ def results_of(
         segmentation only if the bundle finds the lungs.
 
     Raises:
-        ModuleNotFoundError: The extra ``dicom`` is not installed.
+        UnsupportedFormatError: The extra ``dicom`` is not installed.
     """
+    if find_spec("highdicom") is None:
+        raise not_installed("DICOM results are written by highdicom")
     # pydicom and highdicom are slow to import, and optional.
     from service.hospital.capture import secondary_capture
     from service.hospital.case import Case
@@ -87,3 +107,12 @@ def results_of(
     )
     made = (makers[kind](case) for kind in KINDS if kind in options.kinds)
     return [each for each in made if each is not None]
+
+
+def as_file(result: "Dataset") -> bytes:
+    """A result as the bytes of a DICOM file, with preamble and file meta information."""
+    from pydicom import dcmwrite
+
+    buffer = io.BytesIO()
+    dcmwrite(buffer, result, enforce_file_format=True)
+    return buffer.getvalue()

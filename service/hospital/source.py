@@ -1,7 +1,6 @@
 """What a result takes from the DICOM file that it is about: whose it is, and which image."""
 
 import hashlib
-import io
 import logging
 import re
 from collections.abc import Iterable
@@ -9,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final, Self
 
-from pydicom import DataElement, Dataset, config, dcmread
+from pydicom import DataElement, Dataset, config
 from pydicom.charset import python_encoding
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.uid import (
@@ -20,6 +19,7 @@ from pydicom.uid import (
 )
 
 from service.hospital.uids import derived_uid
+from service.imaging.dicom import read_header
 
 PATIENT: Final = (
     "PatientName",
@@ -61,22 +61,6 @@ REQUIRED: Final = (
 """Must be there, and may be empty (type 2)."""
 
 _LOSSY: Final = ("LossyImageCompressionRatio", "LossyImageCompressionMethod")
-_READ: Final = (
-    *PATIENT,
-    *STUDY,
-    *_LOSSY,
-    "SpecificCharacterSet",
-    "StudyInstanceUID",
-    "SeriesInstanceUID",
-    "SOPInstanceUID",
-    "SOPClassUID",
-    "Rows",
-    "Columns",
-    "BurnedInAnnotation",
-    "LossyImageCompression",
-    "PatientOrientation",
-    "Modality",
-)
 _UID: Final = re.compile(r"[0-9][0-9.]{0,63}")
 _LAYOUTS: Final = {
     "AS": re.compile(r"[0-9]{3}[DWMY]"),
@@ -134,17 +118,13 @@ class Source:
             data: The file.
             root: Under which identifiers are made that the file lacks.
         """
-        header = dcmread(
-            io.BytesIO(data), stop_before_pixels=True, force=True, specific_tags=list(_READ)
-        )
+        header = read_header(data)
         digest = hashlib.sha256(data).hexdigest()
-        meta_class = str(header.file_meta.get("MediaStorageSOPClassUID", ""))
         return cls(
             patient=_patient(header),
             study_uid=_uid(header, "StudyInstanceUID") or derived_uid(root, "study", digest),
             series_uid=_uid(header, "SeriesInstanceUID") or derived_uid(root, "series", digest),
-            sop_class_uid=_uid(header, "SOPClassUID")
-            or (meta_class if _UID.fullmatch(meta_class) else SecondaryCaptureImageStorage),
+            sop_class_uid=_uid(header, "SOPClassUID") or SecondaryCaptureImageStorage,
             sop_uid=_uid(header, "SOPInstanceUID") or derived_uid(root, "image", digest),
             rows=int(header.Rows),
             columns=int(header.Columns),

@@ -7,9 +7,6 @@ from typing import Final
 ANY_ROOT: Final = "2.25"
 """Root of identifiers made of UUIDs, which anybody may use (ISO/IEC 9834-8, PS3.5 annex B.2)."""
 
-ROOT_PATTERN: Final = r"^(?=.{1,40}$)[0-2](\.(0|[1-9][0-9]*))+$"
-"""A root of at most 40 characters leaves the derived part at least 23 digits."""
-
 _LONGEST: Final = 64
 """Characters of a UID (PS3.5 section 9.1)."""
 

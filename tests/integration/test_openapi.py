@@ -22,6 +22,7 @@ PATHS = [
     "/predict/batch",
     "/explain",
     "/report",
+    "/dicom/report",
     "/preview",
     "/health",
     "/health/live",

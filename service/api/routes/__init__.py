@@ -6,7 +6,18 @@ from fastapi import FastAPI
 from fastapi.params import Depends
 
 from service.api.documentation import problems
-from service.api.routes import docs, explain, health, metrics, model, page, predict, preview, report
+from service.api.routes import (
+    dicom,
+    docs,
+    explain,
+    health,
+    metrics,
+    model,
+    page,
+    predict,
+    preview,
+    report,
+)
 from service.errors import RateLimitedError, UnauthorizedError
 
 
@@ -23,7 +34,7 @@ def include_routes(
     """
     refusals = problems(UnauthorizedError) if key_checks else {}
     limits = problems(RateLimitedError) if rate_limited else {}
-    for part in (predict, explain, report, preview):
+    for part in (predict, explain, report, dicom, preview):
         app.include_router(part.router, dependencies=key_checks, responses=refusals | limits)
     app.include_router(health.router)
     for part in (metrics, model):

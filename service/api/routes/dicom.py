@@ -1,0 +1,106 @@
+"""DICOM in, results for the PACS out."""
+
+from datetime import UTC, datetime
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from service import errors
+from service.api.dependencies import (
+    BEFORE_UPLOAD,
+    LanguageDep,
+    PrevalenceQuery,
+    RequestIdDep,
+    ScreeningDep,
+    ServicesDep,
+    UploadDep,
+)
+from service.api.disconnect import cancel_on_disconnect
+from service.api.documentation import (
+    BINARY,
+    IMAGE_PROBLEMS,
+    SUCCESS,
+    UPLOAD_PROBLEMS,
+    file_upload,
+    problems,
+)
+from service.api.related import RelatedParts
+from service.hospital import ResultOptions, as_file, check_is_dicom, results_of
+from service.i18n import Language
+from service.screening.screen import Screening
+
+router = APIRouter(tags=["screening"], dependencies=BEFORE_UPLOAD)
+
+
+@router.post(
+    "/dicom/report",
+    summary="Make DICOM results for the PACS",
+    response_description="Each part is a DICOM file: a structured report, the report as PDF, the "
+    "radiograph with its map, and a segmentation of the lungs if the model finds them.",
+    response_class=Response,
+    responses={
+        200: {**SUCCESS[200], "content": {"multipart/related": BINARY}},
+        **problems(
+            *UPLOAD_PROBLEMS,
+            errors.SeveralFilesError,
+            errors.NotDicomError,
+            *IMAGE_PROBLEMS,
+            errors.InvalidRequestError,
+        ),
+    },
+    openapi_extra=file_upload(field="file", description="One chest X-ray as a DICOM file."),
+)
+async def dicom_report(
+    request: Request,
+    services: ServicesDep,
+    screening: ScreeningDep,
+    upload: UploadDep,
+    request_id: RequestIdDep,
+    preferred: LanguageDep,
+    lang: Annotated[
+        Language | None,
+        Query(
+            description="Language of the results; by default that of Accept-Language or English."
+        ),
+    ] = None,
+    prevalence: PrevalenceQuery = None,
+) -> Response:
+    """The verdict as DICOM objects in the study of the file, under its patient.
+
+    They are marked as unverified. Sent again, the same file gives objects with the same UIDs, so
+    that a PACS keeps one of each.
+    """
+    language = lang or preferred
+    work = partial(
+        _make,
+        screening,
+        upload.files[0],
+        prevalence=prevalence,
+        options=ResultOptions(uid_root=services.uid_root, language=language),
+        request_id=request_id,
+    )
+    parts = await cancel_on_disconnect(request, services.admission.run(work))
+    return parts.response({"Content-Language": language})
+
+
+def _make(
+    screening: Screening,
+    data: bytes,
+    *,
+    prevalence: float | None,
+    options: ResultOptions,
+    request_id: str,
+) -> RelatedParts:
+    check_is_dicom(data)
+    result = screening.explain_if_possible(data, prevalence=prevalence)
+    results = results_of(
+        data,
+        result,
+        screening.ensemble.bundle,
+        options,
+        made_at=datetime.now(UTC).astimezone(),
+        request_id=request_id,
+    )
+    return RelatedParts("application/dicom", [as_file(each) for each in results])
