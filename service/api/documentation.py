@@ -28,6 +28,23 @@ SUCCESS: Responses = {200: {"headers": _REQUEST_ID_HEADER}}
 BINARY: Final[dict[str, Any]] = {"schema": {"type": "string", "format": "binary"}}
 """The content of an answer that is a file, under its media type."""
 
+FHIR: Final[dict[str, Any]] = {
+    "schema": {
+        "type": "object",
+        "description": "A DiagnosticReport of HL7 FHIR R4 with an Observation (probability, "
+        "interpretation, warnings as notes) and the Device that is the model. It names no patient.",
+        "required": ["resourceType", "status", "code", "contained", "result", "conclusion"],
+        "properties": {
+            "resourceType": {"const": "DiagnosticReport"},
+            "status": {"const": "preliminary"},
+            "code": {"type": "object"},
+            "contained": {"type": "array", "items": {"type": "object"}},
+            "result": {"type": "array", "items": {"type": "object"}},
+            "conclusion": {"type": "string"},
+        },
+    }
+}
+"""The content of an answer in FHIR."""
 
 IMAGE_PROBLEMS: Final = (
     imaging.UnsupportedFormatError,

@@ -1,10 +1,13 @@
 """X-ray in, verdict out: one file, or a batch."""
 
+from datetime import UTC, datetime
 from functools import partial
 
 from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse, Response
 
 from service import errors
+from service.api.accept import prefers
 from service.api.dependencies import (
     BEFORE_UPLOAD,
     BatchUploadDep,
@@ -17,6 +20,7 @@ from service.api.dependencies import (
 )
 from service.api.disconnect import cancel_on_disconnect
 from service.api.documentation import (
+    FHIR,
     IMAGE_PROBLEMS,
     SUCCESS,
     UPLOAD_PROBLEMS,
@@ -26,6 +30,7 @@ from service.api.documentation import (
 from service.api.problems import problem_of
 from service.api.schemas import Batch, BatchError, BatchVerdict, Screened
 from service.api.uploads import MAX_BATCH_FILES
+from service.hospital import fhir
 
 router = APIRouter(tags=["screening"], dependencies=BEFORE_UPLOAD)
 
@@ -33,9 +38,11 @@ router = APIRouter(tags=["screening"], dependencies=BEFORE_UPLOAD)
 @router.post(
     "/predict",
     summary="Screen one chest X-ray",
-    response_description="The verdict.",
+    response_model=Screened,
+    response_description="The verdict; with `Accept: application/fhir+json`, a FHIR R4 "
+    "DiagnosticReport that contains the same.",
     responses={
-        **SUCCESS,
+        200: {**SUCCESS[200], "content": {fhir.MEDIA_TYPE: FHIR}},
         **problems(
             *UPLOAD_PROBLEMS,
             errors.SeveralFilesError,
@@ -57,7 +64,7 @@ async def predict(
     request_id: RequestIdDep,
     language: LanguageDep,
     prevalence: PrevalenceQuery = None,
-) -> Screened:
+) -> Screened | Response:
     """Send one radiograph in the form field `file`; the answer says how probable pneumonia is.
 
     This supports a decision; it is not a diagnosis.
@@ -65,6 +72,16 @@ async def predict(
     job = partial(screening.screen, upload.files[0], prevalence=prevalence)
     work = services.admission.run(job)
     verdict = await cancel_on_disconnect(request, work)
+    if prefers(request.headers.get("accept"), fhir.MEDIA_TYPE):
+        report = fhir.diagnostic_report(
+            verdict,
+            screening.ensemble.bundle.manifest,
+            request_id=request_id,
+            issued=datetime.now(UTC),
+            language=language,
+        )
+        kind = f"{fhir.MEDIA_TYPE}; fhirVersion={fhir.VERSION}"
+        return JSONResponse(report, headers={"Content-Language": language}, media_type=kind)
     return Screened.from_verdict(verdict, request_id, language)
 
 
