@@ -17,7 +17,8 @@ class ServiceError(Exception):
         message: One sentence for people. It holds nothing of the request's content, no path and no
             library's own words: it reaches the client unchanged.
         retry_after_s: Whole seconds after which the same request may succeed; None if it will not.
-        text_key: Which of the texts under the code says the same in another language.
+        text_key: Which of the texts under the code says the same in another language; given as
+            ``reason``.
     """
 
     code: ClassVar[str]
@@ -26,9 +27,12 @@ class ServiceError(Exception):
     retry_after_s: int | None = None
     text_key: str = "detail"
 
-    def __init__(self, message: str, *, retry_after_s: int | None = None) -> None:
+    def __init__(
+        self, message: str, *, retry_after_s: int | None = None, reason: str = "detail"
+    ) -> None:
         super().__init__(message)
         self.message = message
+        self.text_key = reason
         if retry_after_s is not None:
             self.retry_after_s = retry_after_s
 
@@ -138,20 +142,11 @@ class EmptyFileError(ServiceError):
 
 
 class NotAChestRadiographError(ServiceError):
-    """A picture that is no frontal chest film.
-
-    Args:
-        message: As for every error.
-        reason: Why, as ``service.lungs`` names it.
-    """
+    """A picture that is no frontal chest film; the reason is as ``service.lungs`` names it."""
 
     code = "not_a_chest_radiograph"
     status = 422
     title = "Not a frontal chest X-ray"
-
-    def __init__(self, message: str, *, reason: str = "detail") -> None:
-        super().__init__(message)
-        self.text_key = reason
 
 
 class InvalidFieldError(ServiceError):

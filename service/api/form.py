@@ -5,20 +5,21 @@ File names are not kept: they tend to hold patients' names.
 """
 
 import io
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
-from python_multipart.exceptions import FormParserError
+from python_multipart.exceptions import FormParserError, ParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from service.api.malformed import cause_of, malformed
 from service.errors import (
     FileTooLargeError,
     InvalidFieldError,
     MalformedMultipartError,
     MissingFileError,
-    NotMultipartError,
     SeveralFilesError,
     TooManyFilesError,
 )
@@ -27,6 +28,12 @@ from service.settings import MIB
 MAX_PARTS_BESIDE_FILES = 16
 LONGEST_TEXT: Final = 4096
 """Bytes of a text that may stand in the field of the file by mistake: a path, at most."""
+_CHARSET: Final = re.compile(
+    r"utf-?8|utf-?16(?:[bl]e)?|us-ascii|iso-?8859-\d+|latin-?\d|(?:windows-|cp)\d+|mac-?roman|"
+    r"koi8-[rtu]|shift_jis|euc[-_](?:jp|kr)|iso-2022-jp|gbk?|gb2312|gb18030|big5",
+    re.IGNORECASE,
+)
+"""Those of texts that people write: Python decodes other things by such names as well."""
 NO_TEXTS: Final[Mapping[bytes, int]] = MappingProxyType({})
 
 
@@ -84,14 +91,17 @@ class FormReader:
                 },
             )
         except FormParserError:
-            raise _malformed() from None
+            raise malformed() from None
+        self._start = b""
 
     def feed(self, chunk: bytes) -> None:
         """Take the next piece of the body, of any size."""
+        self._start = self._start or chunk[:1]
         try:
             self._parser.write(chunk)
-        except FormParserError:
-            raise _malformed() from None
+        except FormParserError as error:
+            at = error.offset if isinstance(error, ParseError) else 0
+            raise cause_of(self._start, chunk, at, begun=self._parts.begun) from None
 
     def finish(self) -> Upload:
         """Say that the body has ended; returns what it held."""
@@ -109,20 +119,24 @@ class _Parts:
         self._file_bytes = file_bytes
         self._longest = texts
         self._texts: dict[bytes, bytearray] = {}
+        self._charsets: dict[bytes, str] = {}
         self._text = b""  # name of the part being read, when it is a text that is taken
         self._files: list[io.BytesIO] = []
         self._nameless: list[io.BytesIO] = []  # those of the files that have no file name
         self._file: io.BytesIO | None = None  # the part being read, when it is a file
         self._others = 0
+        self.begun = False
         self._header = (bytearray(), bytearray())
         self._disposition = b""
+        self._type = b""
         self._complete = False
 
     def together(self) -> Upload:
         """What a body that has ended held."""
         if not self._complete:
             raise MalformedMultipartError(
-                "The upload breaks off before its end. Please send the file again."
+                "The upload breaks off before its end. Please send the file again.",
+                reason="breaks_off",
             )
         if not self._files:
             names = " or ".join(f"'{name.decode()}'" for name in sorted(self._names))
@@ -130,17 +144,26 @@ class _Parts:
         if any(_is_text(file.getvalue()) for file in self._nameless):
             raise MissingFileError(
                 "The field of the file holds text, not a file. With curl, put @ before the path; "
-                "decode a data: URL before sending it."
+                "decode a data: URL before sending it.",
+                reason="text",
             )
         texts = {name: self._decoded(name, bytes(text)) for name, text in self._texts.items()}
         return Upload([file.getvalue() for file in self._files], texts)
 
     def _decoded(self, name: bytes, text: bytes) -> str:
+        charset = self._charsets[name]
+        if not _CHARSET.fullmatch(charset):
+            raise InvalidFieldError(
+                f"The field '{name.decode()}' is in a charset that is not read. Send it in UTF-8."
+            )
         try:
             # Browsers send each line break as two characters, and count it as one when it is typed.
-            decoded = text.decode().replace("\r\n", "\n")
-        except UnicodeDecodeError:
-            raise InvalidFieldError(f"The field '{name.decode()}' is not text in UTF-8.") from None
+            decoded = text.decode(charset).replace("\r\n", "\n")
+        except (LookupError, UnicodeDecodeError):
+            raise InvalidFieldError(
+                f"The field '{name.decode()}' is not text in the charset that it declares, "
+                "or in UTF-8 if it declares none."
+            ) from None
         if len(decoded) > self._longest[name]:
             raise self._too_long(name)
         return decoded
@@ -152,9 +175,10 @@ class _Parts:
         )
 
     def on_part_begin(self) -> None:
+        self.begun = True
         self._file = None
         self._text = b""
-        self._disposition = b""
+        self._disposition = self._type = b""
         self._header = (bytearray(), bytearray())
 
     def on_header_field(self, data: bytes, start: int, end: int) -> None:
@@ -167,12 +191,14 @@ class _Parts:
         name, value = self._header
         if name.lower() == b"content-disposition":
             self._disposition = bytes(value)
+        elif name.lower() == b"content-type":
+            self._type = bytes(value)
         self._header = (bytearray(), bytearray())
 
     def on_headers_finished(self) -> None:
         kind, options = parse_options_header(self._disposition)
         if kind != b"form-data" or b"name" not in options:
-            raise _malformed()
+            raise malformed()
         # Older clients send a name that is not ASCII only in the form that the parser ignores.
         has_filename = b"filename" in options or b"filename*=" in self._disposition.lower()
         if not has_filename and options[b"name"] in self._longest:
@@ -195,6 +221,8 @@ class _Parts:
         if name in self._texts:
             raise InvalidFieldError(f"The field '{name.decode()}' was sent more than once.")
         self._texts[name] = bytearray()
+        _, options = parse_options_header(self._type)
+        self._charsets[name] = options.get(b"charset", b"utf-8").decode("ascii", "replace")
         self._text = name
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
@@ -238,31 +266,6 @@ class RawReader:
         return Upload([self._file.getvalue()], {})
 
 
-def is_raw_image(content_type: str | None) -> bool:
-    """Whether a Content-Type header announces the file itself."""
-    kind, _ = parse_options_header(content_type)
-    return kind.startswith(b"image/") or kind == b"application/dicom"
-
-
-def boundary_of(content_type: str | None) -> bytes:
-    """The boundary that a Content-Type header names.
-
-    Raises:
-        NotMultipartError: It names another type.
-        MalformedMultipartError: It names no boundary.
-    """
-    kind, options = parse_options_header(content_type)
-    if kind != b"multipart/form-data":
-        raise NotMultipartError(
-            "The radiograph must be sent as a form upload (multipart/form-data); /docs shows how."
-        )
-    if not options.get(b"boundary"):
-        raise MalformedMultipartError(
-            "The Content-Type names no boundary. Please let the HTTP client set this header itself."
-        )
-    return options[b"boundary"]
-
-
 def _is_text(content: bytes) -> bool:
     """Whether a part without a file name is a path or a data: URL instead of a picture."""
     if content.startswith(b"data:"):
@@ -271,12 +274,6 @@ def _is_text(content: bytes) -> bool:
         return len(content) <= LONGEST_TEXT and content.decode().isprintable() and content != b""
     except UnicodeDecodeError:
         return False
-
-
-def _malformed() -> MalformedMultipartError:
-    return MalformedMultipartError(
-        "The upload is not a well-formed multipart/form-data body. Please send the file again."
-    )
 
 
 def _file_too_large(limit: int) -> FileTooLargeError:

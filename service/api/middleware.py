@@ -205,7 +205,8 @@ class HeaderLimitMiddleware:
         """Handle one connection, as ASGI defines it."""
         if scope["type"] == "http":
             size = sum(len(name) + len(value) + 4 for name, value in scope["headers"])
-            if size + len(scope.get("raw_path", b"")) > MAX_HEADER_BYTES:
+            size += len(scope.get("raw_path", b"")) + len(scope["query_string"])
+            if size > MAX_HEADER_BYTES:
                 error = HeadersTooLargeError("The headers of the request are too large.")
                 answer = problem_response(error, scope["state"]["request_id"])
                 await answer(scope, receive, send)

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from service.api.form import NO_TEXTS, FormReader, RawReader, Upload, boundary_of, is_raw_image
+from service.api.form import NO_TEXTS, FormReader, RawReader, Upload
+from service.api.malformed import boundary_of, compressed, is_raw_image
 from service.errors import (
     ClientGoneError,
     FileTooLargeError,
-    MalformedMultipartError,
     UploadsFullError,
     UploadTooSlowError,
 )
@@ -118,9 +118,7 @@ def _reader_for(
     request: Request, names: frozenset[bytes], limits: UploadLimits, texts: Mapping[bytes, int]
 ) -> FormReader | RawReader:
     if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise MalformedMultipartError(
-            "The body is compressed (Content-Encoding). Please send it uncompressed."
-        )
+        raise compressed()
     content_type = request.headers.get("content-type")
     if is_raw_image(content_type):
         return RawReader(limits.file_bytes)

@@ -9,9 +9,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from service.errors import HeadersTooLargeError, MalformedRequestError, ServiceError
 
-HALF_CLOSED_SECONDS: Final = 2.0
-"""How long a client that has closed its sending side is served. Most clients that do so have left
-altogether, and the two cannot be told apart."""
+PROBE_SECONDS: Final = 2.0
+"""After how long a client that has closed its sending side, and has had no answer yet, is asked
+whether it still reads. Most that do so have left altogether."""
 
 
 class GuardedProtocol(H11Protocol):
@@ -54,8 +54,18 @@ class GuardedProtocol(H11Protocol):
         if self._refused or cycle is None or cycle.more_body or cycle.response_complete:
             return False
         cycle.keep_alive = False
-        self.loop.call_later(HALF_CLOSED_SECONDS, self.transport.close)
+        self.loop.call_later(PROBE_SECONDS, self._probe, cycle)
         return True
+
+    def _probe(self, cycle: RequestResponseCycle) -> None:
+        """Write to a half-closed connection: the system of a client that has left resets it."""
+        if self.cycle is not cycle or cycle.disconnected or cycle.response_started:
+            return
+        if cycle.scope["http_version"] != "1.1":  # which knows no answer before the answer
+            self.transport.close()
+            return
+        processing = h11.InformationalResponse(status_code=102, headers=[], reason="Processing")
+        self.transport.write(self.conn.send(processing) or b"")
 
     def send_400_response(self, msg: str) -> None:
         """Answer an invalid request, unless its answer has started; then close the connection.
@@ -99,4 +109,9 @@ class GuardedProtocol(H11Protocol):
 def _error_of(error: BaseException | None) -> ServiceError:
     if isinstance(error, h11.RemoteProtocolError) and error.error_status_hint == 431:
         return HeadersTooLargeError("The headers of the request are too large.")
+    if isinstance(error, h11.RemoteProtocolError) and error.error_status_hint == 501:
+        return MalformedRequestError(
+            "The body of the request is compressed (Transfer-Encoding). Please send it as it is.",
+            reason="compressed",
+        )
     return MalformedRequestError("The request is not valid HTTP and was not read.")

@@ -1,4 +1,5 @@
 import gc
+import gzip
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -16,6 +17,7 @@ from service.errors import (
     SeveralFilesError,
     TooManyFilesError,
 )
+from service.i18n import texts
 from tests.serving import BOUNDARY, form, part
 
 FILE = frozenset({b"file"})
@@ -137,6 +139,26 @@ class TestFormReader:
         with pytest.raises(MalformedMultipartError):
             read(form(part(b"image"))[:-4])
 
+    @pytest.mark.parametrize("piece", [1, 7, 10_000])
+    @pytest.mark.parametrize(
+        ("body", "reason"),
+        [
+            (form(part(b"image")).replace(b"; name", b";\r\n name"), "folded"),
+            (form(part(b"image")).replace(b"; name", b";\r\n\tname"), "folded"),
+            (form(part(b"image")).replace(b"\r\n", b"\n"), "line_ends"),
+            (form(part(b"image")).replace(BOUNDARY, b"another"), "boundary"),
+            (b"MIME\r\n" + form(part(b"image")), "boundary"),
+            (gzip.compress(form(part(b"image"))), "compressed"),
+            (form(part(b"image"))[:-9], "breaks_off"),
+            (b"", "breaks_off"),
+        ],
+    )
+    def test_what_is_wrong_is_named(self, body: bytes, reason: str, piece: int) -> None:
+        with pytest.raises(MalformedMultipartError) as refusal:
+            read(body, piece=piece)
+        assert refusal.value.text_key == reason
+        assert f"malformed_multipart.{reason}" in texts("es")["problems"]
+
     def test_a_thousand_fields_are_refused(self) -> None:
         with pytest.raises(MalformedMultipartError):
             read(form(*[part(b"", f"f{number}", None) for number in range(1001)]))
@@ -183,6 +205,34 @@ class TestTexts:
     def test_one_that_is_not_utf8_is_refused(self) -> None:
         with pytest.raises(InvalidFieldError, match="UTF-8"):
             self.read(part(b"\xff", "note", None))
+
+    def in_charset(self, content: bytes, charset: str) -> bytes:
+        head = f'Content-Disposition: form-data; name="note"\r\nContent-Type: {charset}\r\n\r\n'
+        return b"--" + BOUNDARY + b"\r\n" + head.encode() + content + b"\r\n"
+
+    @pytest.mark.parametrize(
+        "charset", ["ISO-8859-1", "windows-1252", "utf-16", '"utf-8"', "cp850"]
+    )
+    def test_each_is_read_in_its_own_charset(self, charset: str) -> None:
+        content = "ñandú".encode(charset.strip('"'))
+        sent = self.in_charset(content, f"text/plain; charset={charset}")
+        assert self.read(sent) == {b"note": "ñandú"}
+
+    def test_without_a_charset_it_is_utf8(self) -> None:
+        sent = self.in_charset("ñandú".encode(), "text/plain")
+        assert self.read(sent, part(b"a", "reference", None)) == {
+            b"note": "ñandú",
+            b"reference": "a",
+        }
+
+    @pytest.mark.parametrize("charset", ["klingon", "hex", "rot13", "unicode_escape", "\xff"])
+    def test_what_is_no_charset_of_texts_is_refused(self, charset: str) -> None:
+        with pytest.raises(InvalidFieldError, match="charset that is not read"):
+            self.read(self.in_charset(b"6162", f"text/plain; charset={charset}"))
+
+    def test_what_its_charset_does_not_know_is_refused(self) -> None:
+        with pytest.raises(InvalidFieldError, match="not text in the charset"):
+            self.read(self.in_charset(b"\xff", "text/plain; charset=us-ascii"))
 
     def test_one_that_is_sent_twice_is_refused(self) -> None:
         with pytest.raises(InvalidFieldError, match="more than once"):

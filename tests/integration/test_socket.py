@@ -139,6 +139,19 @@ class TestGoodClients:
             [(status, _, _)] = answers_in(read_all(connection))
         assert status == 200
 
+    def test_a_half_closed_client_gets_an_answer_that_takes_long(self) -> None:
+        slow = {"FAKE_DELAY_S": "3.5"}
+        with LiveService(environment=slow) as service, service.connect() as connection:
+            service.wait_until_ready()
+            body = form(part(radiograph()))
+            connection.sendall(upload_head(f"Content-Length: {len(body)}") + body)
+            connection.shutdown(socket.SHUT_WR)
+            received = read_all(connection)
+        interim, _, answer = received.partition(b"\r\n\r\n")
+        assert interim.startswith(b"HTTP/1.1 102")
+        [(status, _, _)] = answers_in(answer)
+        assert status == 200
+
     def test_trailers_are_not_headers(self, service: LiveService) -> None:
         body = chunked(form(part(radiograph())))[:-2] + b"Host: y\r\nX-Request-ID: two\r\n\r\n"
         first = upload_head("Transfer-Encoding: chunked", "X-Request-ID: one") + body
@@ -260,6 +273,7 @@ class TestWrong:
             b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 1x\r\n\r\n",
             b"GET / HTTP/1.1\r\n\r\n",
             b"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
+            b"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
         ],
     )
     def test_what_is_no_http_is_answered_with_a_problem(
@@ -275,6 +289,17 @@ class TestWrong:
             received = service.talk(*pieces, pause_s=0.05)
             assert received.startswith(b"HTTP/1.1 431"), size
             assert b"headers_too_large" in received
+
+    def test_a_query_counts_with_the_headers(self, service: LiveService) -> None:
+        head = request_head("/health/live?" + "y" * 20_000, ["Connection: close"], "GET")
+        problem_in(service.talk(head), 431, "headers_too_large")
+
+    def test_a_folded_header_is_one_header(self, service: LiveService) -> None:
+        body = form(part(radiograph()))
+        kind = FORM_HEADER.replace("; ", ";\r\n\t")
+        head = request_head("/predict", [kind, f"Content-Length: {len(body)}", "Connection: close"])
+        [(status, _, _)] = answers_in(service.talk(head + body))
+        assert status == 200
 
     def test_who_is_still_sending_can_read_the_answer(self, service: LiveService) -> None:
         received = service.talk(b"GET / HTTP/1.1\r\nHost: x\r\nX-Endless: " + b"y" * 2 * MIB)
