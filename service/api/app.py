@@ -4,6 +4,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Any, Final
 
 from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
@@ -14,6 +15,7 @@ from service import __version__
 from service.api import problems
 from service.api.auditing import AuditMiddleware
 from service.api.dependencies import Services
+from service.api.examples import fill_in_examples
 from service.api.lingering import LingeringCloseMiddleware
 from service.api.middleware import (
     CrossOriginMiddleware,
@@ -38,13 +40,27 @@ from service.screening.cpu_quota import available_cpus
 from service.screening.loading import ModelLoader, ensemble_loader
 from service.settings import MIB, Settings
 
-DESCRIPTION = """\
+DESCRIPTION: Final = """\
 A chest X-ray goes in, a verdict comes out: how probable pneumonia is, by an ensemble of networks.
 
 Decision support for radiographs of children from 1 to 5 years; **not a diagnosis**. Every answer
 names the model, the threshold and the image that it is about. Errors are `application/problem+json`
-(RFC 9457).
+(RFC 9457); programs read their `code`.
+
+**Stability.** What stands below `/v1` keeps its addresses, fields, meanings and codes for as long
+as the major version of the service is 1. New fields, codes, warnings and operations are added:
+ignore those that you do not know. Not promised are the wording of sentences for people, and the
+probabilities, which change with the model; each answer names its model's version and digest.
 """
+
+TAGS: Final = [
+    {
+        "name": "screening",
+        "description": "A radiograph in; its verdict, map, picture or report out. Nothing is kept.",
+    },
+    {"name": "model", "description": "Which networks answer, and what was measured of them."},
+    {"name": "operation", "description": "For probes, load balancers and monitoring."},
+]
 
 WAITING_PER_THREAD = 8
 
@@ -96,6 +112,11 @@ def create_app(
         title="pneumonia-xray",
         version=__version__,
         description=DESCRIPTION,
+        openapi_tags=TAGS,
+        contact={"name": "The pneumonia-xray contributors"},
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        # Relative to the document, so that it is right behind any proxy.
+        servers=[{"url": "."}],
         lifespan=lifespan,
         docs_url=None,
         # A redirect would lose https and the path prefix behind a proxy.
@@ -111,6 +132,14 @@ def create_app(
             "auto_configure": False,
         },
     )
+    write_document = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            fill_in_examples(write_document())
+        return write_document()
+
+    app.openapi = openapi  # type: ignore[method-assign] # as FastAPI documents it
     app.state.services = services
     problems.install(app)
     keys = settings.named_keys
@@ -119,7 +148,9 @@ def create_app(
         key_checks=[Depends(RequireKey(keys))] if keys else [],
         rate_limited=services.limiter is not None,
     )
-    routes = [context.original_route for context in iter_route_contexts(app.routes)]
+    routes = [
+        (context.path or "", context.original_route) for context in iter_route_contexts(app.routes)
+    ]
     # The last one added is the outermost.
     app.add_middleware(HeadAsGetMiddleware)
     app.add_middleware(UnexpectedErrorMiddleware)
@@ -145,10 +176,10 @@ def create_app(
     return app
 
 
-def screening_paths(routes: Iterable[BaseRoute]) -> frozenset[str]:
-    """Paths of the routes that read radiographs."""
+def screening_paths(routes: Iterable[tuple[str, BaseRoute]]) -> frozenset[str]:
+    """Those paths whose routes read radiographs."""
     return frozenset(
-        route.path for route in routes if isinstance(route, APIRoute) and "screening" in route.tags
+        path for path, route in routes if isinstance(route, APIRoute) and "screening" in route.tags
     )
 
 

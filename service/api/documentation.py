@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from service import errors, imaging
+from service.api.examples import EXAMPLES, REQUEST_ID
 from service.api.problems import MEDIA_TYPE, TYPE_PREFIX, Problem
 from service.errors import ServiceError
 
@@ -24,6 +25,7 @@ _RETRY_AFTER_HEADER = {
 }
 
 SUCCESS: Responses = {200: {"headers": _REQUEST_ID_HEADER}}
+
 
 BINARY: Final[dict[str, Any]] = {"schema": {"type": "string", "format": "binary"}}
 """The content of an answer that is a file, under its media type."""
@@ -45,6 +47,9 @@ FHIR: Final[dict[str, Any]] = {
     }
 }
 """The content of an answer in FHIR."""
+
+RAW_BODIES: Final = ("image/*", "application/dicom")
+"""Media types of a body that is the file itself."""
 
 IMAGE_PROBLEMS: Final = (
     imaging.UnsupportedFormatError,
@@ -111,7 +116,10 @@ def file_upload(
             "description": description,
         }
     form = {"type": "object", "required": [field], "properties": {field: schema, **texts}}
-    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": form}}}}
+    content: dict[str, Any] = {"multipart/form-data": {"schema": form}}
+    if most is None and not texts:
+        content |= {kind: {"schema": file} for kind in RAW_BODIES}
+    return {"requestBody": {"required": True, "content": content}}
 
 
 def _response(status: int) -> dict[str, Any]:
@@ -122,12 +130,14 @@ def _response(status: int) -> dict[str, Any]:
 
 
 def _example(kind: type[ServiceError]) -> dict[str, Any]:
-    value = {
-        "type": TYPE_PREFIX + kind.code,
-        "title": kind.title,
-        "status": kind.status,
-        "detail": f"{kind.title}: one sentence that says what to do.",
-        "code": kind.code,
-        "request_id": "5f2b8a0c9d3e4f61a7b8c9d0e1f20314",
-    }
+    value = EXAMPLES["problems"].get(kind.code)
+    if value is None:  # it has not been provoked yet
+        value = {
+            "type": TYPE_PREFIX + kind.code,
+            "title": kind.title,
+            "status": kind.status,
+            "detail": (kind.__doc__ or kind.title).splitlines()[0],
+            "code": kind.code,
+            "request_id": REQUEST_ID,
+        }
     return {"summary": kind.title, "value": value}

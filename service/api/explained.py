@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from service.api.schemas import Answer, PixelBox, RequestId, Screened
+from service.api.problems import Answer
+from service.api.schemas import PixelBox, RequestId, Screened
 from service.i18n import Language
 from service.screening.explanation import Explanation
 from service.screening.overlay import FULL_SCALE
@@ -47,7 +48,7 @@ class MemberMap(Answer):
 class Explained(Answer):
     """A verdict and where in the picture it comes from; it outlines no lesion and is no finding."""
 
-    verdict: Screened = Field(description="What `/predict` answers for this file.")
+    verdict: Screened = Field(description="What `/v1/predict` answers for this file.")
     grid: MapGrid = Field(description="The cells; together they cover the box `covers`.")
     covers: PixelBox = Field(
         description="What the maps lie on: the lungs' box with a margin, which may reach beyond "

@@ -4,7 +4,8 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, JsonValue
 
-from service.api.schemas import DIGEST, SHA256, Answer, ModelIdentity, Probability
+from service.api.problems import Answer
+from service.api.schemas import DIGEST, SHA256, ModelIdentity, Probability
 from service.inference import Ensemble
 
 
@@ -98,14 +99,15 @@ class ModelSuitability(Answer):
     )
     sha256: str = Field(description="SHA-256 digest of that file.", examples=[SHA256])
     warn_distance: float = Field(
-        description="Mahalanobis distance to the training films above which `/predict` warns.",
+        description="Mahalanobis distance to the training films above which `/v1/predict` warns.",
         examples=[27.5],
     )
     refuse_distance: float = Field(
         description="Distance above which a picture is refused.", examples=[37.5]
     )
     warn_quality: Probability = Field(
-        description="Certainty of the lungs' outline below which `/predict` warns.", examples=[0.8]
+        description="Certainty of the lungs' outline below which `/v1/predict` warns.",
+        examples=[0.8],
     )
     refuse_quality: Probability = Field(
         description="Certainty below which a picture is refused.", examples=[0.65]

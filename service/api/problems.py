@@ -3,7 +3,7 @@
 No answer shows a path, a trace, a library's message or anything of the request's content.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from fastapi import FastAPI, Request
@@ -21,10 +21,30 @@ MEDIA_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "urn:problem-type:pneumonia-xray:"
 
 
-class Problem(BaseModel):
-    """What went wrong, as RFC 9457 problem details."""
+class Answer(BaseModel):
+    """What the service answers holds just the fields that are described."""
 
-    model_config = ConfigDict(extra="forbid")
+    # The document leaves it open: a client made from it must bear the fields of later versions.
+    model_config = ConfigDict(
+        extra="forbid",
+        from_attributes=True,
+        json_schema_extra=lambda schema: schema.pop("additionalProperties", None),
+    )
+
+
+class InvalidParameter(Answer):
+    """A parameter that was refused."""
+
+    loc: list[str] = Field(
+        description="Where it stands and what it is called.", examples=[["query", "opacity"]]
+    )
+    detail: str = Field(
+        description="What it must be, for people.", examples=["It must be at most 1."]
+    )
+
+
+class Problem(Answer):
+    """What went wrong, as RFC 9457 problem details."""
 
     type: str = Field(
         description="Identifies the kind of problem; ends in `code`.",
@@ -46,6 +66,11 @@ class Problem(BaseModel):
     request_id: str = Field(
         description="Name of this request; also in the header X-Request-ID.",
         examples=["5f2b8a0c9d3e4f61a7b8c9d0e1f20314"],
+    )
+    errors: list[InvalidParameter] = Field(
+        default=[],
+        exclude_if=lambda parameters: not parameters,
+        description="The parameters that were refused; only with the code `invalid_request`.",
     )
 
 
@@ -72,13 +97,14 @@ def problem_of(error: Exception, request_id: str, language: Language = "en") -> 
         detail=detail,
         code=known.code,
         request_id=request_id,
+        errors=_parameters(error, language),
     )
 
 
 def problem_response(error: Exception, request_id: str, language: Language = "en") -> Response:
     """The answer to an exception, with the headers that belong to its status."""
     known = _presentable(error)
-    problem = problem_of(known, request_id, language)
+    problem = problem_of(error, request_id, language)
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
     headers["Content-Language"] = language
     if known.retry_after_s is not None:
@@ -97,6 +123,50 @@ def install(app: FastAPI) -> None:
 
     for kind in (ServiceError, MemoryError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, answer)
+
+
+_PARAMETERS: Final = {
+    "missing": "It is missing.",
+    "choice": "It must be one of {expected}.",
+    "number": "It must be a number.",
+    "above": "It must be more than {gt}.",
+    "below": "It must be less than {lt}.",
+    "least": "It must be at least {ge}.",
+    "most": "It must be at most {le}.",
+    "other": "It is not of the form that /docs describes.",
+}
+_PARAMETER_KEYS: Final = {
+    "missing": "missing",
+    "literal_error": "choice",
+    "enum": "choice",
+    "float_parsing": "number",
+    "float_type": "number",
+    "finite_number": "number",
+    "int_parsing": "number",
+    "greater_than": "above",
+    "less_than": "below",
+    "greater_than_equal": "least",
+    "less_than_equal": "most",
+}
+"""By pydantic's names. Its own sentences may repeat the request, and are in English only."""
+
+
+def _parameters(error: Exception, language: Language) -> list[InvalidParameter]:
+    """The parameters that a validation error is about, without the values that were sent."""
+    if not isinstance(error, RequestValidationError):
+        return []
+    catalogue: Mapping[str, str] = _PARAMETERS
+    if language != "en":
+        own = texts(language)["problems"]
+        catalogue = {key: own[f"invalid_request.parameter.{key}"] for key in _PARAMETERS}
+    found = []
+    for wrong in error.errors():
+        context = dict(wrong.get("ctx", {}))
+        if "expected" in context:
+            context["expected"] = context["expected"].replace(" or ", ", ")
+        detail = catalogue[_PARAMETER_KEYS.get(wrong["type"], "other")].format(**context)
+        found.append(InvalidParameter(loc=[str(part) for part in wrong["loc"]], detail=detail))
+    return found
 
 
 def _presentable(error: Exception) -> ServiceError:

@@ -3,9 +3,9 @@
 import dataclasses
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from service.api.problems import Problem
+from service.api.problems import Answer, Problem
 from service.i18n import Language
 from service.inference import Bundle
 from service.screening.verdict import Assessment, Caution, Verdict
@@ -23,12 +23,6 @@ RequestId = Annotated[
         examples=["5f2b8a0c9d3e4f61a7b8c9d0e1f20314"],
     ),
 ]
-
-
-class Answer(BaseModel):
-    """What the service answers holds just the fields that are described."""
-
-    model_config = ConfigDict(extra="forbid", from_attributes=True)
 
 
 class MemberProbability(Answer):
@@ -167,13 +161,13 @@ class Screened(Answer):
         examples=[0.6359],
     )
     threshold: Probability = Field(
-        description="Operating point of the decision; /model says by which rule it was chosen.",
+        description="Operating point of the decision; /v1/model says by which rule it was chosen.",
         examples=[0.5],
     )
     assessment: Assessment = Field(
         description="What the probability amounts to: `pneumonia` or `normal`, as "
-        "`predicted_class` says, or `indeterminate` where a radiologist should decide. /model says "
-        "in which range of probabilities, and with what error outside of it.",
+        "`predicted_class` says, or `indeterminate` where a radiologist should decide. /v1/model "
+        "says in which range of probabilities, and with what error outside of it.",
         examples=["pneumonia"],
     )
     warnings: list[VerdictWarning] = Field(
@@ -246,14 +240,16 @@ class BatchVerdict(Answer):
     """A file of a batch that was screened."""
 
     index: int = Field(ge=0, description="Place of the file in the upload, from 0.", examples=[0])
-    verdict: Screened = Field(description="What `/predict` answers for this file alone.")
+    verdict: Screened = Field(description="What `/v1/predict` answers for this file alone.")
 
 
 class BatchError(Answer):
     """A file of a batch that could not be screened."""
 
     index: int = Field(ge=0, description="Place of the file in the upload, from 0.", examples=[1])
-    error: Problem = Field(description="The problem that `/predict` answers for this file alone.")
+    error: Problem = Field(
+        description="The problem that `/v1/predict` answers for this file alone."
+    )
 
 
 class Batch(Answer):

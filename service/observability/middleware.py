@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount, Route, compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.observability.logs import log_request
@@ -59,14 +59,17 @@ class RouteNames:
     The router's own match comes too late: a request without a key never reaches it.
 
     Args:
-        routes: All routes of the application.
+        routes: All routes of the application, each with its path there: a router may have been
+            included below a prefix.
     """
 
-    def __init__(self, routes: Iterable[BaseRoute]) -> None:
-        known = [route for route in routes if isinstance(route, Route | Mount)]
-        self._exact = frozenset(route.path for route in known if not route.param_convertors)
+    def __init__(self, routes: Iterable[tuple[str, BaseRoute]]) -> None:
+        known = [(path, route) for path, route in routes if isinstance(route, Route | Mount)]
+        self._exact = frozenset(path for path, route in known if not route.param_convertors)
         self._patterns = tuple(
-            (route.path_regex, route.path) for route in known if route.param_convertors
+            (compile_path(path if isinstance(route, Route) else path + "/{path:path}")[0], path)
+            for path, route in known
+            if route.param_convertors
         )
 
     def name(self, path: str) -> str:

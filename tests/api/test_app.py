@@ -165,7 +165,26 @@ class TestGuards:
                 assert_problem(answer, 422, "invalid_request")
 
 
-@pytest.mark.parametrize("path", ["/predict/", "/health/live/", "//"])
+class TestVersionPrefix:
+    async def test_the_addresses_without_it_stay(self, client: httpx.AsyncClient) -> None:
+        for path in ("/predict", "/predict/batch", "/explain", "/explain/maps", "/preview"):
+            field = "files" if path.endswith("batch") else "file"
+            headers = {"X-Request-ID": "same"}
+            answers = [
+                await client.post(prefix + path, files={field: radiograph()}, headers=headers)
+                for prefix in ("", "/v1")
+            ]
+            assert [answer.status_code for answer in answers] == [200, 200], path
+            assert answers[0].content == answers[1].content, path
+        assert (await client.get("/v1/model")).json() == (await client.get("/model")).json()
+
+    async def test_metrics_tell_them_apart(self, client: httpx.AsyncClient) -> None:
+        await client.post("/v1/predict", files={"file": radiograph()})
+        text = (await client.get("/metrics")).text
+        assert 'xray_requests_total{method="POST",route="/v1/predict",status="200"} 1.0' in text
+
+
+@pytest.mark.parametrize("path", ["/predict/", "/v1/predict/", "/health/live/", "//"])
 async def test_a_slash_too_many_is_not_redirected(path: str) -> None:
     async with client_of(create_app(Settings(), load=fake_ensemble)) as client:
         assert_problem(await client.get(f"http://service{path}"), 404, "not_found")
@@ -182,24 +201,22 @@ class TestPathPrefix:
     @pytest.mark.parametrize(
         ("forwarded", "servers"),
         [
-            (None, [{"url": "/xray"}]),
-            ("/other", [{"url": "/other"}]),
-            ("//evil.example", [{"url": "/xray"}]),
+            (None, ["/xray", "."]),
+            ("/other", ["/other", "."]),
+            ("//evil.example", ["/xray", "."]),
         ],
     )
-    async def test_the_document_names_it(
-        self, forwarded: str | None, servers: list[dict[str, str]]
-    ) -> None:
+    async def test_the_document_names_it(self, forwarded: str | None, servers: list[str]) -> None:
         headers = {"X-Forwarded-Prefix": forwarded} if forwarded else {}
         async with client_of(create_app(Settings(root_path="/xray"), load=fake_ensemble)) as client:
             for _ in range(2):
                 document = (await client.get("/openapi.json", headers=headers)).json()
-                assert document["servers"] == servers
+                assert [server["url"] for server in document["servers"]] == servers
 
-    async def test_without_one_the_document_names_no_server(
+    async def test_without_one_the_service_is_where_the_document_is(
         self, client: httpx.AsyncClient
     ) -> None:
-        assert "servers" not in (await client.get("/openapi.json")).json()
+        assert (await client.get("/openapi.json")).json()["servers"] == [{"url": "."}]
 
 
 async def test_what_fails_inside_of_it_is_answered_by_it() -> None:

@@ -80,18 +80,19 @@ class TestAnswers:
         assert {problem for _, problem in found if problem} == set(codes)
         assert len(entries(tmp_path)) == 4
 
+    @pytest.mark.parametrize("prefix", ["", "/v1"])
     async def test_refusals_of_screening_are_entered_and_other_answers_are_not(
-        self, tmp_path: Path
+        self, tmp_path: Path, prefix: str
     ) -> None:
         async with audited(tmp_path, api_keys=KEY) as (client, _):
-            await client.post("/predict")
-            await client.get("/model")
+            await client.post(f"{prefix}/predict")
+            await client.get(f"{prefix}/model")
             await client.get("/nowhere")
             await client.get("/health")
             headers = {"X-API-Key": KEY}
-            await client.post("/predict", files={"file": b"no picture"}, headers=headers)
-            await client.post("/predict", content=b"x", headers=headers)
-            await client.post("/preview", files={"file": radiograph()}, headers=headers)
+            await client.post(f"{prefix}/predict", files={"file": b"no picture"}, headers=headers)
+            await client.post(f"{prefix}/predict", content=b"x", headers=headers)
+            await client.post(f"{prefix}/preview", files={"file": radiograph()}, headers=headers)
         told = [(each["status"], each["problem"], each["key"]) for each in entries(tmp_path)]
         assert told == [
             (401, "unauthorized", None),

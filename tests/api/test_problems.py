@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import pytest
 from fastapi.exceptions import RequestValidationError
@@ -49,7 +50,11 @@ def test_a_class_below_one_of_the_table_is_answered_like_it() -> None:
         (HTTPException(404, "secret"), 404, "not_found"),
         (HTTPException(405, "secret"), 405, "method_not_allowed"),
         (HTTPException(418, "secret"), 422, "invalid_request"),
-        (RequestValidationError(["secret"]), 422, "invalid_request"),
+        (
+            RequestValidationError([{"type": "secret", "loc": ("query", "x"), "msg": "secret"}]),
+            422,
+            "invalid_request",
+        ),
         (MemoryError("secret"), 503, "out_of_memory"),
         (ZeroDivisionError("secret"), 500, "internal_error"),
         (OSError(2, "secret", "/secret"), 500, "internal_error"),
@@ -87,6 +92,49 @@ def test_networks_without_maps_are_a_problem_with_their_reason() -> None:
     problem = problem_of(NotExplainableError("They end otherwise."), "r1")
     assert (problem.status, problem.code) == (422, "not_explainable")
     assert problem.detail == "They end otherwise."
+
+
+class TestInvalidParameters:
+    def told(self, *wrong: dict[str, Any], language: Language = "en") -> list[dict[str, Any]]:
+        problem = problem_of(RequestValidationError(wrong), "r1", language)
+        found: list[dict[str, Any]] = problem.model_dump(mode="json")["errors"]
+        return found
+
+    def wrong(self, kind: str, **context: object) -> dict[str, Any]:
+        where = ("query", "opacity")
+        return {"type": kind, "loc": where, "msg": "secret", "input": "secret", "ctx": context}
+
+    @pytest.mark.parametrize(
+        ("kind", "context", "english", "spanish"),
+        [
+            ("less_than_equal", {"le": 1.0}, "at most 1.0.", "como máximo 1.0."),
+            ("greater_than_equal", {"ge": 0.0}, "at least 0.0.", "como mínimo 0.0."),
+            ("greater_than", {"gt": 0.0}, "more than 0.0.", "mayor que 0.0."),
+            ("less_than", {"lt": 1.0}, "less than 1.0.", "menor que 1.0."),
+            ("literal_error", {"expected": "'a' or 'b'"}, "'a', 'b'.", "'a', 'b'."),
+            ("float_parsing", {}, "a number.", "un número."),
+            ("missing", {}, "It is missing.", "Falta."),
+            ("something_else", {}, "/docs describes.", "describe /docs."),
+        ],
+    )
+    def test_each_is_named_with_what_it_must_be(
+        self, kind: str, context: dict[str, Any], english: str, spanish: str
+    ) -> None:
+        wrong = self.wrong(kind, **context)
+        [told] = self.told(wrong)
+        assert told["loc"] == ["query", "opacity"]
+        assert told["detail"].endswith(english)
+        [told] = self.told(wrong, language="es")
+        assert told["detail"].endswith(spanish)
+
+    def test_all_are_named_and_no_value_is_repeated(self) -> None:
+        told = self.told(self.wrong("missing"), self.wrong("float_parsing"))
+        assert len(told) == 2
+        assert "secret" not in str(told)
+
+    def test_no_other_problem_has_any(self) -> None:
+        problem = problem_of(imaging.CorruptImageError("Damaged."), "r1")
+        assert "errors" not in problem.model_dump()
 
 
 class TestSpanish:

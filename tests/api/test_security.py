@@ -15,15 +15,18 @@ from tests.serving import assert_problem, client_of, radiograph
 pytestmark = pytest.mark.anyio
 
 ONE, TWO = "correct-horse-battery", "staple.0123456789abcdef"
-KEYED = [
+VERSIONED = [
     ("POST", "/predict"),
     ("POST", "/predict/batch"),
     ("POST", "/explain"),
+    ("POST", "/explain/maps"),
     ("POST", "/report"),
+    ("POST", "/dicom/report"),
     ("POST", "/preview"),
-    ("GET", "/metrics"),
     ("GET", "/model"),
 ]
+DOCUMENTED = [("GET", "/metrics"), *((method, "/v1" + path) for method, path in VERSIONED)]
+KEYED = VERSIONED + DOCUMENTED
 OPEN = ["/", "/docs", "/docs/assets/start.js", "/openapi.json", "/health", "/health/live"]
 
 
@@ -144,7 +147,7 @@ class TestKeyedService:
             for method, operation in operations.items()
             if "security" in operation
         }
-        assert needs_key == set(KEYED)
+        assert needs_key == set(DOCUMENTED)
 
     async def test_with_a_key_it_screens(self) -> None:
         async with keyed_client() as client:
@@ -196,7 +199,7 @@ class TestDocument:
         schemes = document["components"]["securitySchemes"]
         assert schemes["bearer"] == {"type": "http", "scheme": "bearer"}
         assert schemes["key"] == {"type": "apiKey", "in": "header", "name": "X-API-Key"}
-        predict = document["paths"]["/predict"]["post"]
+        predict = document["paths"]["/v1/predict"]["post"]
         assert predict["security"] == [{"bearer": []}, {"key": []}]
         assert "401" in predict["responses"]
         live = document["paths"]["/health/live"]["get"]
@@ -218,7 +221,8 @@ class TestCrossOrigin:
             asked = {
                 "Origin": "https://pacs.example",
                 "Access-Control-Request-Method": "POST",
-                "Access-Control-Request-Headers": "x-api-key, x-requested-with, traceparent",
+                "Access-Control-Request-Headers": "cache-control, x-api-key, x-requested-with, "
+                "traceparent",
             }
             answer = await client.options("/predict", headers=asked)
             assert answer.status_code == 200

@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 import pytest
-from starlette.routing import Mount, Route
+from starlette.routing import BaseRoute, Mount, Route
 
 from service.api.app import create_app
 from service.observability.middleware import Observer, RouteNames, server_timing
@@ -28,6 +28,8 @@ class TestRouteNames:
             ("/predict/", "other"),
             ("/files/a", "/files/{name}"),
             ("/files/a/b", "other"),
+            ("/v1/files/a", "/v1/files/{name}"),
+            ("/v1/predict", "other"),
             ("/static/a/b", "/static"),
             ("/statics", "other"),
             ("", "other"),
@@ -36,7 +38,9 @@ class TestRouteNames:
     )
     def test_a_path_is_named_by_its_template(self, path: str, name: str) -> None:
         routes = [Route("/predict", nothing), Route("/files/{name}", nothing)]
-        assert RouteNames([*routes, Mount("/static", nothing)]).name(path) == name
+        known: list[tuple[str, BaseRoute]] = [(route.path, route) for route in routes]
+        known += [("/static", Mount("/static", nothing)), ("/v1/files/{name}", routes[1])]
+        assert RouteNames(known).name(path) == name
 
 
 def lines_of(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:

@@ -36,6 +36,7 @@ router = APIRouter(tags=["screening"], dependencies=BEFORE_UPLOAD)
 
 @router.post(
     "/dicom/report",
+    operation_id="makeDicomResults",
     summary="Make DICOM results for the PACS",
     response_description="Each part is a DICOM file: a structured report, the report as PDF, the "
     "radiograph with its map, and a segmentation of the lungs if the model finds them.",

@@ -1,7 +1,7 @@
 """X-ray in, reasons out: where the networks found what their verdict rests on."""
 
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
@@ -36,22 +36,24 @@ router = APIRouter(tags=["screening"], dependencies=BEFORE_UPLOAD)
 Layer = Literal["both", "map"]
 
 
+_PROBLEMS: Final = problems(
+    *UPLOAD_PROBLEMS,
+    errors.SeveralFilesError,
+    *IMAGE_PROBLEMS,
+    NotExplainableError,
+    errors.InvalidRequestError,
+)
+_UPLOAD: Final = file_upload(field="file", description="One chest X-ray, as for `/v1/predict`.")
+
+
 @router.post(
     "/explain",
-    summary="Show what a verdict rests on",
-    response_description="The radiograph with its class activation map, or the map in figures.",
+    operation_id="drawExplanation",
+    summary="Show what a verdict rests on, as a picture",
+    response_description="The radiograph with its class activation map.",
     response_class=Response,
-    responses={
-        200: {**SUCCESS[200], "content": {"image/png": BINARY}, "model": Explained},
-        **problems(
-            *UPLOAD_PROBLEMS,
-            errors.SeveralFilesError,
-            *IMAGE_PROBLEMS,
-            NotExplainableError,
-            errors.InvalidRequestError,
-        ),
-    },
-    openapi_extra=file_upload(field="file", description="One chest X-ray, as for `/predict`."),
+    responses={200: {**SUCCESS[200], "content": {"image/png": BINARY}}, **_PROBLEMS},
+    openapi_extra=_UPLOAD,
 )
 async def explain(
     request: Request,
@@ -62,7 +64,8 @@ async def explain(
     language: LanguageDep,
     form: Annotated[
         Literal["png", "json"],
-        Query(alias="format", description="A picture, or the maps in figures with the verdict."),
+        # From before /explain/maps, which answers the same: one operation has one kind of answer.
+        Query(alias="format", include_in_schema=False),
     ] = "png",
     layer: Annotated[
         Layer,
@@ -89,6 +92,32 @@ async def explain(
         work = partial(_figures, screening, data, prevalence, request_id, language)
     else:
         work = partial(_picture, screening, data, layer, opacity, outlines)
+    return await cancel_on_disconnect(request, services.admission.run(work))
+
+
+@router.post(
+    "/explain/maps",
+    operation_id="explainRadiograph",
+    summary="Show what a verdict rests on, in figures",
+    response_description="The verdict with the map of each network.",
+    response_model=Explained,
+    responses={**SUCCESS, **_PROBLEMS},
+    openapi_extra=_UPLOAD,
+)
+async def explain_in_figures(
+    request: Request,
+    services: ServicesDep,
+    screening: ScreeningDep,
+    upload: UploadDep,
+    request_id: RequestIdDep,
+    language: LanguageDep,
+    prevalence: PrevalenceQuery = None,
+) -> Response:
+    """The verdict, the lungs' outlines, and what each cell of the map adds, network by network.
+
+    For programs that draw a map of their own; `/v1/explain` draws it for people.
+    """
+    work = partial(_figures, screening, upload.files[0], prevalence, request_id, language)
     return await cancel_on_disconnect(request, services.admission.run(work))
 
 

@@ -7,7 +7,7 @@ from service.api.dependencies import ScreeningDep, ServicesDep
 from service.api.documentation import SUCCESS, problems
 from service.api.schemas import Alive, Health, Ready, identity_of
 
-router = APIRouter(prefix="/health", tags=["health"])
+router = APIRouter(prefix="/health", tags=["operation"])
 
 _NOT_READY = problems(errors.ModelNotReadyError, errors.ModelUnavailableError)
 _ENDING = problems(
@@ -15,7 +15,12 @@ _ENDING = problems(
 )
 
 
-@router.get("", summary="State of the service", responses={**SUCCESS, **_NOT_READY})
+@router.get(
+    "",
+    operation_id="getHealth",
+    summary="State of the service",
+    responses={**SUCCESS, **_NOT_READY},
+)
 async def health(services: ServicesDep, screening: ScreeningDep) -> Health:
     """200 with a summary when the model is ready; else 503 with the reason in words."""
     return Health(
@@ -28,13 +33,18 @@ async def health(services: ServicesDep, screening: ScreeningDep) -> Health:
     )
 
 
-@router.get("/live", summary="Is the process alive?", responses=SUCCESS)
+@router.get("/live", operation_id="checkAlive", summary="Is the process alive?", responses=SUCCESS)
 async def live() -> Alive:
     """200 from the first moment on, whatever the state of the model. Restart when it fails."""
     return Alive()
 
 
-@router.get("/ready", summary="Is the model ready?", responses={**SUCCESS, **_ENDING})
+@router.get(
+    "/ready",
+    operation_id="checkReady",
+    summary="Is the model ready?",
+    responses={**SUCCESS, **_ENDING},
+)
 async def ready(services: ServicesDep, _: ScreeningDep) -> Ready:
     """200 once the model is loaded, checked and warm; until then 503 with the reason in words.
 

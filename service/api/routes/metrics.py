@@ -7,7 +7,7 @@ from service.api.dependencies import ServicesDep
 from service.api.documentation import SUCCESS
 from service.observability.metrics import CONTENT_TYPE
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["operation"])
 
 
 class PrometheusText(Response):
@@ -18,6 +18,7 @@ class PrometheusText(Response):
 
 @router.get(
     "/metrics",
+    operation_id="getMetrics",
     summary="Metrics for Prometheus",
     response_class=PrometheusText,
     response_description="Counters, histograms and the state of the queue.",

@@ -12,6 +12,7 @@ router = APIRouter(tags=["model"])
 
 @router.get(
     "/model",
+    operation_id="describeModel",
     summary="The model that answers",
     responses={
         **SUCCESS,

@@ -37,6 +37,7 @@ router = APIRouter(tags=["screening"], dependencies=BEFORE_UPLOAD)
 
 @router.post(
     "/predict",
+    operation_id="screenRadiograph",
     summary="Screen one chest X-ray",
     response_model=Screened,
     response_description="The verdict; with `Accept: application/fhir+json`, a FHIR R4 "
@@ -87,6 +88,7 @@ async def predict(
 
 @router.post(
     "/predict/batch",
+    operation_id="screenBatch",
     summary="Screen several chest X-rays",
     response_description="A verdict or a problem for each file, in the order of the upload.",
     responses={
@@ -95,7 +97,7 @@ async def predict(
     },
     openapi_extra=file_upload(
         field="files",
-        description="Chest X-rays as for `/predict`; the field is repeated for each. "
+        description="Chest X-rays as for `/v1/predict`; the field is repeated for each. "
         "`file` is taken as its name too.",
         most=MAX_BATCH_FILES,
     ),

@@ -22,6 +22,7 @@ router = APIRouter(tags=["screening"], dependencies=BEFORE_UPLOAD)
 
 @router.post(
     "/preview",
+    operation_id="previewRadiograph",
     summary="Show one chest X-ray as it is read",
     response_description=f"The decoded radiograph, its longer side {LONGEST_SIDE} pixels at most.",
     response_class=Response,
@@ -32,7 +33,7 @@ router = APIRouter(tags=["screening"], dependencies=BEFORE_UPLOAD)
         },
         **problems(*UPLOAD_PROBLEMS, errors.SeveralFilesError, *IMAGE_PROBLEMS),
     },
-    openapi_extra=file_upload(field="file", description="One chest X-ray, as for `/predict`."),
+    openapi_extra=file_upload(field="file", description="One chest X-ray, as for `/v1/predict`."),
 )
 async def preview(
     request: Request, services: ServicesDep, screening: ScreeningDep, upload: UploadDep

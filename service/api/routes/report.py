@@ -35,6 +35,7 @@ router = APIRouter(tags=["screening"], dependencies=BEFORE_UPLOAD)
 
 @router.post(
     "/report",
+    operation_id="makeReport",
     summary="Make a report to file",
     response_description="A PDF of one A4 page.",
     response_class=Response,
@@ -50,7 +51,7 @@ router = APIRouter(tags=["screening"], dependencies=BEFORE_UPLOAD)
     },
     openapi_extra=file_upload(
         field="file",
-        description="One chest X-ray, as for `/predict`.",
+        description="One chest X-ray, as for `/v1/predict`.",
         texts={
             "reference": {
                 "type": "string",
