@@ -31,6 +31,8 @@ PICTURES: Final[Mapping[str, dict[str, Any]]] = {
     "page-es": {"locale": "es", **_DESKTOP},
     "page-en": {"locale": "en", **_DESKTOP},
     "page-en-dark": {"locale": "en", "color_scheme": "dark", **_DESKTOP},
+    "page-es-tools": {"locale": "es", **_DESKTOP},
+    "page-en-tools": {"locale": "en", **_DESKTOP},
     "page-es-phone": {"locale": "es", "device_scale_factor": 1.5, **_PHONE},
     "page-en-phone": {"locale": "en", "device_scale_factor": 1.5, **_PHONE},
 }
@@ -62,6 +64,15 @@ def take(page: Page, path: Path) -> None:
         raise SystemExit(f"{path.name} is larger than {MOST_BYTES / 1000:.0f} kB.")
 
 
+def use_tools(page: Page) -> None:
+    """Show the map beside the radiograph, enlarged and with more contrast."""
+    for tool in ("compare", "show-levels", "zoom-in", "zoom-in"):
+        page.locator(f"[data-part={tool}]").click()
+    page.locator("#window").fill("70")
+    page.locator("#level").fill("46")
+    page.evaluate("scrollTo(0, 0)")
+
+
 def show(browser: Browser, url: str, name: str, options: dict[str, Any]) -> None:
     """Bring the page to where it is photographed."""
     files = [
@@ -73,6 +84,8 @@ def show(browser: Browser, url: str, name: str, options: dict[str, Any]) -> None
         upload(page, *files)
         wait_for_answers(page, len(files))
         page.locator("#detail .map").wait_for(state="visible")
+        if name.endswith("-tools"):
+            use_tools(page)
         if options.get("is_mobile"):
             page.locator("#detail").evaluate("node => node.scrollIntoView()")
         take(page, FOLDER / f"{name}.png")
