@@ -45,6 +45,8 @@ LABEL org.opencontainers.image.title="pneumonia-xray" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="1.0.0"
 RUN useradd --uid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin xray
+# The queue of the DICOM node; the service itself writes nothing.
+RUN install --directory --owner=10001 --mode=1777 /var/lib/pneumonia-xray
 WORKDIR /app
 # glibc maps blocks of 1 MiB and more one by one, so that the memory of a large picture is returned
 # to the system; left to itself it raises these limits to what was freed last.
@@ -55,7 +57,8 @@ ENV HOME=/tmp \
     PYTHONDONTWRITEBYTECODE=1 \
     XRAY_HOST=0.0.0.0 \
     XRAY_PORT=8000 \
-    XRAY_MODELS_DIR=/app/models
+    XRAY_MODELS_DIR=/app/models \
+    XRAY_DICOM_DIR=/var/lib/pneumonia-xray/queue
 USER 10001:10001
 EXPOSE 8000
 STOPSIGNAL SIGTERM

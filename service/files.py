@@ -1,4 +1,4 @@
-"""Atomic file writes."""
+"""Atomic and durable file writes."""
 
 import os
 import secrets
@@ -30,3 +30,19 @@ def atomic_write(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sync_folder(path: Path) -> None:
+    """Flush a folder to disk: files that were made, renamed or removed in it stay so.
+
+    ``atomic_write`` does not, because most of its callers can do without: after a power cut they
+    find the old file or the new one, whole either way.
+
+    Raises:
+        OSError: The folder cannot be flushed.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -4,10 +4,12 @@ import ipaddress
 import json
 import logging
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -274,17 +276,19 @@ def _listed(given: object) -> object:
 
 def complaints(error: ValidationError) -> list[str]:
     """One line for each variable that is out of range, without its value."""
-    return [
-        f"XRAY_{'_'.join(str(part) for part in wrong['loc']).upper()}: {wrong['msg']}"
-        for wrong in error.errors(include_url=False, include_input=False)
-    ]
+    lines = []
+    for wrong in error.errors(include_url=False, include_input=False):
+        name = "_".join(str(part) for part in wrong["loc"]).upper()
+        lines.append(f"XRAY_{name}: {wrong['msg']}" if name else wrong["msg"])
+    return lines
 
 
-def settings_table() -> str:
+def settings_table(fields: Mapping[str, FieldInfo] = Settings.model_fields) -> str:
     """The table of settings in docs/operating.md, as Markdown; a test compares the two."""
     rows = ["| Variable | Default | Why |", "| --- | --- | --- |"]
-    for name, field in Settings.model_fields.items():
-        default = "unset" if field.default in {None, ()} else f"`{field.default}`"
+    for name, field in fields.items():
+        plain = ",".join(field.default) if isinstance(field.default, tuple) else field.default
+        default = "unset" if field.default in {None, ()} else f"`{plain}`"
         rows.append(f"| `XRAY_{name.upper()}` | {default} | {field.description} |")
     return "\n".join(rows) + "\n"
 

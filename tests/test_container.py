@@ -11,16 +11,22 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from service.settings import Settings
+from service.node_settings import NodeSettings
 from tests.serving import ROOT
 
-OWN_OF_THE_CONTAINER = {"XRAY_HOST", "XRAY_PORT", "XRAY_MODELS_DIR"}
+OWN_OF_THE_CONTAINER = {
+    "XRAY_HOST",
+    "XRAY_PORT",
+    "XRAY_MODELS_DIR",
+    "XRAY_DICOM_PORT",
+    "XRAY_DICOM_DIR",
+}
 
 
 def test_compose_passes_every_setting_on_but_the_container_s_own() -> None:
     text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
     passed = re.findall(r"^ {6}(XRAY_\w+):$", text, flags=re.MULTILINE)
-    settings = {f"XRAY_{name.upper()}" for name in Settings.model_fields}
+    settings = {f"XRAY_{name.upper()}" for name in NodeSettings.model_fields}
     assert sorted(passed) == sorted(settings - OWN_OF_THE_CONTAINER)
 
 

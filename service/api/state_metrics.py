@@ -12,7 +12,7 @@ from service.screening.loading import ModelLoader
 def make_metrics(admission: Admission, memory: UploadMemory, loader: ModelLoader) -> Metrics:
     """Make the metrics of an application with these parts."""
     codes = {error.code for error in known_errors()}
-    metrics = Metrics(version=__version__, problem_codes=codes, model=lambda: _model_info(loader))
+    metrics = Metrics(version=__version__, problem_codes=codes, model=lambda: model_info(loader))
     for name, description, read in (
         ("xray_draining", "1 during shutdown.", lambda: float(admission.draining)),
         ("xray_queue_waiting", "Radiographs in the queue.", lambda: admission.waiting),
@@ -25,7 +25,8 @@ def make_metrics(admission: Admission, memory: UploadMemory, loader: ModelLoader
     return metrics
 
 
-def _model_info(loader: ModelLoader) -> ModelInfo | None:
+def model_info(loader: ModelLoader) -> ModelInfo | None:
+    """The loaded model; None while there is none."""
     try:
         ensemble = loader.screening().ensemble
     except ServiceError:

@@ -16,6 +16,9 @@ CANNOT_RUN: Final = 2
 """The command could not start or could not go on; the message says why."""
 INTERRUPTED: Final = 130
 
+OPTIONAL: Final = frozenset({"highdicom", "httpx", "pydicom", "pynetdicom"})
+"""Packages of the extra ``dicom``."""
+
 
 class CommandError(Exception):
     """A command cannot do what it was asked to do.
@@ -38,6 +41,11 @@ def exit_on_error() -> Iterator[None]:
         yield
     except CommandError as error:
         sys.stderr.write(f"{error.message}\n")
+        raise typer.Exit(CANNOT_RUN) from None
+    except ModuleNotFoundError as error:
+        if error.name not in OPTIONAL:
+            raise
+        sys.stderr.write('This command needs more packages: pip install "pneumonia-xray[dicom]"\n')
         raise typer.Exit(CANNOT_RUN) from None
     except BrokenPipeError:
         # The reader of our output has exited, as in `| head`. Flushing what is still buffered would

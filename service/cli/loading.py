@@ -1,7 +1,7 @@
 """Loads settings and model; errors become messages for the user."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from pydantic import ValidationError
 
@@ -9,18 +9,29 @@ from service.cli.errors import CommandError
 from service.inference import BundleError, Ensemble, load_ensemble
 from service.settings import Settings, complaints
 
+S = TypeVar("S", bound=Settings)
 
-def read_settings(options: Mapping[str, Any]) -> Settings:
+
+@overload
+def read_settings(options: Mapping[str, Any]) -> Settings: ...
+
+
+@overload
+def read_settings(options: Mapping[str, Any], kind: type[S]) -> S: ...
+
+
+def read_settings(options: Mapping[str, Any], kind: type[Settings] = Settings) -> Settings:
     """Read the settings from the environment; options take precedence.
 
     Args:
         options: Values by name of setting; None where an option was not given.
+        kind: Which settings.
 
     Raises:
         CommandError: A setting is out of range; the message says which.
     """
     try:
-        return Settings(**{name: value for name, value in options.items() if value is not None})
+        return kind(**{name: value for name, value in options.items() if value is not None})
     except ValidationError as error:
         raise CommandError("\n".join(complaints(error))) from error
 

@@ -111,6 +111,15 @@ class Metrics:
         registry.register(_ModelCollector(model))
         ProcessCollector(registry=registry)
 
+    def add_counter(
+        self, name: str, description: str, label: str, values: Iterable[str]
+    ) -> Counter:
+        """Add a counter with one label; the series of these values start at 0."""
+        counter = Counter(name, description, (label,), registry=self._registry)
+        for value in values:
+            counter.labels(value)
+        return counter
+
     def add_gauge(self, name: str, description: str, read: Callable[[], float]) -> None:
         """Add a gauge whose value is read when Prometheus scrapes."""
         Gauge(name, description, registry=self._registry).set_function(read)
@@ -129,6 +138,10 @@ class Metrics:
         self._requests.labels(record.route, record.method, str(record.status)).inc()
         if record.total_s is not None:
             self._request_seconds.labels(record.route).observe(record.total_s)
+        self.count_work(record)
+
+    def count_work(self, record: RequestRecord) -> None:
+        """Count the stages, images and problems of work, whether or not HTTP brought it."""
         for timing in tuple(record.stages):
             self._stage_seconds.labels(timing.stage).observe(timing.seconds)
         for code in tuple(record.problems):

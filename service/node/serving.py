@@ -1,0 +1,120 @@
+"""From settings to a running node."""
+
+import asyncio
+import faulthandler
+import gc
+import logging.config
+import os
+import signal
+import sys
+import warnings
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+from pydicom import config as pydicom_config
+from starlette.concurrency import run_in_threadpool
+
+from service import __version__
+from service.api.problems import known_errors
+from service.api.state_metrics import model_info
+from service.inference import Ensemble
+from service.node.app import NodeState, create_node_app
+from service.node.node import Node
+from service.node.screener import MakeResults
+from service.node_settings import NodeSettings
+from service.observability.logs import install_exception_hooks, log_config
+from service.observability.metrics import Metrics
+from service.observability.middleware import Observer
+from service.observability.tracing import make_tracer
+from service.screening.loading import ModelLoader, ensemble_loader
+
+log = logging.getLogger(__name__)
+
+
+def serve_node(
+    settings: NodeSettings,
+    make_results: MakeResults,
+    *,
+    load: Callable[[], Ensemble] | None = None,
+) -> None:
+    """Run the node until SIGTERM or SIGINT, then finish what is being done and return.
+
+    Args:
+        settings: Every setting; ``dicom_send_to`` is set.
+        make_results: Makes the objects that say what was found.
+        load: Gives the ensemble; by default that of ``settings.models_dir``.
+
+    Raises:
+        QueueError: The folder of the queue cannot be used.
+        TlsError: Certificates or a key cannot be used.
+        OSError: The port of the SCP cannot be used.
+    """
+    faulthandler.enable()
+    logging.config.dictConfig(log_config(settings.log_level, settings.log_format))
+    # Its warnings quote values of the files that it reads.
+    warnings.simplefilter("ignore")
+    pydicom_config.settings.reading_validation_mode = pydicom_config.IGNORE
+    loader = ModelLoader(
+        load or ensemble_loader(settings), max_pixels=settings.max_pixels, on_ready=gc.freeze
+    )
+    codes = {error.code for error in known_errors()}
+    metrics = Metrics(version=__version__, problem_codes=codes, model=lambda: model_info(loader))
+    node = Node(settings, loader, make_results, metrics)
+    loader.start()
+    ended = True
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        nonlocal ended
+        install_exception_hooks(asyncio.get_running_loop())
+        node.start()
+        try:
+            yield
+        finally:
+            ended = await run_in_threadpool(node.stop, grace_s=settings.shutdown_seconds)
+
+    observer = Observer(metrics, make_tracer(os.environ, __version__))
+    app = create_node_app(
+        NodeState(
+            ae_title=settings.dicom_ae_title,
+            loader=loader,
+            queue=node.queue,
+            stopping=lambda: node.stopping,
+        ),
+        intake=node.intake,
+        observer=observer,
+        keys=[key.get_secret_value() for key in settings.api_keys],
+        lifespan=lifespan,
+    )
+    config = uvicorn.Config(
+        app,
+        host="" if settings.host == "::" else settings.host,
+        port=settings.port,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=settings.keep_alive_seconds,
+        timeout_graceful_shutdown=settings.shutdown_seconds,
+    )
+    # After a clean stop uvicorn raises the signal again, which would end the process as killed.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _exit)
+    try:
+        uvicorn.Server(config).run()
+    finally:
+        observer.close()
+        if not ended:
+            # What they were doing is in the queue, and will be done after the next start.
+            log.warning("Stopped in the middle of an image; it stays in the queue")
+            logging.shutdown()
+            os._exit(0)
+
+
+def _exit(_signal: int, _frame: FrameType | None) -> None:
+    sys.exit(0)
