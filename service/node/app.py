@@ -130,7 +130,7 @@ def create_node_app(
     *,
     intake: Intake,
     observer: Observer,
-    keys: Sequence[str],
+    keys: Sequence[tuple[str, str]],
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
 ) -> FastAPI:
     """Make the application.
@@ -139,7 +139,7 @@ def create_node_app(
         state: What the health routes tell.
         intake: Takes in what STOW-RS brings.
         observer: Counts and logs requests.
-        keys: Open all but health; none if everybody may.
+        keys: Name and secret of each key that opens all but health; none if everybody may.
         lifespan: Starts and stops the node.
     """
     app = FastAPI(

@@ -4,19 +4,27 @@ import ipaddress
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
-from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import (
-    UID,
-    AllTransferSyntaxes,
+    JPEG2000,
     ComputedRadiographyImageStorage,
-    DeflatedExplicitVRLittleEndian,
     DigitalXRayImageStorageForPresentation,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
     MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
     MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+    RLELossless,
     SecondaryCaptureImageStorage,
 )
 from pynetdicom import AE, evt
@@ -40,6 +48,22 @@ SOP_CLASSES: Final[tuple[str, ...]] = (
     MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
 )
 """What may be a chest film. Not "for processing", which is not meant to be looked at."""
+
+SYNTAXES: Final[tuple[str, ...]] = (
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    JPEGLosslessSV1,
+    JPEGLossless,
+    JPEGLSLossless,
+    JPEG2000Lossless,
+    RLELossless,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLSNearLossless,
+    JPEG2000,
+)
+"""The transfer syntaxes that ``service.imaging`` reads."""
 
 SUCCESS: Final = 0x0000
 NOT_AUTHORISED: Final = 0x0124
@@ -116,9 +140,8 @@ class StoreScp:
         entity.maximum_pdu_size = MAX_PDU
         entity.network_timeout = IDLE_S
         entity.add_supported_context(VERIFICATION)
-        syntaxes = list(readable_syntaxes())
         for sop_class in SOP_CLASSES:
-            entity.add_supported_context(sop_class, syntaxes)
+            entity.add_supported_context(sop_class, list(SYNTAXES))
         self._server = entity.make_server(
             (host, port),
             ssl_context=tls.for_receiving(),
@@ -196,21 +219,6 @@ class StoreScp:
             return INVALID_INSTANCE
         receipt = self._accept(uid, event.encoded_dataset())
         return SUCCESS if receipt.accepted else OUT_OF_RESOURCES
-
-
-def readable_syntaxes() -> Iterable[str]:
-    """The transfer syntaxes whose pixels can be decoded with the packages that are installed."""
-    for syntax in AllTransferSyntaxes:
-        # Deflated data may grow a thousandfold when they are read.
-        if syntax != DeflatedExplicitVRLittleEndian and _has_decoder(syntax):
-            yield syntax
-
-
-def _has_decoder(syntax: UID) -> bool:
-    try:
-        return bool(get_decoder(syntax).is_available)
-    except NotImplementedError:
-        return False
 
 
 def _is_busy(association: Association) -> bool:

@@ -86,7 +86,7 @@ def serve_node(
         ),
         intake=node.intake,
         observer=observer,
-        keys=[key.get_secret_value() for key in settings.api_keys],
+        keys=settings.named_keys,
         lifespan=lifespan,
     )
     config = uvicorn.Config(

@@ -27,8 +27,15 @@ _MAX_FRAMES: Final = 40
 _MAX_CHAINED: Final = 8
 """Exceptions logged from one chain of causes."""
 
-_SILENCED: Final = ("python_multipart", "PIL")
-"""Libraries whose messages quote the bytes that they could not parse."""
+_SILENCED: Final = (
+    "python_multipart",
+    "PIL",
+    "pydicom",
+    "pynetdicom",
+    "httpx",
+    "httpcore",
+)
+"""Libraries whose messages quote what they could not parse, or the addresses of studies."""
 
 
 def log_config(level: str, log_format: LogFormat) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydicom import Dataset
+from pydicom.uid import UID
 
 from service.errors import NotAChestRadiographError, QueueFullError, ServiceError
 from service.imaging import CorruptImageError
@@ -27,7 +28,7 @@ MakesResults = Callable[[bytes, Explanation | Unexplained, Bundle], Sequence[Dat
 def results(source: bytes, _: Explanation | Unexplained, __: Bundle) -> list[Dataset]:
     """One object, with a UID made of the source's."""
     made = dataset_of(source)
-    uid = f"{made.SOPInstanceUID[:60]}.9"
+    uid = UID(f"{made.SOPInstanceUID[:60]}.9")
     made.SOPInstanceUID = made.file_meta.MediaStorageSOPInstanceUID = uid
     return [made]
 

@@ -9,6 +9,7 @@ import pytest
 from pydicom import Dataset, dcmwrite
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import (
+    UID,
     BasicTextSRStorage,
     EncapsulatedPDFStorage,
     ExplicitVRLittleEndian,
@@ -40,13 +41,11 @@ class Clock:
 
 def write_result(uid: str, sop_class: str, path: Path) -> None:
     made = Dataset()
-    made.SOPClassUID, made.SOPInstanceUID, made.PatientName = sop_class, uid, "Planted^Patient"
-    made.file_meta = FileMetaDataset()
-    made.file_meta.MediaStorageSOPClassUID, made.file_meta.MediaStorageSOPInstanceUID = (
-        sop_class,
-        uid,
-    )
-    made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    made.file_meta = meta = FileMetaDataset()
+    made.SOPClassUID = meta.MediaStorageSOPClassUID = UID(sop_class)
+    made.SOPInstanceUID = meta.MediaStorageSOPInstanceUID = UID(uid)
+    made.PatientName = "Planted^Patient"
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
     buffer = io.BytesIO()
     dcmwrite(buffer, made, enforce_file_format=True)
     path.write_bytes(buffer.getvalue())
