@@ -67,12 +67,6 @@ class NodeSettings(Settings):
         "segmentation.",
     )
     dicom_language: Language = Field("en", description="Language of the results, `en` or `es`.")
-    dicom_uid_root: str = Field(
-        "2.25",
-        pattern=r"^[0-2](\.(0|[1-9][0-9]*))+$",
-        max_length=24,
-        description="Root of the UIDs that are made; `2.25` needs no registration (PS3.5 B.2).",
-    )
     dicom_poll: str | None = Field(
         None,
         pattern=f"^{_WEB.pattern}$",

@@ -58,7 +58,10 @@ def serve_node(
     warnings.simplefilter("ignore")
     pydicom_config.settings.reading_validation_mode = pydicom_config.IGNORE
     loader = ModelLoader(
-        load or ensemble_loader(settings), max_pixels=settings.max_pixels, on_ready=gc.freeze
+        load or ensemble_loader(settings),
+        max_pixels=settings.max_pixels,
+        prevalence=settings.prevalence,
+        on_ready=gc.freeze,
     )
     codes = {error.code for error in known_errors()}
     metrics = Metrics(version=__version__, problem_codes=codes, model=lambda: model_info(loader))
