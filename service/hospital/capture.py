@@ -24,6 +24,8 @@ LEAST_WIDTH: Final = 640
 
 _MARGIN: Final = 12
 _SIZES: Final = {"strong": 24, "plain": 17}
+"""Of letters at the least width, in pixels; on wider pictures they grow with it."""
+
 _WHITE: Final = (255, 255, 255)
 
 
@@ -74,15 +76,16 @@ def draw(case: Case) -> Image.Image:
 def _words(case: Case, width: int) -> Image.Image:
     """The verdict in words, white on black, as high as it needs to be."""
     report = texts(case.options.language)["report"]
+    sizes = {weight: round(size * width / LEAST_WIDTH) for weight, size in _SIZES.items()}
     fonts = {
-        weight: ImageFont.truetype(font_files()[weight], size) for weight, size in _SIZES.items()
+        weight: ImageFont.truetype(font_files()[weight], size) for weight, size in sizes.items()
     }
     lines = [
         (line, fonts[weight])
         for text, weight in _paragraphs(case)
         for line in _wrapped(text, fonts[weight], width - 2 * _MARGIN)
     ]
-    scale = 2 * _SIZES["plain"] if isinstance(case.result, Explanation) else 0
+    scale = 2 * sizes["plain"] if isinstance(case.result, Explanation) else 0
     height = sum(round(font.size * 1.4) for _, font in lines) + 2 * _MARGIN + scale
     block = Image.new("RGB", (width, height))
     pen = ImageDraw.Draw(block)
@@ -135,7 +138,7 @@ def _draw_scale(
     """The colours of the map from weak to strong, between their labels."""
     weak, strong = labels
     left = _MARGIN + round(font.getlength(weak)) + 8
-    bar = Image.fromarray(np.tile(colour_ramp()[None], (_SIZES["plain"], 1, 1)))
+    bar = Image.fromarray(np.tile(colour_ramp()[None], (round(font.size), 1, 1)))
     block.paste(bar, (left, y + 4))
     pen.text((_MARGIN, y), weak, font=font, fill=_WHITE)
     pen.text((left + bar.width + 8, y), strong, font=font, fill=_WHITE)

@@ -13,7 +13,7 @@ from service.hospital.operating_point import operating_point
 from service.i18n import Language, texts
 from service.inference import Manifest
 from service.screening.verdict import Assessment, Verdict
-from service.screening.wording import assess, next_step, scope, summarise, warn
+from service.screening.wording import assess, localise, next_step, scope, summarise, warn
 
 MEDIA_TYPE: Final = "application/fhir+json"
 VERSION: Final = "4.0"
@@ -110,6 +110,8 @@ def _observation(verdict: Verdict, language: Language) -> Resource:
 def _notes(verdict: Verdict, language: Language) -> Iterable[str]:
     for warning in warn(verdict, language):
         yield f"{warning['code']}: {warning['detail']}"
+    if local := localise(verdict, language):
+        yield local
     yield next_step(verdict, language)
     yield scope(verdict, language)
 

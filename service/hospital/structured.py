@@ -35,7 +35,7 @@ from service.hospital import codes
 from service.hospital.case import MANUFACTURER, Case
 from service.hospital.operating_point import operating_point
 from service.report.content import measured
-from service.screening.wording import next_step, scope, summarise, warn
+from service.screening.wording import localise, next_step, scope, summarise, warn
 
 
 def structured_report(case: Case) -> Dataset:
@@ -159,6 +159,8 @@ def _sentences(case: Case) -> Iterator[tuple[Code, str]]:
     yield codes.COMMENT, summarise(verdict, language)
     for warning in warn(verdict, language):
         yield codes.COMMENT, warning["detail"]
+    if local := localise(verdict, language):
+        yield codes.COMMENT, local
     yield codes.COMMENT, next_step(verdict, language)
     yield codes.COMMENT, scope(verdict, language)
     for sentence in measured(case.bundle.manifest, language):

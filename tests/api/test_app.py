@@ -160,7 +160,7 @@ class TestGuards:
         app = create_app(Settings(), load=fake_ensemble)
         app.dependency_overrides[get_screening] = deny
         async with client_of(app, wait=False) as client:
-            for path in ("/predict", "/predict/batch", "/explain", "/report", "/preview"):
+            for path in ("/predict", "/predict/batch", "/explain", "/report", "/dicom/report"):
                 answer = await client.post(path, files={"file": radiograph()})
                 assert_problem(answer, 422, "invalid_request")
 

@@ -1,13 +1,17 @@
 import io
+import subprocess
+import sys
 from typing import Any
 
 import pypdf
 import pytest
 
 from service.hospital import KINDS
+from service.imaging import UnsupportedFormatError
 from tests.dicom_files import INSTANCE, PATIENT, SERIES, STUDY, dicom, written
 from tests.explaining import unexplained
 from tests.hospital.making import AT, RESULT, made
+from tests.serving import ROOT
 
 
 class TestIdentity:
@@ -133,6 +137,25 @@ class TestPoorSources:
             )
         )
         assert "Jane" not in caplog.text
+
+
+class TestPackages:
+    def test_the_service_starts_without_them(self) -> None:
+        program = (
+            "import sys, service.api.app, service.cli.app, service.hospital.fhir;"
+            "print(*({'pydicom', 'highdicom'} & set(sys.modules)))"
+        )
+        answer = subprocess.run(
+            [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        assert answer.stdout.strip() == ""
+
+    def test_where_they_are_missing_the_refusal_says_what_to_install(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "highdicom", None)
+        with pytest.raises(UnsupportedFormatError, match=r"pneumonia-xray\[dicom\]"):
+            made()
 
 
 class TestPdf:

@@ -6,12 +6,14 @@ from typing import Any
 from highdicom.sr import Comprehensive3DSR, MeasurementReport
 from pydicom import Dataset
 
+from service.hospital.fhir import diagnostic_report
 from service.i18n import texts
 from service.inference import Metrics
+from service.screening.prevalence import local_figures
 from service.screening.verdict import Assessment, Verdict
-from service.screening.wording import summarise, warn
+from service.screening.wording import localise, summarise, warn
 from tests.dicom_files import INSTANCE
-from tests.hospital.making import BUNDLE, RESULT, made
+from tests.hospital.making import AT, BUNDLE, RESULT, made
 
 
 def report(**given: Any) -> Dataset:
@@ -81,6 +83,16 @@ def test_warnings_are_codes_and_sentences() -> None:
     comments = [each.TextValue for each in items(content, "Comment")]
     assert summarise(verdict, "es") in comments
     assert all(warning["detail"] in comments for warning in warn(verdict, "es"))
+
+
+def test_it_says_what_the_verdict_amounts_to_where_the_film_was_taken() -> None:
+    local = local_figures(RESULT.verdict.probability, BUNDLE.manifest, 0.05)
+    verdict = dataclasses.replace(RESULT.verdict, local=local)
+    content = group(report(result=dataclasses.replace(RESULT, verdict=verdict), language="en"))
+    comments = [each.TextValue for each in items(content, "Comment")]
+    assert localise(verdict, "en") in comments
+    notes = diagnostic_report(verdict, BUNDLE.manifest, request_id="r", issued=AT)["contained"][0]
+    assert {"text": localise(verdict, "en")} in notes["note"]
 
 
 def test_it_names_the_model_by_its_digest() -> None:

@@ -97,6 +97,14 @@ async def test_a_broken_dicom_file_is_refused_as_by_predict(client: httpx.AsyncC
         assert refusals[0].json()["code"] == refusals[1].json()["code"]
 
 
+async def test_it_is_limited_as_every_way_to_a_verdict_is() -> None:
+    app = create_app(Settings(threads=1, rate_limit=0.01), load=fake_ensemble)
+    async with client_of(app) as client:
+        parts_of(await client.post("/dicom/report", files={"file": dicom()}))
+        answer = await client.post("/dicom/report", files={"file": dicom()})
+        assert_problem(answer, 429, "rate_limited")
+
+
 async def test_no_identity_reaches_log_or_headers(
     client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
