@@ -69,9 +69,17 @@ class DicomWeb:
         root: Its address, such as ``https://pacs/dicom-web``.
         access: How it knows us.
         context: How its certificate is checked.
+        transport: Carries requests; by default a pool of connections.
     """
 
-    def __init__(self, root: str, *, access: Access, context: ssl.SSLContext) -> None:
+    def __init__(
+        self,
+        root: str,
+        *,
+        access: Access,
+        context: ssl.SSLContext,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
         headers = {"Authorization": f"Bearer {access.token}"} if access.token else {}
         basic = (access.user, access.password or "") if access.user and not access.token else None
         self._client = httpx.Client(
@@ -80,6 +88,7 @@ class DicomWeb:
             auth=basic,
             verify=context,
             timeout=TIMEOUT,
+            transport=transport,
             trust_env=False,  # a proxy of the environment is for the internet, not for the PACS
         )
 
