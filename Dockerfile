@@ -40,9 +40,14 @@ COPY --chmod=755 docker/healthcheck.py ./
 
 
 FROM base AS served
+# --build-arg REVISION=$(git rev-parse HEAD): the commit that the image was made from.
+ARG REVISION=unknown
 LABEL org.opencontainers.image.title="pneumonia-xray" \
       org.opencontainers.image.description="Reads chest X-rays of children and answers with a probability of pneumonia" \
       org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.vendor="pneumonia-xray" \
+      org.opencontainers.image.base.name="docker.io/library/python:3.13-slim" \
+      org.opencontainers.image.revision="$REVISION" \
       org.opencontainers.image.version="1.0.0"
 RUN useradd --uid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin xray
 # The queue of the DICOM node; the service itself writes nothing.

@@ -1,5 +1,5 @@
 # Each target is a short script in scripts/; they need Python 3.11 to 3.13 with its venv module.
-.PHONY: help serve test check format coverage faults bench models screenshots image smoke lock platforms clean
+.PHONY: help serve test check format coverage faults bench models screenshots image smoke lock supply platforms clean
 
 help: ## this list
 	@awk 'BEGIN { FS = ":.*## " } /^##@ / { printf "\n%s\n", substr($$0, 5) } \
@@ -38,6 +38,8 @@ smoke: ## build the images, start them, send them X-rays, stop them
 	@docker/smoke_test.sh
 lock: ## write the lock files from pyproject.toml
 	@scripts/lock
+supply: ## write SBOMs of the served locks, and look for known vulnerabilities
+	@scripts/supply
 platforms: ## check that the locks install on every supported platform
 	@scripts/platforms
 

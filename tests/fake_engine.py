@@ -102,11 +102,12 @@ class FakeSegmenter:
         return self.probabilities(batch), None
 
 
-def fake_bundle(*, lungs: bool = False) -> Bundle:
+def fake_bundle(*, lungs: bool = False, version: str = "1.2.3") -> Bundle:
     """A bundle whose manifest fills every field and whose files are nowhere.
 
     Args:
         lungs: Whether its members see the lungs.
+        version: Its version.
     """
     views: tuple[ViewName, ...] = ("lung_field", "lungs_only") if lungs else ("frame", "frame")
     entry = LungsEntry(file="lungs.keras", sha256="e" * 64, side=64, margin=0.1)
@@ -123,7 +124,7 @@ def fake_bundle(*, lungs: bool = False) -> Bundle:
     )
     manifest = Manifest(
         name="fake",
-        version="1.2.3",
+        version=version,
         input=InputSpec(height=32, width=32),
         members=members,
         lungs=entry if lungs else None,
@@ -143,7 +144,10 @@ def fake_bundle(*, lungs: bool = False) -> Bundle:
     )
 
 
-def fake_ensemble(engine: FakeEngine | None = None, *, lungs: bool = False) -> Ensemble:
+def fake_ensemble(
+    engine: FakeEngine | None = None, *, lungs: bool = False, version: str = "1.2.3"
+) -> Ensemble:
     """The fake bundle with a fake engine, as ``create_app(load=fake_ensemble)`` takes it."""
     segmenter = FakeSegmenter() if lungs else None
-    return Ensemble(fake_bundle(lungs=lungs), engine or FakeEngine(), segmenter=segmenter)
+    bundle = fake_bundle(lungs=lungs, version=version)
+    return Ensemble(bundle, engine or FakeEngine(), segmenter=segmenter)

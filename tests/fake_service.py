@@ -1,6 +1,7 @@
 """``python -m tests.fake_service``: the real service on a real socket, with fake networks.
 
-FAKE_DELAY_S is how long each image takes; FAKE_LOADING_S how long loading takes. With
+FAKE_DELAY_S is how long each image takes; FAKE_LOADING_S how long loading takes; FAKE_VERSION is
+the model's version. With
 FAKE_NO_DISK the system lets the process write not one byte to any file, as if every disk were full.
 """
 
@@ -16,7 +17,8 @@ from tests.fake_engine import FakeEngine, fake_ensemble
 
 def _load() -> Ensemble:
     time.sleep(float(os.environ.get("FAKE_LOADING_S", "0")))
-    return fake_ensemble(FakeEngine(delay_s=float(os.environ.get("FAKE_DELAY_S", "0"))))
+    engine = FakeEngine(delay_s=float(os.environ.get("FAKE_DELAY_S", "0")))
+    return fake_ensemble(engine, version=os.environ.get("FAKE_VERSION", "1.2.3"))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ REPEATED = {
     "deploy/kubernetes/base/deployment.yaml": r"image: pneumonia-xray:(.+)-lean$",
     "docker-compose.yml": r"image: pneumonia-xray:(.+)$",
     "docker/lean.yml": r'image: "pneumonia-xray:(.+)-lean"',
+    "docs/deploying.md": r"pneumonia-xray:([\d.]+\d)",
+    "docs/despliegue.md": r"pneumonia-xray:([\d.]+\d)",
     "docs/operacion.md": r"pneumonia-xray:([\d.]+\d)",
     "docs/operating.md": r"pneumonia-xray:([\d.]+\d)",
 }
