@@ -61,7 +61,7 @@ def test_caddy_serves_it_with_tls_below_a_path(tmp_path: Path) -> None:
             claimed = {"X-Forwarded-For": "203.0.113.9"}
             answer = client.post("/xray/predict", files={"file": radiograph()}, headers=claimed)
             assert answer.status_code == 200
-            assert '"route":"/predict","status":200,"client":"127.0.0.1"' in service.log
+            service.wait_for_log('"route":"/predict","status":200,"client":"127.0.0.1"')
             large = radiograph() + bytes(35 << 20)  # what follows the picture is not read
             assert client.post("/xray/predict", files={"file": large}).status_code == 200
             huge = bytes(129 << 20)
