@@ -25,7 +25,7 @@ not skipped."""
 _DICOMDIR: Final = "DICOMDIR"
 """Name of the file that lists the DICOM files in a folder, on discs and in exports."""
 
-_FORMULA_PREFIXES: Final = ("=", "+", "-", "@")
+_FORMULA_PREFIXES: Final = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _UNPRINTABLE: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Unicode categories: control characters, surrogates, line and paragraph separators."""
 

@@ -115,8 +115,9 @@ def is_plain(text: str) -> bool:
 def printable(text: str) -> str:
     """Turn a text into one line of printable characters.
 
-    Combining accents are composed, whitespace becomes one space, invisible characters are dropped,
-    and characters that the fonts lack become ``REPLACEMENT``.
+    Combining accents are composed, whitespace becomes one space, and invisible characters are
+    dropped. For characters that the fonts lack, their plain form is printed (for U+2103, a degree
+    sign and a C), or ``REPLACEMENT``.
     """
     line = _SPACE.sub(" ", unicodedata.normalize("NFC", text))
     return "".join(_printable(line)).strip()
@@ -141,8 +142,16 @@ def _printable(line: str) -> list[str]:
         elif unicodedata.category(character) in {"Cc", "Cf"} or _INVISIBLE.match(character):
             continue
         else:
-            found.append(character if face_of(character) else REPLACEMENT)
+            found.append(_covered(character))
     return found
+
+
+def _covered(character: str) -> str:
+    """A character that can be printed, or what stands for it: its plain form, or a replacement."""
+    for form in (character, unicodedata.normalize("NFKC", character)):
+        if all(map(face_of, form)):
+            return form
+    return REPLACEMENT
 
 
 def _is_private(code: int) -> bool:

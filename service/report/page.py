@@ -103,7 +103,9 @@ def draw_page(content: Content, result: Explanation | Unexplained, made_at: date
         foot.drawOn(canvas, _MARGIN, _MARGIN)
         height = A4[1] - 2 * _MARGIN - foot_height - 3 * mm
         # Shrink long texts of a user or a manifest: the report stays one page.
-        page = KeepInFrame(_WIDTH, height, _story(content, result), mode="shrink")
+        # One cell: all of it keeps one width.
+        story = Table([[_story(content, result)]], colWidths=[_WIDTH], style=_PLAIN)
+        page = KeepInFrame(_WIDTH, height, [story], mode="shrink")
         _, used = page.wrapOn(canvas, _WIDTH, height)
         page.drawOn(canvas, _MARGIN, A4[1] - _MARGIN - used)
         canvas.showPage()

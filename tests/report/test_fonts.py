@@ -20,6 +20,20 @@ def test_european_letters_can_be_printed(text: str) -> None:
     assert printable(text) == text.replace("Ἀ", REPLACEMENT)
 
 
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("39\u2103", "39°C"),
+        ("5 \u338e", "5 mg"),
+        ("\ufb01n", "fin"),
+        ("\u2163", "IV"),
+        ("\U0001d400", "A"),
+    ],
+)
+def test_signs_without_a_glyph_are_printed_in_their_plain_form(text: str, plain: str) -> None:
+    assert printable(text) == plain
+
+
 def test_combining_accents_are_composed() -> None:
     assert printable("Nu\u0301n\u0303ez") == "Núñez"
 

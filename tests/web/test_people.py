@@ -160,6 +160,8 @@ class TestScreenReaders:
             upload(page, ("a.png", GOOD), ("broken.png", GOOD[:5000]))
             wait_for_answers(page, 2)
             expect(page.locator("#detail .map")).to_be_visible()
+            page.locator("[data-part=show-levels]").click()
+            page.locator("[data-part=compare]").click()
             page.locator("details").evaluate_all("all => all.forEach((each) => each.open = true)")
             for row in range(2):
                 page.locator(".row-main").nth(row).click()

@@ -49,7 +49,7 @@ async function filesIn(entry, folder, unreadable) {
       if (IGNORED_FILES.test(entry.name)) return [];
       return [{ file: await promised(entry, "file"), path }];
     }
-    const children = await childrenOf(entry);
+    const children = await childrenOf(entry, () => unreadable.push(path));
     if (IGNORED_FOLDERS.test(entry.name)) return [];
     return (await Promise.all(children.map((child) => filesIn(child, `${path}/`, unreadable)))).flat();
   } catch {
@@ -58,14 +58,21 @@ async function filesIn(entry, folder, unreadable) {
   }
 }
 
-/** @param {FileSystemDirectoryEntry} folder */
-async function childrenOf(folder) {
+/**
+ * @param {FileSystemDirectoryEntry} folder
+ * @param {() => void} onError Called if it cannot be listed; what was listed before is returned.
+ */
+async function childrenOf(folder, onError) {
   const reader = folder.createReader();
   const children = [];
-  for (;;) {
-    const batch = await promised(reader, "readEntries");
-    if (batch.length === 0) break;
-    children.push(...batch);
+  try {
+    for (;;) {
+      const batch = await promised(reader, "readEntries");
+      if (batch.length === 0) break;
+      children.push(...batch);
+    }
+  } catch {
+    onError();
   }
   return children.sort((one, other) =>
     one.name.localeCompare(other.name, undefined, { numeric: true }),
