@@ -8,6 +8,7 @@ import imagecodecs
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
+from pydicom import config
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.pixels.encoders.base import RLELosslessEncoder
@@ -58,20 +59,24 @@ def stored_phantom(
 def data_set(samples: NDArray[Any], bits: int, **elements: Any) -> Dataset:
     """A computed radiograph of some samples, without its pixels."""
     dataset = Dataset()
-    dataset.SOPClassUID = ComputedRadiographyImageStorage
-    dataset.SOPInstanceUID = generate_uid()
-    dataset.Modality = "CR"
-    dataset.BodyPartExamined = "CHEST"
-    dataset.ViewPosition = "PA"
-    dataset.SamplesPerPixel = 1
-    dataset.PhotometricInterpretation = "MONOCHROME2"
-    dataset.Rows, dataset.Columns = samples.shape[:2]
-    dataset.BitsAllocated = 8 * samples.dtype.itemsize
-    dataset.BitsStored = bits
-    dataset.HighBit = bits - 1
-    dataset.PixelRepresentation = int(samples.dtype.kind == "i")
-    for keyword, value in elements.items():
-        setattr(dataset, keyword, value)
+    usual: dict[str, Any] = {
+        "SOPClassUID": ComputedRadiographyImageStorage,
+        "SOPInstanceUID": generate_uid(),
+        "Modality": "CR",
+        "BodyPartExamined": "CHEST",
+        "ViewPosition": "PA",
+        "SamplesPerPixel": 1,
+        "PhotometricInterpretation": "MONOCHROME2",
+        "Rows": samples.shape[0],
+        "Columns": samples.shape[1],
+        "BitsAllocated": 8 * samples.dtype.itemsize,
+        "BitsStored": bits,
+        "HighBit": bits - 1,
+        "PixelRepresentation": int(samples.dtype.kind == "i"),
+    }
+    with config.disable_value_validation():
+        for keyword, value in (usual | elements).items():
+            setattr(dataset, keyword, value)
     return dataset
 
 
@@ -121,6 +126,7 @@ def _compressed(dataset: Dataset, samples: NDArray[Any], syntax: UID) -> bytes:
             columns=samples.shape[1],
             samples_per_pixel=dataset.SamplesPerPixel,
             number_of_frames=1,
+            planar_configuration=0,
             bits_allocated=dataset.BitsAllocated,
             bits_stored=bits,
             pixel_representation=dataset.PixelRepresentation,

@@ -153,3 +153,17 @@ def test_control_characters_are_escaped() -> None:
 
 def test_a_name_that_is_not_utf8_can_be_written() -> None:
     assert printable_path(Path("caf\udce9.png")).encode() == b"caf\\xe9.png"
+
+
+class TestDicom:
+    def test_it_is_found_by_content_and_a_dicomdir_passed_over(self, tmp_path: Path) -> None:
+        (tmp_path / "IM0001").write_bytes(bytes(128) + b"DICM\x02\x00\x00\x00UL\x04\x00")
+        (tmp_path / "IM0002").write_bytes(b"\x08\x00\x05\x00CS\x0a\x00ISO_IR 100")
+        (tmp_path / "DICOMDIR").write_bytes(bytes(128) + b"DICM\x02\x00\x00\x00UL\x04\x00")
+        assert names(tmp_path, tmp_path) == ["IM0001", "IM0002"]
+
+    def test_a_dicomdir_that_is_named_stands_for_its_folder(self, tmp_path: Path) -> None:
+        (tmp_path / "SERIES").mkdir()
+        (tmp_path / "SERIES" / "IM0001").write_bytes(bytes(128) + b"DICM\x02\x00\x00\x00UL\x04\x00")
+        (tmp_path / "DICOMDIR").write_bytes(bytes(128) + b"DICM")
+        assert names(tmp_path, tmp_path / "DICOMDIR") == ["SERIES/IM0001"]

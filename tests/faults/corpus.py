@@ -2,7 +2,7 @@
 
 import io
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import imagecodecs
@@ -94,13 +94,15 @@ def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
     return buffer.getvalue()
 
 
-def mutations(count: int, seed: int = 0) -> Iterator[tuple[str, bytes]]:
+def mutations(
+    count: int, seed: int = 0, files: Sequence[tuple[str, bytes]] = ()
+) -> Iterator[tuple[str, bytes]]:
     """So many damaged files, each with the name of what it was and what was done to it.
 
-    Equal arguments give equal files.
+    Equal arguments give equal files. Without ``files``, those of ``sound_files`` are damaged.
     """
     rng = random.Random(seed)
-    files = sound_files()
+    files = files or sound_files()
     for number in range(count):
         name, data = files[number % len(files)]
         damage = rng.choice(_DAMAGES)

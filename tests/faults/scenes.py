@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from tests.faults.attacks import attacks, post
 from tests.faults.bombs import SOUND_WITHIN, bombs, heavy_png
 from tests.faults.corpus import mutations, sound_files
+from tests.faults.dicom import dicom_bombs, sound_dicom
 from tests.faults.exchange import Answer, leave, talk, upload
 from tests.faults.subject import Subject
 from tests.faults.tally import Tally
@@ -35,6 +36,7 @@ class Scale:
     """
 
     mutations: int = 1_500
+    dicom_mutations: int = 2_000
     bomb_bytes: int = 20_000_000
     endless_mib: int = 60
     heavy: int = 6
@@ -80,15 +82,18 @@ def essence(answer: Answer) -> str:
 
 def malformed_files(stage: Stage, tally: Tally) -> None:
     """Damaged files, and sound ones with names planted in them."""
-    planted = [(f"sound {name}", data) for name, data in sound_files()]
+    dicom = sound_dicom()
+    planted = [(f"sound {name}", data) for name, data in [*sound_files(), *dicom]]
     read = _send_all(stage, tally, planted)
     tally.demand(read == len(planted), f"{len(planted) - read} sound files were not read")
     _send_all(stage, tally, mutations(stage.scale.mutations))
+    _send_all(stage, tally, mutations(stage.scale.dicom_mutations, files=dicom))
 
 
 def bomb_files(stage: Stage, tally: Tally) -> None:
     """Each bomb alone, with the memory it took; all are refused."""
-    for name, data in bombs(size=stage.scale.bomb_bytes):
+    size = stage.scale.bomb_bytes
+    for name, data in itertools.chain(bombs(size=size), dicom_bombs(size)):
         answer = talk(stage.subject.port, upload(data, filename="x"))
         tally.take(name, answer, timed=stage.scale.timed)
         tally.demand(not answer.was_looked_at() or name in SOUND_WITHIN, f"{name} was read")

@@ -13,6 +13,7 @@ from tests.faults.tally import Tally, table
 
 SHORT = Scale(
     mutations=76,
+    dicom_mutations=48,
     bomb_bytes=300_000,
     endless_mib=3,
     heavy=0,

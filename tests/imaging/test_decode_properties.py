@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from service.imaging import ImagingError, Radiograph, decode
 from tests.faults.corpus import mutations, sound_files
+from tests.faults.dicom import dicom_bombs, sound_dicom
 
-FILES = dict(sound_files())
+FILES = dict([*sound_files(), *sound_dicom()])
 SIGNATURES = (
     b"\xff\xd8\xff",
     b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR",
@@ -19,6 +20,8 @@ SIGNATURES = (
     b"BM" + bytes(12) + b"\x28\x00\x00\x00",
     b"II*\x00\x08\x00\x00\x00",
     b"MM\x00+\x00\x08\x00\x00",
+    bytes(128) + b"DICM\x02\x00\x10\x00UI",
+    b"\x08\x00\x05\x00CS\x0a\x00ISO_IR 100",
 )
 
 bounded = settings(
@@ -77,6 +80,8 @@ def test_any_bytes_anywhere_in_a_valid_file(
 def test_the_mutations_of_the_fault_bench(capfd: pytest.CaptureFixture[str]) -> None:
     for _, data in mutations(600, seed=5):
         check(data)
+    for _, data in mutations(240, seed=5, files=sound_dicom()):
+        check(data)
     # Below Python too: the C libraries have their own way to the terminal.
     assert capfd.readouterr() == ("", "")
 
@@ -84,6 +89,12 @@ def test_the_mutations_of_the_fault_bench(capfd: pytest.CaptureFixture[str]) -> 
 @pytest.mark.parametrize("name", sorted(FILES))
 def test_each_file_that_is_mutated_is_read_when_whole(name: str) -> None:
     assert decode(FILES[name]).pixels.std() > 10
+
+
+def test_dicom_bombs_are_refused() -> None:
+    for name, data in dicom_bombs(1_000_000):
+        with pytest.raises(ImagingError):
+            pytest.fail(f"{name} was read: {decode(data)}")
 
 
 @pytest.mark.parametrize("make", [bytes, bytearray, lambda data: io.BytesIO(data).getvalue()])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from service.imaging.dicom.dataset import DicomFile, open_file, rebuilt
 from service.imaging.dicom.missing import not_installed
 from service.imaging.errors import CorruptImageError, ImagingError
+from service.imaging.formats import sniff_format
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -43,6 +44,8 @@ def read_header(data: bytes) -> "Dataset":
     except ImportError:
         raise not_installed("DICOM headers are read by pydicom") from None
     _silence()
+    if sniff_format(data) != "DICOM":
+        raise _damaged()
     try:
         file = open_file(data)
         encoding = file.main.walk.encoding
@@ -54,13 +57,17 @@ def read_header(data: bytes) -> "Dataset":
     except (ImagingError, MemoryError):
         raise
     except Exception as error:
-        raise CorruptImageError(
-            "The DICOM file is damaged or incomplete. Export or copy it again, then send it anew."
-        ) from error
+        raise _damaged() from error
     dataset.file_meta = FileMetaDataset()
     if file.transfer_syntax:
         dataset.file_meta.TransferSyntaxUID = UID(file.transfer_syntax)
     return dataset
+
+
+def _damaged() -> CorruptImageError:
+    return CorruptImageError(
+        "The DICOM file is damaged or incomplete. Export or copy it again, then send it anew."
+    )
 
 
 def _kept(file: DicomFile) -> bytes:
