@@ -19,8 +19,9 @@ from service.api.middleware import (
     SecurityHeadersMiddleware,
     UnexpectedErrorMiddleware,
 )
+from service.api.problems import Answer
 from service.api.routes.metrics import PrometheusText
-from service.api.schemas import Alive, Answer, ModelIdentity, Ready, identity_of
+from service.api.schemas import Alive, ModelIdentity, Ready, identity_of
 from service.api.security import RequireKey
 from service.node import stow
 from service.node.intake import Intake
@@ -171,7 +172,9 @@ def create_node_app(
     app.add_middleware(
         RequestRecordMiddleware,
         observer=observer,
-        names=RouteNames([context.original_route for context in iter_route_contexts(app.routes)]),
+        names=RouteNames(
+            [(each.path or "", each.original_route) for each in iter_route_contexts(app.routes)]
+        ),
         draining=state.stopping,
     )
     app.add_middleware(SecurityHeadersMiddleware)

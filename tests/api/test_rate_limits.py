@@ -156,11 +156,11 @@ class TestService:
         answer = await post(client)
         assert "ratelimit" not in answer.headers
         document = (await client.get("/openapi.json")).json()
-        assert "429" not in document["paths"]["/predict"]["post"]["responses"]
+        assert "429" not in document["paths"]["/v1/predict"]["post"]["responses"]
 
     async def test_the_document_says_so(self) -> None:
         async with limited(rate_limit=1) as client:
             document = (await client.get("/openapi.json")).json()
-        response = document["paths"]["/predict"]["post"]["responses"]["429"]
+        response = document["paths"]["/v1/predict"]["post"]["responses"]["429"]
         assert "Retry-After" in response["headers"]
-        assert "429" not in document["paths"]["/model"]["get"]["responses"]
+        assert "429" not in document["paths"]["/v1/model"]["get"]["responses"]
