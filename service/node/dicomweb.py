@@ -5,7 +5,7 @@ PS3.18, chapters 10.4 (retrieve), 10.5 (store), 10.6 (search).
 
 import json
 import ssl
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +24,10 @@ MAX_SEARCH_BYTES: Final = 16 * 1024 * 1024
 """Most that the answer to a search may have."""
 
 FAILED_SEQUENCE: Final = "00081198"
+_NOT_THIS_FILE: Final = frozenset({400, 409, 413, 415})
+_NOT_THERE: Final = frozenset({400, 404, 406, 409, 410, 413})
+"""Statuses that are about what was sent or asked for; others are about the service."""
+
 _INSTANCE: Final = "00081155"
 _REASON: Final = "00081197"
 
@@ -42,9 +46,9 @@ class WebError(Exception):
         self.about_object = about_object
 
 
-def _status_error(response: httpx.Response) -> WebError:
+def _status_error(response: httpx.Response, about_object: Collection[int] = ()) -> WebError:
     status = response.status_code
-    return WebError(f"http_{status}", about_object=status in {400, 404, 406, 409, 410, 413, 415})
+    return WebError(f"http_{status}", about_object=status in about_object)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +116,10 @@ class DicomWeb:
         except httpx.HTTPError as error:
             raise WebError(_name(error)) from None
         if response.status_code not in {200, 202, 409}:
-            raise _status_error(response)
+            raise _status_error(response, _NOT_THIS_FILE)
         failed = _failures(response)
         if response.status_code == 409 and not failed:
-            raise _status_error(response)
+            raise _status_error(response, _NOT_THIS_FILE)
         return failed
 
     def search(self, path: str, query: Mapping[str, str]) -> Iterator[dict[str, Any]]:
@@ -142,7 +146,7 @@ class DicomWeb:
         try:
             with self._client.stream("GET", path, headers={"Accept": accept}) as response:
                 if response.status_code != 200:
-                    raise _status_error(response)
+                    raise _status_error(response, _NOT_THERE)
                 boundary = boundary_of(response.headers.get("Content-Type", ""))
                 parts = Parts(boundary, max_bytes=max_bytes)
                 for chunk in response.iter_bytes():
