@@ -232,8 +232,9 @@ class PathPrefixMiddleware:
             prefix = forwarded if _PATH_PREFIX.fullmatch(forwarded) else self._prefix
             if prefix:
                 path = scope["path"]
-                stripped = path.removeprefix(prefix) if path.startswith(prefix + "/") else path
-                scope = {**scope, "root_path": prefix, "path": stripped}
+                # As ASGI has it, the path begins with the root path.
+                whole = path if path.startswith(prefix + "/") else prefix + path
+                scope = {**scope, "root_path": prefix, "path": whole}
         await self.app(scope, receive, send)
 
 

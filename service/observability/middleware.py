@@ -142,7 +142,7 @@ class RequestRecordMiddleware:
         parent = Headers(scope=scope).get("traceparent") if self._observer.tracer else None
         return RequestRecord(
             request_id=scope["state"]["log_id"],
-            route=self._names.name(scope["path"]),
+            route=self._names.name(scope["path"].removeprefix(scope.get("root_path", ""))),
             method=method if method in _METHODS else OTHER,
             parent=parent,
             client=client_address(scope.get("client")),

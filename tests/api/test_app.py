@@ -1,4 +1,5 @@
 import asyncio
+import re
 import threading
 from pathlib import Path
 
@@ -197,6 +198,16 @@ class TestPathPrefix:
             create_app(Settings(root_path="/xray/"), load=fake_ensemble)
         ) as client:
             assert (await client.get(sent)).status_code == 200
+            text = (await client.get("/metrics")).text
+            assert 'route="/health/live",status="200"' in text
+
+    @pytest.mark.parametrize("prefix", ["", "/xray"])
+    async def test_what_the_pages_load_is_there(self, prefix: str) -> None:
+        async with client_of(create_app(Settings(root_path="/xray"), load=fake_ensemble)) as client:
+            page = (await client.get(f"{prefix}/")).text
+            [script] = re.findall(r'<script[^>]* src="([^"]+)"', page)
+            for path in (script, "docs/assets/start.js"):
+                assert (await client.get(f"{prefix}/{path}")).status_code == 200, path
 
     @pytest.mark.parametrize(
         ("forwarded", "servers"),
