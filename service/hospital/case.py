@@ -33,7 +33,7 @@ _UTF8: Final = "ISO_IR 192"
 _TEXT_KINDS: Final = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Case:
     """What results are made from; the arguments of ``results_of``.
 
@@ -65,8 +65,9 @@ class Case:
 
     def uid(self, *parts: str) -> str:
         """The UID of a part of the results of this source by this model."""
-        model = self.verdict.model.digest
-        made_by = (model, __version__, self.options.language)
+        local = self.verdict.local
+        prevalence = "" if local is None else repr(local.prevalence)
+        made_by = (self.verdict.model.digest, __version__, self.options.language, prevalence)
         return derived_uid(self.options.uid_root, self.source.sop_uid, *made_by, *parts)
 
     @property

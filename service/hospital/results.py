@@ -64,7 +64,8 @@ def results_of(
     """Make the results of one radiograph.
 
     Study, patient and accession are the source's. UIDs are derived from the source's own, the
-    model, the version of this service, the language and the kind: made again, they are the same.
+    model, the version of this service, the language, the local prevalence and the kind: made again,
+    they are the same.
 
     Args:
         source: The DICOM file, which ``Screening`` has read.

@@ -78,9 +78,9 @@ for name in ("pydicom", "highdicom"):
     logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Source:
-    """The image that a result is about.
+    """The image that a result is about. It is never printed: it names a patient.
 
     Attributes:
         patient: The elements of ``PATIENT`` and ``STUDY`` that the file has, as it has them, and

@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import subprocess
 import sys
@@ -8,9 +9,10 @@ import pytest
 
 from service.hospital import KINDS
 from service.imaging import UnsupportedFormatError
+from service.screening.prevalence import local_figures
 from tests.dicom_files import INSTANCE, PATIENT, SERIES, STUDY, dicom, written
 from tests.explaining import unexplained
-from tests.hospital.making import AT, RESULT, made
+from tests.hospital.making import AT, BUNDLE, RESULT, made
 from tests.serving import ROOT
 
 
@@ -42,6 +44,14 @@ class TestIdentity:
     def test_made_otherwise_it_has_others(self, other: dict[str, Any]) -> None:
         uids = {result.SOPInstanceUID for result in made().values()}
         assert not uids & {result.SOPInstanceUID for result in made(**other).values()}
+
+    def test_at_another_prevalence_it_has_others(self) -> None:
+        local = local_figures(RESULT.verdict.probability, BUNDLE.manifest, 0.05)
+        there = dataclasses.replace(
+            RESULT, verdict=dataclasses.replace(RESULT.verdict, local=local)
+        )
+        uids = {result.SOPInstanceUID for result in made().values()}
+        assert not uids & {result.SOPInstanceUID for result in made(result=there).values()}
 
     def test_another_image_has_others(self) -> None:
         uids = {result.SOPInstanceUID for result in made().values()}
