@@ -60,13 +60,19 @@ REQUIRED: Final = (
 )
 """Must be there, and may be empty (type 2)."""
 
-_LOSSY: Final = ("LossyImageCompressionRatio", "LossyImageCompressionMethod")
 _UID: Final = re.compile(r"[0-9][0-9.]{0,63}")
 _LAYOUTS: Final = {
     "AS": re.compile(r"[0-9]{3}[DWMY]"),
     "DS": re.compile(r"(?=.{1,16}$)[0-9]+(\.[0-9]+)?"),
     "TM": re.compile(r"([01][0-9]|2[0-3])([0-5][0-9]([0-5][0-9](\.[0-9]{1,6})?)?)?"),
 }
+_LOSSY: Final = {
+    "LossyImageCompressionRatio": _LAYOUTS["DS"],
+    "LossyImageCompressionMethod": re.compile(r"[A-Z0-9_ ]{1,16}"),
+}
+_UNREADABLE: Final = (ArithmeticError, LookupError, NotImplementedError, TypeError, ValueError)
+"""What pydicom raises for a value that is not what its type says, or a type that there is not."""
+
 _SEXES: Final = frozenset({"M", "F", "O"})
 _LOSSY_SYNTAXES: Final = frozenset({JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless})
 
@@ -175,7 +181,7 @@ def _text(header: Dataset, keyword: str) -> str:
     """A value as text; several are joined as the standard joins them."""
     try:
         value = header.get(keyword)
-    except (ArithmeticError, TypeError, ValueError):  # it cannot be what its type says
+    except _UNREADABLE:
         value = None
     if value is None:
         return ""
@@ -212,7 +218,8 @@ def _lossy(header: Dataset) -> Dataset:
     syntax = header.file_meta.get("TransferSyntaxUID")
     if _text(header, "LossyImageCompression") == "01" or syntax in _LOSSY_SYNTAXES:
         put(lossy, "LossyImageCompression", "01")
-        for keyword in _LOSSY:
-            if text := _text(header, keyword):
+        for keyword, sound in _LOSSY.items():
+            text = _text(header, keyword)
+            if text and all(sound.fullmatch(part) for part in text.split("\\")):
                 put(lossy, keyword, text)
     return lossy

@@ -126,6 +126,17 @@ class TestPoorSources:
             assert "PatientAge" not in result
             assert "PatientSize" not in result
 
+    def test_a_value_of_a_type_that_there_is_not_is_left_out(self) -> None:
+        source = dicom(StudyID="Q17").replace(b"SH\x04\x00Q17 ", b"XX\x04\x00Q17 ")
+        for result in made(source).values():
+            assert result.StudyID == ""
+
+    def test_how_a_source_was_compressed_is_said_as_far_as_it_is_known(self) -> None:
+        source = dicom(LossyImageCompression="01", LossyImageCompressionRatio="12.5")
+        for result in made(source.replace(b"12.5", b"12,5"), kinds=("sc", "seg")).values():
+            assert result.LossyImageCompression == "01"
+            assert "LossyImageCompressionRatio" not in result
+
     def test_the_class_of_a_source_may_be_private(self) -> None:
         results = made(dicom(SOPClassUID="1.2.3.4"))
         [reference] = results["OT"].SourceImageSequence
