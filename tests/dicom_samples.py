@@ -93,16 +93,25 @@ def dicom_file(
 
 def written(dataset: Dataset, samples: NDArray[Any], syntax: UID) -> bytes:
     """A data set and its samples as a file."""
-    big = syntax == ExplicitVRBigEndian
     if syntax.is_encapsulated:
-        dataset.PixelData = encapsulate([_compressed(dataset, samples, syntax)])
-        dataset["PixelData"].is_undefined_length = True
-    else:
-        dataset.PixelData = samples.astype(
-            samples.dtype.newbyteorder(">" if big else "<")
-        ).tobytes()
-        dataset.PixelData += b"\0" * (len(dataset.PixelData) % 2)
-    dataset["PixelData"].VR = "OB" if syntax.is_encapsulated else "OW"
+        return encoded_as(_compressed(dataset, samples, syntax), dataset, syntax)
+    big = syntax == ExplicitVRBigEndian
+    dataset.PixelData = samples.astype(samples.dtype.newbyteorder(">" if big else "<")).tobytes()
+    dataset.PixelData += b"\0" * (len(dataset.PixelData) % 2)
+    dataset["PixelData"].VR = "OW"
+    return _file(dataset, syntax)
+
+
+def encoded_as(frame: bytes | None, dataset: Dataset, syntax: UID) -> bytes:
+    """A data set and a compressed frame as a file; None where it holds its fragments already."""
+    if frame is not None:
+        dataset.PixelData = encapsulate([frame])
+    dataset["PixelData"].is_undefined_length = True
+    dataset["PixelData"].VR = "OB"
+    return _file(dataset, syntax)
+
+
+def _file(dataset: Dataset, syntax: UID) -> bytes:
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = syntax
     buffer = io.BytesIO()
@@ -110,7 +119,7 @@ def written(dataset: Dataset, samples: NDArray[Any], syntax: UID) -> bytes:
         buffer,
         dataset,
         implicit_vr=syntax.is_implicit_VR,
-        little_endian=not big,
+        little_endian=syntax != ExplicitVRBigEndian,
         enforce_file_format=True,
     )
     return buffer.getvalue()

@@ -43,6 +43,14 @@ _VIEWS: Final[dict[str, View]] = {
 }
 """Of the position of the view (PS3.3, C.8.1.1 and C.8.11.5). A decubitus view is a frontal one."""
 
+_VIEW_CODES, _CODE = 0x00540220, 0x00080100
+_CODED_VIEWS: Final[dict[str, View]] = {
+    **dict.fromkeys(("399348003", "R-10206", "272479007", "R-10214"), "frontal"),
+    **dict.fromkeys(("399067008", "399173006", "R-10236", "399198007", "R-10232"), "lateral"),
+    **dict.fromkeys(("399135007", "399006002", "399356000", "399038007"), "oblique"),
+}
+"""Codes of the view (PS3.16, CID 4010), in SNOMED's former and present notation."""
+
 _MAX_AGE: Final = 110
 
 
@@ -51,7 +59,7 @@ def read_facts(main: DataSet) -> DicomFacts:
     return DicomFacts(
         modality=_modality(_code(main, _MODALITY)),
         body_part=_body_part(_code(main, _BODY_PART)),
-        view=_VIEWS.get(_code(main, _VIEW)),
+        view=_VIEWS.get(_code(main, _VIEW)) or _view_code(main),
         age_years=_age(main),
         burned_in={"YES": True, "NO": False}.get(_code(main, _BURNED_IN)),
         white_is_zero=_code(main, _PHOTOMETRIC) == "MONOCHROME1",
@@ -74,6 +82,12 @@ def _body_part(code: str) -> BodyPart | None:
     if any(name in code for name in _CHEST):
         return "chest"
     return "other" if code.startswith(_OTHER_PARTS) else None
+
+
+def _view_code(main: DataSet) -> View | None:
+    """The view by its code, as DX units write it."""
+    item = main.first_item(_VIEW_CODES)
+    return None if item is None else _CODED_VIEWS.get(item.text(_CODE))
 
 
 def _age(main: DataSet) -> int | None:

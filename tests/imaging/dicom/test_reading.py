@@ -23,6 +23,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from service.api.problems import problem_of
 from service.imaging import (
     CorruptImageError,
     DicomFacts,
@@ -33,6 +34,7 @@ from service.imaging import (
     decode,
 )
 from service.imaging.dicom import read_header
+from service.imaging.dicom.missing import not_installed
 from tests.dicom_samples import data_set, dicom_file, stored_phantom, written
 
 DEEP = stored_phantom(12)
@@ -182,6 +184,12 @@ def facts(**others: Any) -> DicomFacts:
     return dataclasses.replace(usual, **others)
 
 
+def coded(value: str) -> Dataset:
+    item = Dataset()
+    item.CodeValue = value
+    return item
+
+
 class TestFacts:
     @pytest.mark.parametrize(
         ("elements", "expected"),
@@ -194,6 +202,8 @@ class TestFacts:
             ({"ViewPosition": "LL"}, facts(view="lateral")),
             ({"ViewPosition": "RAO"}, facts(view="oblique")),
             ({"ViewPosition": "LLD"}, facts()),
+            ({"ViewPosition": "", "ViewCodeSequence": [coded("399173006")]}, facts(view="lateral")),
+            ({"ViewPosition": "", "ViewCodeSequence": [coded("SECRET")]}, facts(view=None)),
             ({"BodyPartExamined": "DOE^JANE"}, facts(body_part=None)),
             ({"BurnedInAnnotation": "YES"}, facts(burned_in=True)),
             ({"PatientAge": "030M"}, facts(age_years=2)),
@@ -246,3 +256,11 @@ def test_pydicom_is_not_needed_for_pixels() -> None:
         "decode(sys.stdin.buffer.read()); assert 'pydicom' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], input=dicom_file(DEEP, 12), check=True)
+
+
+def test_refusals_have_a_spanish_text_of_their_own() -> None:
+    data = dicom_file(DEEP, 12)
+    with pytest.raises(UnsupportedFormatError) as caught:
+        decode(data[: data.index(b"\xe0\x7f\x10\x00OW")])
+    assert "archivo DICOM" in problem_of(caught.value, "id", "es").detail
+    assert "pneumonia-xray[dicom]" in problem_of(not_installed("x"), "id", "es").detail
