@@ -139,6 +139,20 @@ class TestPictures:
         width = page.locator("#detail .picture").evaluate("image => image.naturalWidth")
         assert width == phantom(1).width
 
+    def test_an_enlarged_picture_has_all_pixels(self, page: Page) -> None:
+        buffer = io.BytesIO()
+        phantom(1, size=(1600, 1280)).save(buffer, "TIFF")
+        upload(page, ("a.tif", buffer.getvalue()))
+        picture = page.locator("#detail .picture")
+        expect(picture).to_have_js_property("naturalWidth", 1024)
+        expect(page.locator("#detail .map")).to_be_visible()
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        for _ in range(3):
+            page.get_by_role("button", name="Ampliar").click()
+        expect(picture).to_have_js_property("naturalWidth", 1600)
+        assert sum("/preview" in url for url in asked) == 1
+
 
 class TestTrouble:
     def test_a_bad_file_is_explained_and_the_others_are_read(self, page: Page) -> None:

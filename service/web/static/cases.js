@@ -17,6 +17,7 @@ import { mapUrls, NO_MAP } from "./heatmap.js";
  * @property {Date | null} at When the response arrived.
  * @property {import("./http.js").Problem | null} problem
  * @property {string | null} preview URL of a picture that the browser can display.
+ * @property {boolean} small The preview is the service's, with fewer pixels than the file.
  * @property {boolean} previewMissing No picture is available.
  * @property {import("./heatmap.js").HeatMap} map
  * @property {string} reference Entered by the user, printed in the report.
@@ -85,6 +86,7 @@ export class Cases extends EventTarget {
       at: null,
       problem: null,
       preview: null,
+      small: false,
       previewMissing: false,
       map: NO_MAP,
       reference: "",

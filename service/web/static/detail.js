@@ -3,6 +3,7 @@
 import { cloneTemplate, element, setImage, setName, setProperties, setText } from "./dom.js";
 import { bindOverlay, loadMap, updateOverlay } from "./heatmap.js";
 import { classText, predict, thresholdText, toggleSide } from "./predict.js";
+import { sharpen } from "./preview.js";
 import { bindReport } from "./report.js";
 import { stateText } from "./rows.js";
 import { formatProbability, language, t, textOr } from "./texts.js";
@@ -38,7 +39,7 @@ export function showDetail(cases, signal) {
         predict(cases, current);
         element("detail").focus({ preventScroll: true }); // the button disappears
       });
-      bindViewer(parts, refresh);
+      bindViewer(parts, refresh, () => sharpen(cases, current));
       bindOverlay(parts);
       bindSteps(cases, current, parts);
       bindReport(current, parts);

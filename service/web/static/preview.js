@@ -2,6 +2,10 @@
 
 import { ProblemError, send } from "./http.js";
 
+/** The longer side of a picture that the service sends unasked, and the longest that it sends. */
+const SMALL_PX = 1024;
+const MOST_PX = 4096;
+
 /**
  * Browsers that display TIFF or 16-bit PNG rescale grey levels in different ways. DICOM may begin as
  * a picture of another format.
@@ -44,14 +48,34 @@ export async function previewByService(cases, item) {
   try {
     const answer = await send("preview", item.file, { signal: item.removed.signal });
     await show(cases, item, answer);
+    cases.change(item, { small: true });
   } catch (error) {
     // The verdict is shown without a picture.
     if (error instanceof ProblemError) cases.change(item, { previewMissing: true });
   }
 }
 
+/**
+ * Replace the service's small preview by one with all pixels, once: the picture is being enlarged.
+ * @param {import("./cases.js").Cases} cases
+ * @param {import("./cases.js").Case} item
+ */
+export async function sharpen(cases, item) {
+  if (!item.small) return;
+  item.small = false;
+  const { width, height } = item.verdict.image;
+  if (Math.max(width, height) <= SMALL_PX) return;
+  try {
+    const { signal } = item.removed;
+    await show(cases, item, await send(`preview?longest=${MOST_PX}`, item.file, { signal }));
+  } catch {
+    // The small picture stays.
+  }
+}
+
 async function show(cases, item, blob) {
   const { signal } = item.removed;
+  const before = item.preview;
   const url = URL.createObjectURL(blob);
   const image = new Image();
   image.src = url;
@@ -61,6 +85,10 @@ async function show(cases, item, blob) {
     URL.revokeObjectURL(url);
     throw error;
   }
-  if (signal.aborted || item.preview) URL.revokeObjectURL(url);
-  else cases.change(item, { preview: url, previewMissing: false });
+  if (signal.aborted || item.preview !== before) {
+    URL.revokeObjectURL(url);
+    return;
+  }
+  cases.change(item, { preview: url, previewMissing: false });
+  if (before) URL.revokeObjectURL(before);
 }

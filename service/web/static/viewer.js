@@ -20,13 +20,15 @@ export const wantsOutlines = () => kept.outlines;
 /**
  * @param {Record<string, HTMLElement>} parts Of a new detail view.
  * @param {() => void} onOutlines Called when the outlines are switched on or off.
+ * @param {() => void} onEnlarged Called while the picture is enlarged.
  */
-export function bindViewer(parts, onOutlines) {
+export function bindViewer(parts, onOutlines, onEnlarged) {
   let view = WHOLE;
   const { frame } = parts;
   const show = (next) => {
     view = next;
     draw(view, parts);
+    if (view.zoom > 1) onEnlarged();
   };
   const levelling = () => !parts.levels.hidden;
   const toggleKept = (name) => {

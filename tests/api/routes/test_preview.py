@@ -42,6 +42,17 @@ async def test_a_sixteen_bit_picture_is_shown_as_it_is_read(
     assert difference.mean() < 1
 
 
+async def test_it_comes_as_large_as_is_asked_for(client: httpx.AsyncClient) -> None:
+    for longest, size in ((4096, (1500, 1200)), (300, (300, 240))):
+        answer = await client.post(
+            "/preview", params={"longest": longest}, files={"file": sixteen_bits("TIFF")}
+        )
+        assert Image.open(io.BytesIO(answer.content)).size == size
+    answer = await client.post("/preview?longest=4097", files={"file": radiograph()})
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "invalid_request"
+
+
 async def test_a_small_picture_keeps_its_pixels(client: httpx.AsyncClient) -> None:
     picture = await preview(client, radiograph(2, "TIFF"))
     np.testing.assert_array_equal(picture, phantom(2, opacity=2 / 6))
