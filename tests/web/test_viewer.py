@@ -60,7 +60,8 @@ class TestZoom:
         assert after["width"] == pytest.approx(before["width"] * 1.5625, rel=0.01)
         assert box(viewer, "map") == after
         tool(viewer, "Restablecer").click()
-        assert box(viewer) == pytest.approx(before)
+        again = box(viewer)
+        assert (again["x"], again["width"]) == pytest.approx((before["x"], before["width"]))
         expect(tool(viewer, "Reducir")).to_be_disabled()
 
     def test_keys_zoom_and_move(self, viewer: Page) -> None:
@@ -193,6 +194,16 @@ class TestMap:
         frame(viewer).focus()
         viewer.keyboard.press("c")
         expect(viewer.locator("#detail .plain-picture")).to_be_hidden()
+
+    def test_on_a_phone_the_map_is_below_the_radiograph(
+        self, browser: Browser, service: LiveService
+    ) -> None:
+        with open_page(browser, service.url, **PHONE) as page:
+            upload(page, ("a.png", GOOD))
+            tool(page, "Lado a lado").click()
+            above, below = box(page, "plain-picture"), box(page)
+            assert above["y"] + above["height"] <= below["y"]
+            assert (above["x"], above["width"]) == pytest.approx((below["x"], below["width"]))
 
     def test_the_map_can_be_hidden(self, viewer: Page) -> None:
         tool(viewer, "Mapa").click()

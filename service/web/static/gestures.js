@@ -13,14 +13,14 @@ const LINE_PX = 16;
 
 /**
  * @param {HTMLElement} frame
- * @param {() => DOMRect} area What the sizes count in.
+ * @param {(x: number, y: number) => DOMRect} area What the sizes count in, at a place.
  * @param {Actions} actions
  */
 export function bindGestures(frame, area, { zoom, drag, toggle, takesWheel }) {
   /** @type {Map<number, PointerEvent>} */
   const pointers = new Map();
   const place = ({ clientX, clientY }) => {
-    const { left, top, width, height } = area(clientX);
+    const { left, top, width, height } = area(clientX, clientY);
     return { x: (clientX - left) / width, y: (clientY - top) / height };
   };
 

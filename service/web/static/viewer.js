@@ -61,7 +61,7 @@ export function bindViewer(parts, onOutlines, onEnlarged) {
       show(levelled(view, Number(parts.level.value), Number(parts.window.value)));
     });
   }
-  bindGestures(frame, (x) => paneAt(frame, x), {
+  bindGestures(frame, (x, y) => paneAt(frame, x, y), {
     zoom: (factor, point) => show(zoomed(view, factor, point)),
     drag: (dx, dy, pinched) => {
       if (levelling() && !pinched) {
@@ -83,9 +83,10 @@ export function bindViewer(parts, onOutlines, onEnlarged) {
 }
 
 /** The pane under a place: both show the same part of their pictures. */
-function paneAt(frame, x) {
+function paneAt(frame, x, y) {
   const panes = [...frame.querySelectorAll(".pane")].map((pane) => pane.getBoundingClientRect());
-  return panes.find(({ left, right }) => x >= left && x < right) ?? panes.at(-1);
+  const here = ({ left, right, top, bottom }) => x >= left && x < right && y >= top && y < bottom;
+  return panes.find(here) ?? panes.at(-1);
 }
 
 const KEYS = {
