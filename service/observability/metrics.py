@@ -34,6 +34,8 @@ BUCKETS_PROBABILITY = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 
 
 ASSESSMENTS = ("pneumonia", "normal", "indeterminate")
 
+REFUSALS = ("no_lungs", "unlike_training_films", "uncertain_lungs")
+
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
@@ -80,6 +82,12 @@ class Metrics:
         self._warnings = Counter(
             "xray_warnings", "Warnings in verdicts, by code.", ("code",), registry=registry
         )
+        self._refusals = Counter(
+            "xray_refusals",
+            "Pictures that are no frontal chest film, by reason.",
+            ("reason",),
+            registry=registry,
+        )
         self._probability = Histogram(
             "xray_probability",
             "Probabilities of pneumonia in verdicts.",
@@ -103,6 +111,8 @@ class Metrics:
         )
         for code in sorted(problem_codes):
             self._problems.labels(code)
+        for reason in REFUSALS:
+            self._refusals.labels(reason)
         for assessment in ASSESSMENTS:
             self._assessments.labels(assessment)
         for stage in STAGES:
@@ -149,6 +159,8 @@ class Metrics:
         for image in tuple(record.images):
             if image.verdict is not None:
                 self._count_verdict(image.verdict)
+            if image.reason is not None:
+                self._refusals.labels(image.reason).inc()
 
     def _count_verdict(self, verdict: VerdictRecord) -> None:
         self._verdicts.labels(verdict.predicted_class).inc()

@@ -71,12 +71,14 @@ class ImageRecord:
         size: Number of its bytes.
         verdict: None if it could not be screened.
         problem: Code of the reason why not, if there was one.
+        reason: Why it is no frontal chest film, if that is the problem.
     """
 
     sha256: str
     size: int
     verdict: VerdictRecord | None = None
     problem: str | None = None
+    reason: str | None = None
 
 
 @dataclass(slots=True)
@@ -188,16 +190,16 @@ def note_verdict(sha256: str, verdict: VerdictRecord) -> None:
             return
 
 
-def note_refusal(sha256: str, size: int, code: str) -> None:
+def note_refusal(sha256: str, size: int, code: str, reason: str | None = None) -> None:
     """Add why a file has no verdict; the file too, if ``note_image`` did not add it."""
     record = _current.get()
     if record is None:
         return
     for image in record.images:
         if image.sha256 == sha256 and image.verdict is None and image.problem is None:
-            image.problem = code
+            image.problem, image.reason = code, reason
             return
-    record.images.append(ImageRecord(sha256, size, problem=code))
+    record.images.append(ImageRecord(sha256, size, problem=code, reason=reason))
 
 
 def note_key(name: str) -> None:

@@ -10,7 +10,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from service.errors import EmptyFileError, InternalError, OutOfMemoryError, ServiceError
+from service.errors import (
+    EmptyFileError,
+    InternalError,
+    NotAChestRadiographError,
+    OutOfMemoryError,
+    ServiceError,
+)
 from service.imaging import Film, ImagingError, Radiograph, decode, film_of
 from service.inference import Ensemble, EnsembleScore, Manifest, NotExplainableError
 from service.lungs import (
@@ -236,7 +242,8 @@ def _refusal_noted(data: bytes) -> Iterator[None]:
     except Exception as error:
         kind = OutOfMemoryError if isinstance(error, MemoryError) else InternalError
         code = error.code if isinstance(error, ServiceError) else kind.code
-        note_refusal(hashlib.sha256(data).hexdigest(), len(data), code)
+        reason = error.text_key if isinstance(error, NotAChestRadiographError) else None
+        note_refusal(hashlib.sha256(data).hexdigest(), len(data), code, reason)
         raise
 
 

@@ -1,11 +1,14 @@
 import asyncio
+import io
 import re
 import threading
+from functools import partial
 
 import httpx
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 
 from service.api.app import create_app
@@ -91,6 +94,18 @@ class TestService:
         labels = {"name": "fake", "version": "1.2.3", "digest": "sha256:" + "d" * 64}
         assert value(text, "xray_model_info", **labels, engine="fake", precision="fp32") == 1
         assert value(text, "xray_model_ready") == 1
+
+    async def test_what_is_no_chest_film_is_counted_by_reason(self) -> None:
+        noise = io.BytesIO()
+        Image.effect_noise((320, 256), 90).save(noise, "PNG")
+        app = create_app(Settings(threads=1), load=partial(fake_ensemble, lungs=True))
+        async with client_of(app) as client:
+            await client.post("/predict", files={"file": noise.getvalue()})
+            await client.post("/predict/batch", files=[("files", noise.getvalue())] * 2)
+            await client.post("/predict", files={"file": b"no image"})
+            text = (await client.get("/metrics")).text
+        assert value(text, "xray_refusals_total", reason="no_lungs") == 3
+        assert value(text, "xray_refusals_total", reason="uncertain_lungs") == 0
 
     async def test_unknown_paths_and_methods_make_no_new_series(
         self, client: httpx.AsyncClient
