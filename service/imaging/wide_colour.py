@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
+from service.imaging.chroma import CHROMA_SIDE, chroma_of_samples
 from service.imaging.greyscale import bands
 from service.imaging.layout import DamagedError, Samples
 from service.imaging.luminance import luminance
@@ -30,6 +31,8 @@ def read_wide_colour(data: bytes) -> Samples:
     if stored not in _LOW_BYTES:
         raise DamagedError("the header says otherwise than Pillow does")
     picture = _read(data, stored)
+    few = (CHROMA_SIDE, CHROMA_SIDE)
+    high = np.asarray(picture.resize(few, Image.Resampling.NEAREST)).astype(np.uint16)
     levels = np.empty((picture.height, picture.width), dtype=np.uint16)
     opacity = None
     if picture.mode == "RGBA":
@@ -42,10 +45,12 @@ def read_wide_colour(data: bytes) -> Samples:
             opacity[top : top + len(colours)] = colours[..., 3]
     del picture, colours
     picture = _read(data, _LOW_BYTES[stored])
+    low = np.asarray(picture.resize(few, Image.Resampling.NEAREST))
+    chroma = chroma_of_samples(high * np.uint16(256) + low)
     for top, box in rows:
         colours = np.asarray(picture.crop(box))
         levels[top : top + len(colours)] += luminance(colours)
-    return Samples(levels, opacity)
+    return Samples(levels, opacity, chroma=chroma)
 
 
 def _grey_with_opacity(picture: Image.Image) -> Samples:

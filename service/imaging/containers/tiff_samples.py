@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from service.imaging.chroma import CHROMA_SIDE, chroma_of_samples
 from service.imaging.containers import tiff_directory as tags
 from service.imaging.containers.tiff_chunks import Chunks, mini_tiff
 from service.imaging.layout import Levels, Samples
@@ -79,14 +80,19 @@ class Pixels:
         kind = np.uint16 if self._deep else np.uint8
         levels = np.empty((chunks.height, chunks.width), dtype=kind)
         opacity = None if self.opacity_at is None else np.empty_like(levels)
+        few: list[Levels] = []
+        apart = max(1, chunks.height // CHROMA_SIDE), max(1, chunks.width // CHROMA_SIDE)
         top = 0
         for samples in self._steps(data):
             bottom = top + len(samples)
             levels[top:bottom] = self._grey(samples)
+            if self.colour != "grey":
+                few.append(self._colours(samples[-top % apart[0] :: apart[0], :: apart[1]]))
             if opacity is not None:
                 opacity[top:bottom] = samples[..., self.opacity_at]
             top = bottom
-        return Samples(levels, opacity, self.white_is_zero)
+        chroma = chroma_of_samples(np.concatenate(few)) if few else 0.0
+        return Samples(levels, opacity, self.white_is_zero, chroma)
 
     def _steps(self, data: bytes) -> Iterator[Levels]:
         """Samples of some rows after the other: shape (rows, width, samples)."""
@@ -165,26 +171,37 @@ class Pixels:
 
     def _grey(self, samples: Levels) -> Levels:
         """Samples of shape (rows, width, samples) to grey levels of shape (rows, width)."""
-        if self.colour == "palette":
-            return self._palette_levels()[samples[..., 0]]
-        top = (1 << self.chunks.bits) - 1
-        if not self._deep and top < 255:
-            stretched = np.rint(np.arange(top + 1) * (255 / top)).astype(np.uint8)
-            samples, top = stretched[samples], 255
-        if self.colour == "rgb":
-            return luminance(samples)
-        if self.colour == "cmyk":
-            full, inks = np.uint32(top), samples.astype(np.uint32)
-            paper = ((full - inks[..., :3]) * (full - inks[..., 3:4]) + full // 2) // full
-            return luminance(paper.astype(samples.dtype))
-        return samples[..., 0]
+        if self.colour == "palette":  # few colours, many samples
+            return luminance(self._palette())[samples[..., 0]]
+        if self.colour == "grey":
+            return self._stretched(samples)[0][..., 0]
+        return luminance(self._colours(samples))
 
-    def _palette_levels(self) -> Levels:
+    def _colours(self, samples: Levels) -> Levels:
+        """Samples of a colour picture to red, green and blue, of shape (rows, width, 3 or more)."""
+        if self.colour == "palette":
+            return self._palette()[samples[..., 0]]
+        samples, top = self._stretched(samples)
+        if self.colour == "rgb":
+            return samples
+        full, inks = np.uint32(top), samples.astype(np.uint32)
+        paper = ((full - inks[..., :3]) * (full - inks[..., 3:4]) + full // 2) // full
+        return paper.astype(samples.dtype)
+
+    def _stretched(self, samples: Levels) -> tuple[Levels, int]:
+        """Samples of fewer than 8 bits to 8, and the largest value that samples can have."""
+        top = (1 << self.chunks.bits) - 1
+        if self._deep or top == 255:
+            return samples, top
+        stretched = np.rint(np.arange(top + 1) * (255 / top)).astype(np.uint8)
+        return stretched[samples], 255
+
+    def _palette(self) -> Levels:
+        """The colours of all indices: shape (indices, 3)."""
         colours = np.asarray(self.palette, dtype=np.uint32).reshape(3, -1).T
         if colours.max() > 255:  # some writers store 8 bits where 16 belong
             colours //= 256
-        levels = luminance(colours.astype(np.uint8))
-        return np.resize(levels, 1 << self.chunks.bits)
+        return np.resize(colours.astype(np.uint8), (1 << self.chunks.bits, 3))
 
 
 def _rows(plane: Image.Image | Bytes, top: int, bottom: int) -> Bytes:
