@@ -112,6 +112,14 @@ class ModelSuitability(Answer):
     refuse_quality: Probability = Field(
         description="Certainty below which a picture is refused.", examples=[0.65]
     )
+    warn_otherness: float | None = Field(
+        description="Log odds of being another picture than a frontal chest film above which "
+        "`/predict` warns; null for a model that knows no other pictures.",
+        examples=[-1.6],
+    )
+    refuse_otherness: float | None = Field(
+        description="Log odds above which a picture is refused.", examples=[-0.3]
+    )
     metrics: dict[str, JsonValue] = Field(
         description="Shares of each kind of picture that are refused or warned of.",
         examples=[{"frontal": {"training set, held out": {"pictures": 1800}}}],

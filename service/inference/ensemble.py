@@ -86,10 +86,12 @@ class Segmented:
         probabilities: Of lung, shape (side, side).
         distance: Mahalanobis distance of the picture's features to those of training films; None
             if the network gives no features or the bundle does not say how they are distributed.
+        otherness: Log odds of being no such film; None if the bundle knows no other pictures.
     """
 
     probabilities: NDArray[np.float32]
     distance: float | None
+    otherness: float | None = None
 
 
 class Ensemble:
@@ -175,7 +177,9 @@ class Ensemble:
         distances = self._novelty.distances(features).tolist()
         if not all(map(math.isfinite, distances)):
             raise BundleError("The network that finds the lungs gave features that are no numbers.")
-        return [Segmented(*each) for each in zip(maps, distances, strict=True)]
+        scores = self._novelty.otherness(features)
+        others = [None] * len(batch) if scores is None else scores.tolist()
+        return [Segmented(*each) for each in zip(maps, distances, others, strict=True)]
 
     def score(self, batch: NDArray[np.float32]) -> list[EnsembleScore]:
         """Score prepared radiographs.

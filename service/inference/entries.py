@@ -196,6 +196,14 @@ class SuitabilityEntry(Part):
         ge=0, le=1, description="Certainty of the lungs' outline below which a reader is warned."
     )
     refuse_quality: float = Field(ge=0, le=1, description="Below which the picture is refused.")
+    warn_otherness: float | None = Field(
+        default=None,
+        description="Log odds of being another picture than a frontal chest film above which a "
+        "reader is warned; null in a bundle that knows no other pictures.",
+    )
+    refuse_otherness: float | None = Field(
+        default=None, description="Log odds above which a picture is refused."
+    )
     metrics: dict[str, JsonValue] = Field(
         default={}, description="Shares of each kind of picture that are refused or warned of."
     )
@@ -203,6 +211,11 @@ class SuitabilityEntry(Part):
     @model_validator(mode="after")
     def _warns_before_it_refuses(self) -> Self:
         if self.warn_distance > self.refuse_distance or self.warn_quality < self.refuse_quality:
+            raise sentence("refuses pictures of which it would not warn")
+        warn, refuse = self.warn_otherness, self.refuse_otherness
+        if (warn is None) != (refuse is None):
+            raise sentence("has one of two limits of the otherness")
+        if warn is not None and refuse is not None and warn > refuse:
             raise sentence("refuses pictures of which it would not warn")
         return self
 

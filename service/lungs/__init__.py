@@ -17,6 +17,7 @@ from service.lungs.outline import Point, outline
 from service.lungs.pose import AS_RECEIVED, POSES, Pose
 from service.lungs.regions import Mask
 from service.lungs.suitability import (
+    MAX_CHROMA,
     Limits,
     Look,
     Refusal,
@@ -41,6 +42,7 @@ from service.lungs.views import (
 __all__ = [
     "AS_RECEIVED",
     "MARGIN",
+    "MAX_CHROMA",
     "POSES",
     "SEGMENTATION_SIDE",
     "VIEWS",

@@ -81,6 +81,7 @@ def _looks(
             pose,
             find_lungs(seen.probabilities, *pose.size(film.width, film.height), entry.threshold),
             seen.distance,
+            seen.otherness,
         )
         for pose, seen in zip(poses, ensemble.look(batch), strict=True)
     ]
@@ -94,4 +95,6 @@ def _limits(entry: SuitabilityEntry | None) -> Limits | None:
         refuse_distance=entry.refuse_distance,
         warn_quality=entry.warn_quality,
         refuse_quality=entry.refuse_quality,
+        warn_otherness=entry.warn_otherness,
+        refuse_otherness=entry.refuse_otherness,
     )

@@ -74,6 +74,23 @@ class TestRefusal:
         seen = look(distance, field=lungs(sure=sure))
         assert suitability_of(seen, FILM, LIMITS).refusal == refusal
 
+    def test_where_other_pictures_are_known_they_are_refused(self) -> None:
+        knowing = replace(LIMITS, warn_otherness=-2.0, refuse_otherness=-0.5)
+
+        def refusal(seen: Look) -> str | None:
+            return suitability_of(seen, FILM, knowing).refusal
+
+        assert refusal(replace(look(), otherness=-0.4)) == "unlike_training_films"
+        assert warned(replace(look(), otherness=-0.6), limits=knowing) == (
+            "far_from_training_data",
+        )
+        assert warned(replace(look(), otherness=-2.1), limits=knowing) == ()
+        # Two doubts are no refusal then: there is a better means to tell.
+        both = replace(look(21.0, field=lungs(sure=0.85)), otherness=-3.0)
+        assert refusal(both) is None
+        assert not is_clear(replace(look(), otherness=-0.6), knowing)
+        assert is_clear(replace(look(), otherness=-2.1), knowing)
+
     def test_a_bundle_without_limits_refuses_only_what_has_no_lungs(self) -> None:
         assert warned(look(1000.0, field=lungs(sure=0.6)), limits=None) == ()
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from service.inference import MANIFEST_FILE, Indeterminate, Manifest
+from service.inference import MANIFEST_FILE, Indeterminate, Manifest, SuitabilityEntry
 from training.evaluation import sections
 from training.evaluation.conformal import curve_table
 from training.evaluation.outcome import Part, read_outcomes
@@ -73,11 +73,19 @@ def _gate(manifest: Manifest) -> str:
     return f"""## Which pictures are read
 
 A picture is refused when no pair of lungs is found, when its features lie further than
-{entry.refuse_distance:g} from those of training films (Mahalanobis distance), or when the
-segmentation is uncertain. The limits were chosen on these same sets, so expect other sets to do
-slightly worse; half of the NIH adults were fitted, the other half is shown.
+{entry.refuse_distance:g} from those of training films (Mahalanobis distance),{_otherness(entry)} or
+when the segmentation is uncertain. No picture is in two of three parts: those that the gate was
+fitted on, the films that its limits were chosen on, and those in these tables.
 
 {gate_table(entry.model_dump(mode="json")).strip()}"""
+
+
+def _otherness(entry: SuitabilityEntry) -> str:
+    if entry.refuse_otherness is None:
+        return ""
+    return f""" when a
+linear score of the features for other pictures (CT slices, lateral films, hands, text ...)
+exceeds {entry.refuse_otherness:g},"""
 
 
 def _indeterminate(manifest: Manifest) -> str:

@@ -1,11 +1,12 @@
 """What the network that finds the lungs makes of sets of pictures, and limits chosen on that."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
 
 from service.imaging import ImagingError, Radiograph, decode, film_of
 from service.inference import LungsEntry, Novelty, Segmenter, SuitabilityEntry
@@ -32,14 +33,24 @@ true share of 5 % a fifth of such films would be warned of."""
 RIDGE: Final = 1e-3
 """Added to each variance, as a share of the mean one: the covariance of few films is singular."""
 
-WARNED: Final = (0.01, 0.05)
+STRENGTH: Final = 1e-3
+"""Inverse of the penalty on the weights of the score for other pictures (``C`` of scikit-learn).
+From 1e-4 to 0.1 it made no difference on halves of the pictures that were left out."""
+
+WARNED: Final = (0.01, 0.03)
 """Share of true films beyond the line of a warning: of the kind of the training, and of others."""
 
 TOO_FAR: Final = (0.001, 0.005)
+OTHER: Final = (0.001, 0.004)
 UNCERTAIN: Final = (0.001, 0.004)
 BOTH_DOUBTS: Final = (0.001, 0.0125)
-"""Shares of the same that are refused for each of three reasons: together less than half a per cent
-of films of the kind of the training, and less than two per cent of others."""
+"""Shares of the same that are refused: together less than half a per cent of films of the kind of
+the training, and less than two per cent of others. Both doubts together refuse only where no other
+pictures were at hand."""
+
+SLACK: Final = 1.25
+"""Where other pictures were at hand, a film may be this much farther, and its lungs less certain,
+before that alone refuses it."""
 
 Floats = NDArray[np.float32]
 
@@ -62,8 +73,12 @@ class Seen:
         """A look at the picture, had it been received in a pose and put into another."""
         turns = (pose.turns + received.turns) % 4
         place = POSES.index(Pose(turns, pose.inverted != received.inverted))
-        [distance] = novelty.distances(self.features[place][None]).tolist()
-        return Look(pose, self.fields[place], distance)
+        features = self.features[place][None]
+        [distance] = novelty.distances(features).tolist()
+        others = novelty.otherness(features)
+        return Look(
+            pose, self.fields[place], distance, None if others is None else float(others[0])
+        )
 
 
 def see(
@@ -105,13 +120,7 @@ def fit_novelty(training: Floats, others: Floats) -> Novelty:
         training: Of training films, shape (N, n).
         others: Of films of other hospitals, shape (M, n); M may be 0.
     """
-    share = OTHERS_WEIGHT if len(others) else 0.0
-    weights = np.concatenate(
-        [
-            np.full(len(training), (1 - share) / len(training)),
-            np.full(len(others), share / max(len(others), 1)),
-        ]
-    )
+    weights = _film_weights(len(training), len(others))
     features = np.concatenate([training, others]) if len(others) else training
     features = features.astype(np.float64)
     mean = weights @ features
@@ -121,6 +130,46 @@ def fit_novelty(training: Floats, others: Floats) -> Novelty:
     # inv(L) whitens: inv(L).T @ inv(L) is the inverse of L @ L.T.
     whitening = np.linalg.inv(np.linalg.cholesky(covariance))
     return Novelty(np.asarray(mean, np.float32), np.asarray(whitening, np.float32))
+
+
+def fit_others(
+    novelty: Novelty, training: Floats, others: Floats, kinds: Mapping[str, Floats]
+) -> Novelty:
+    """Add a score that tells films from other pictures: logistic regression of whitened features.
+
+    Films weigh as in ``fit_novelty``, each kind of other pictures as much as the next.
+
+    Args:
+        novelty: As fitted on the films.
+        training: Features of training films, shape (N, n).
+        others: Of films of other hospitals, shape (M, n); M may be 0.
+        kinds: Of other pictures, by kind; none of them empty.
+    """
+    if not kinds:
+        return novelty
+    films = np.concatenate([training, others]) if len(others) else training
+    pictures = np.concatenate(list(kinds.values()))
+    counts = [len(each) for each in kinds.values()]
+    weights = np.concatenate(
+        [
+            _film_weights(len(training), len(others)),
+            *(np.full(count, 1 / (len(counts) * count)) for count in counts),
+        ]
+    )
+    model = LogisticRegression(C=STRENGTH, max_iter=2000).fit(
+        novelty.whitened(np.concatenate([films, pictures])),
+        np.repeat([0, 1], [len(films), len(pictures)]),
+        sample_weight=weights * (len(films) + len(pictures)) / 2,
+    )
+    others_weights = np.concatenate([model.coef_[0], model.intercept_])
+    return replace(novelty, others=others_weights.astype(np.float32))
+
+
+def _film_weights(training: int, others: int) -> NDArray[np.float64]:
+    share = OTHERS_WEIGHT if others else 0.0
+    return np.concatenate(
+        [np.full(training, (1 - share) / training), np.full(others, share / max(others, 1))]
+    )
 
 
 def choose_limits(children: Sequence[Look], others: Sequence[Look]) -> Limits:
@@ -149,12 +198,27 @@ def choose_limits(children: Sequence[Look], others: Sequence[Look]) -> Limits:
         np.where(distance > warn_distance, doubt, 0.0)
         for distance, doubt in zip(distances, doubts, strict=True)
     ]
-    warn_doubt = max(line(WARNED, doubts), line(BOTH_DOUBTS, if_far))
+    scores = [
+        np.array([look.otherness for look in looks if look.otherness is not None])
+        for looks in groups
+    ]
+    warn_doubt, warn_other, refuse_other = line(WARNED, doubts), None, None
+    if all(map(len, scores)):
+        refuse_doubt = SLACK * line(UNCERTAIN, doubts)
+        refuse_distance = SLACK * line(TOO_FAR, distances)
+        warn_other = _up(line(WARNED, scores), 2)
+        refuse_other = max(warn_other, _up(line(OTHER, scores), 2))
+    else:
+        refuse_doubt = line(UNCERTAIN, doubts)
+        refuse_distance = line(TOO_FAR, distances)
+        warn_doubt = max(warn_doubt, line(BOTH_DOUBTS, if_far))
     return Limits(
         warn_distance=_up(warn_distance, 2),
-        refuse_distance=_up(max(warn_distance, line(TOO_FAR, distances)), 2),
+        refuse_distance=_up(max(warn_distance, refuse_distance), 2),
         warn_quality=round(1 - _up(warn_doubt, 4), 4),
-        refuse_quality=round(1 - _up(max(warn_doubt, line(UNCERTAIN, doubts)), 4), 4),
+        refuse_quality=round(1 - _up(max(warn_doubt, min(refuse_doubt, 1.0)), 4), 4),
+        warn_otherness=warn_other,
+        refuse_otherness=refuse_other,
     )
 
 
@@ -167,6 +231,8 @@ def limits_of(entry: SuitabilityEntry | None) -> Limits | None:
         refuse_distance=entry.refuse_distance,
         warn_quality=entry.warn_quality,
         refuse_quality=entry.refuse_quality,
+        warn_otherness=entry.warn_otherness,
+        refuse_otherness=entry.refuse_otherness,
     )
 
 

@@ -36,7 +36,10 @@ def suitability(
     ] = None,
     others: Annotated[
         list[str] | None,
-        typer.Option("--other", help="NAME=FOLDER of no frontal chest films. Repeatable."),
+        typer.Option(
+            "--other",
+            help="NAME=FOLDER of no frontal chest films; half of them is fitted. Repeatable.",
+        ),
     ] = None,
     most: Annotated[int, typer.Option(min=4, help="Pictures of each set at most.")] = 3000,
     bundle: BundleOption = MODELS,

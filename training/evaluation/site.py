@@ -152,6 +152,7 @@ def _admitted(
                     each.probabilities, *pose.size(film.width, film.height), entry.threshold
                 ),
                 each.distance,
+                each.otherness,
             )
             for pose, each in zip(poses, found, strict=True)
         ]

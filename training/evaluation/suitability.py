@@ -1,8 +1,11 @@
 """The gate of a bundle: fitted, its limits chosen, and how often it is right about what it gets."""
 
+import dataclasses
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,9 +21,9 @@ from service.inference import (
     load_segmenter,
     open_bundle,
 )
-from service.lungs import AS_RECEIVED, POSES, Limits, Suitability
+from service.lungs import AS_RECEIVED, MAX_CHROMA, POSES, Limits, Look, Suitability
 from training.data import DataError
-from training.evaluation.gate import Seen, choose_limits, fit_novelty, judge, see
+from training.evaluation.gate import Seen, choose_limits, fit_novelty, fit_others, judge, see
 from training.evaluation.other_pictures import other_pictures
 from training.evaluation.statistics import wilson
 from training.evaluation.tables import percent
@@ -41,7 +44,8 @@ class Sources:
         training: Folder of films of the kind that the networks were trained on.
         fitted: Films of other hospitals, the even-numbered half of which is fitted too.
         films: Films of other hospitals that have no part in the fit.
-        others: Pictures that are no frontal chest films.
+        others: Pictures that are no frontal chest films. Half of them is fitted, but for those with
+            colours: they may be photographs of chest films.
         most: Pictures of each set at most.
     """
 
@@ -53,18 +57,37 @@ class Sources:
 
 
 @dataclass(frozen=True, slots=True)
-class _Sets:
-    """What the network saw, by set: ``fit`` and ``films`` have no picture in common."""
+class _Fitted:
+    """What the network saw of the pictures that are fitted."""
 
     training: list[Seen]
-    fitted: list[Seen]
+    films: list[Seen]
+    others: dict[str, list[Seen]]
+
+    def novelty(self) -> Novelty:
+        """How films are distributed, and how to tell them from the others."""
+        training, films = _features(self.training), _features(self.films)
+        kinds = {
+            kind: _features(grey)
+            for kind, pictures in self.others.items()
+            if (grey := [seen for seen in pictures if seen.radiograph.chroma <= MAX_CHROMA])
+        }
+        return fit_others(fit_novelty(training, films), training, films, kinds)
+
+
+@dataclass(frozen=True, slots=True)
+class _Films:
+    """True films of both kinds that were not fitted: half to choose limits, half to measure."""
+
     children: list[Seen]
     films: dict[str, list[Seen]]
-    others: dict[str, list[Seen]]
 
 
 def build_gate(bundle: Path, sources: Sources) -> dict[str, Any]:
     """Fit a bundle's gate, choose its limits, measure it, and write it into the bundle.
+
+    No picture is in two of the three parts: those that are fitted, the films that the limits are
+    chosen on, and what is measured.
 
     Returns:
         Limits and shares, as they are written into the manifest.
@@ -78,21 +101,20 @@ def build_gate(bundle: Path, sources: Sources) -> dict[str, Any]:
     loaded = load_segmenter(opened, threads=THREADS)
     if entry is None or loaded is None:
         raise DataError("The bundle has no network that finds the lungs.")
-    sets = _see_all(loaded.segmenter, entry, sources)
-    novelty = fit_novelty(_features(sets.training), _features(sets.fitted))
-    limits = choose_limits(
-        [seen.look(AS_RECEIVED, novelty) for seen in sets.children],
-        [seen.look(AS_RECEIVED, novelty) for films in sets.films.values() for seen in films],
-    )
-    figures = _measure(sets, novelty, limits)
+    fitted, choosing, measured, others = _see_all(loaded.segmenter, entry, sources)
+    novelty = fitted.novelty()
+
+    def looks(pictures: Iterable[Seen]) -> list[Look]:
+        return [seen.look(AS_RECEIVED, novelty) for seen in pictures]
+
+    films = chain.from_iterable(choosing.films.values())
+    limits = choose_limits(looks(choosing.children), looks(films))
+    figures = _measure(measured, others, novelty, limits)
     novelty.write(bundle / FILE)
     described = SuitabilityEntry(
         file=FILE,
         sha256=file_sha256(bundle / FILE),
-        warn_distance=limits.warn_distance,
-        refuse_distance=limits.refuse_distance,
-        warn_quality=limits.warn_quality,
-        refuse_quality=limits.refuse_quality,
+        **dataclasses.asdict(limits),
         metrics=figures,
     )
     manifest = opened.manifest.model_copy(update={"suitability": described})
@@ -114,47 +136,66 @@ def pictures_in(folder: Path, most: int) -> list[Path]:
     return [paths[place] for place in np.linspace(0, len(paths) - 1, most).astype(int)]
 
 
-def _see_all(segmenter: Segmenter, entry: LungsEntry, sources: Sources) -> _Sets:
-    def read(paths: Iterable[Path], *, posed: bool) -> list[Seen]:
+def halves(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """Pictures in two parts; what belongs together by the start of its name stays together."""
+    groups: dict[str, list[Path]] = {}
+    for path in paths:
+        groups.setdefault(re.split(r"[^0-9A-Za-z]", path.stem)[0], []).append(path)
+    ordered = list(groups.values())
+    first, second = (list(chain.from_iterable(ordered[start::2])) for start in (0, 1))
+    return first, second
+
+
+def _see_all(
+    segmenter: Segmenter, entry: LungsEntry, sources: Sources
+) -> tuple[_Fitted, _Films, _Films, dict[str, list[Seen]]]:
+    """Pictures to fit, to choose limits on, and to measure: films, and others."""
+
+    def read(paths: Iterable[Path], *, posed: bool = False) -> list[Seen]:
         poses = POSES if posed else (AS_RECEIVED,)
         return see(segmenter, entry, (path.read_bytes() for path in paths), poses=poses)
 
     training = pictures_in(sources.training, sources.most)
-    films: dict[str, list[Seen]] = {}
-    fitted: list[Seen] = []
+    left = {name: pictures_in(path, sources.most) for name, path in sources.films.items()}
+    fitted = _Fitted(read(training[::2]), [], {})
     for name, folder in sources.fitted.items():
         paths = pictures_in(folder, sources.most)
-        fitted += read(paths[::2], posed=False)
-        films[name] = read(paths[1::2], posed=True)
-    for name, folder in sources.films.items():
-        films[name] = read(pictures_in(folder, sources.most), posed=True)
-    others = {
-        name: read(pictures_in(folder, sources.most), posed=True)
-        for name, folder in sources.others.items()
-    }
+        fitted.films.extend(read(paths[::2]))
+        left[name] = paths[1::2]
+    others: dict[str, list[Seen]] = {}
+    for name, folder in sources.others.items():
+        shown, used = halves(pictures_in(folder, sources.most))
+        others[name], fitted.others[name] = read(shown, posed=True), read(used)
     drawn: dict[str, list[bytes]] = {}
     for kind, data in other_pictures():
         drawn.setdefault(kind, []).append(data)
     for kind, files in drawn.items():
-        others[kind] = see(segmenter, entry, files, poses=POSES)
-    held_out = training[1::2]
-    children = read(held_out[:_POSED], posed=True) + read(held_out[_POSED:], posed=False)
-    return _Sets(read(training[::2], posed=False), fitted, children, films, others)
+        others[kind] = see(segmenter, entry, files[::2], poses=POSES)
+        fitted.others[kind] = see(segmenter, entry, files[1::2], poses=(AS_RECEIVED,))
+    choosing = _Films(read(training[1::4]), {name: read(each[::2]) for name, each in left.items()})
+    shown = training[3::4]
+    measured = _Films(
+        read(shown[:_POSED], posed=True) + read(shown[_POSED:]),
+        {name: read(each[1::2], posed=True) for name, each in left.items()},
+    )
+    return fitted, choosing, measured, others
 
 
 def _features(seen: Sequence[Seen]) -> Any:
     return np.stack([each.features[0] for each in seen]) if seen else np.empty((0, 0), np.float32)
 
 
-def _measure(sets: _Sets, novelty: Novelty, limits: Limits) -> dict[str, Any]:
+def _measure(
+    measured: _Films, others: Mapping[str, Sequence[Seen]], novelty: Novelty, limits: Limits
+) -> dict[str, Any]:
     def shares(pictures: Sequence[Seen]) -> dict[str, Any]:
         return _shares([judge(seen, novelty, limits) for seen in pictures])
 
-    films = {"training set, held out": sets.children, **sets.films}
-    posed = [seen for seen in sets.children if len(seen.fields) == len(POSES)]
+    films = {"training set, held out": measured.children, **measured.films}
+    posed = [seen for seen in measured.children if len(seen.fields) == len(POSES)]
     return {
-        "frontal": {name: shares(pictures) for name, pictures in films.items()},
-        "other": {name: shares(pictures) for name, pictures in sets.others.items()},
+        "frontal": {name: shares(pictures) for name, pictures in films.items() if pictures},
+        "other": {name: shares(pictures) for name, pictures in others.items() if pictures},
         "posed": {
             _pose_name(pose): _shares([judge(seen, novelty, limits, pose) for seen in posed])
             for pose in POSES[1:]
