@@ -12,10 +12,11 @@ rm -f PIL/_avif.*.so pillow.libs/libavif-*
 # Rich highlights only Python, in tracebacks.
 find pygments/lexers -type f ! -name '__init__.*' ! -name '_mapping.*' ! -name 'python.*' -delete
 # The libraries' own tests and sample files, and pynetdicom's commands.
+rm -f uharfbuzz/_harfbuzz_test.*
 rm -rf h5py/tests jpeg_ls/tests pydicom/data/test_files pynetdicom/apps pynetdicom/tests
 find numpy -type d -name tests -prune -exec rm -rf {} +
 # If a release needs a removed file, the build fails and not the first request.
 "$1/bin/python" -c '
 import highdicom.seg, highdicom.sr, jpeg_ls, pynetdicom
-import numpy, onnxruntime, PIL.Image, rich.traceback
+import numpy, onnxruntime, PIL.Image, rich.traceback, uharfbuzz
 PIL.Image.init()'

@@ -52,7 +52,7 @@ export function bindViewer(parts, onOutlines, onEnlarged) {
     },
     fullscreen: () => {
       if (document.fullscreenElement) document.exitFullscreen();
-      else parts.viewer.requestFullscreen();
+      else parts.viewer.requestFullscreen().catch(() => {}); // the browser may forbid it
     },
   };
   for (const [name, act] of Object.entries(actions)) parts[name]?.addEventListener("click", act);
