@@ -198,7 +198,7 @@ def _jpeg_2000(frame: bytes) -> Codestream:
         components=components,
         precision=precision,
         # OpenJPEG: 4 bytes a sample for the picture, as many for a tile and its wavelets.
-        working_bytes=rows * columns * (8 * components + 4),
+        working_bytes=rows * columns * 8 * components,
         lossy=not _is_reversible(stream),
         decode=decode,
     )

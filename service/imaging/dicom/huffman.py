@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from service.imaging.dicom.jpeg_markers import HuffmanTable
 from service.imaging.layout import DamagedError
 
-PIECE: Final = 1 << 16
+PIECE: Final = 1 << 15
 """Bytes that are looked at at once: eight places a byte."""
 
-PIECE_BYTES: Final = 60_000_000
+PIECE_BYTES: Final = 30_000_000
 """Most memory that looking at one piece takes."""
 
 _SPARE: Final = 16
