@@ -30,6 +30,7 @@ WarningCode = Literal[
     "text_overlay",
     "header_disagrees",
     "outside_population",
+    "burned_in_text",
 ]
 
 MIN_GAIN: Final = 0.6

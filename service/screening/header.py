@@ -53,6 +53,8 @@ def header_cautions(
     found: dict[WarningCode, bool] = {
         "header_disagrees": disagrees,
         "outside_population": _is_outside(header.age_years, trained_on),
+        # Where letters were seen over the lungs, their warning says it already.
+        "burned_in_text": header.burned_in is True and "text_overlay" not in doubts,
     }
     return tuple(code for code, applies in found.items() if applies)
 

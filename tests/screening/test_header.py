@@ -36,6 +36,8 @@ def facts(**others: Any) -> DicomFacts:
         (facts(view="lateral"), ("header_disagrees",)),
         (facts(view="oblique"), ("header_disagrees",)),
         (facts(body_part="other", age_years=62), ("header_disagrees", "outside_population")),
+        (facts(burned_in=True), ("burned_in_text",)),
+        (facts(burned_in=False), ()),
         (facts(modality="unclear", body_part=None, view=None), ()),
     ],
 )
@@ -51,6 +53,10 @@ def test_with_a_doubt_of_the_picture_it_is_refused(header: DicomFacts) -> None:
         header_cautions(header, ("low_contrast",), CHILDREN)
     assert caught.value.text_key == "header_disagrees"
     assert header_cautions(facts(), ("low_contrast",), CHILDREN) == ()
+
+
+def test_letters_are_warned_of_once() -> None:
+    assert header_cautions(facts(burned_in=True), ("text_overlay",), CHILDREN) == ()
 
 
 def test_an_age_means_nothing_where_the_population_is_unknown() -> None:
