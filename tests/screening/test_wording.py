@@ -1,13 +1,16 @@
 import dataclasses
+from pathlib import Path
 from typing import get_args
 
 import pytest
 
 from service.i18n import LANGUAGES, Language, texts
+from service.inference import MANIFEST_FILE, Manifest
 from service.screening.prevalence import Estimate, LocalFigures
 from service.screening.verdict import Assessment, Caution, Verdict
 from service.screening.wording import (
     assess,
+    describe_data,
     describe_map,
     figure,
     localise,
@@ -152,3 +155,10 @@ def test_other_training_data_are_quoted_in_english() -> None:
     other = dataclasses.replace(VERDICT, trained_on="films of one clinic.")
     assert "(en inglés) «films of one clinic»" in scope(other, "es")
     assert "films of one clinic. For" in scope(other, "en")
+
+
+def test_the_shipped_bundle_says_in_spanish_what_it_was_trained_on() -> None:
+    """A new description in its manifest needs its counterpart in ``verdict.toml``."""
+    manifest = Manifest.read(Path(__file__).parents[2] / "models" / MANIFEST_FILE)
+    assert manifest.training_data is not None
+    assert "inglés" not in describe_data(manifest.training_data.description, "es")
