@@ -8,6 +8,9 @@ FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "DICOM")
 on a file."""
 
 _SIGNATURES: Final = ((b"\xff\xd8\xff", "JPEG"), (b"\x89PNG\r\n\x1a\n", "PNG"))
+_LATE_JPEG: Final = re.compile(rb"\xff\xd8[^\xff]{1,120}\xff[\xc0-\xfe]")
+"""Some writers leave stray bytes before the first segment."""
+
 _BMP_HEADER_SIZES: Final = frozenset({12, 16, 40, 52, 56, 64, 108, 124})
 _TIFF_MAGICS: Final = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 
@@ -36,6 +39,8 @@ def sniff_format(data: bytes) -> str | None:
         return "DICOM"
     if data.startswith(_TIFF_MAGICS):
         return "TIFF"
+    if _LATE_JPEG.match(data):
+        return "JPEG"
     # Two letters are too weak a signature: plain text may begin with them.
     is_bmp = data[:2] == b"BM" and int.from_bytes(data[14:18], "little") in _BMP_HEADER_SIZES
     return "BMP" if is_bmp else None

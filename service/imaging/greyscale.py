@@ -14,7 +14,10 @@ STRAY_SHARE: Final = 0.005
 """Share of all pixels that may be brighter than a depth allows: hot pixels, burned-in letters."""
 
 PADDING_SHARE: Final = 0.5
-"""Share that may, where all of them have one value: markers, padding."""
+"""Share that may, where all of them have one of a few values: markers, padding."""
+
+PADDING_VALUES: Final = 4
+"""How many values that may be: a marker, and a padding that is another on each side."""
 
 BAND: Final = 256
 """Rows that are converted at a time."""
@@ -43,7 +46,7 @@ def depth_in_use(counts: NDArray[np.int64]) -> int:
         above = counts[1 << depth :]
         if not above.size:
             break
-        commonest = above.max()
+        commonest = np.partition(above, -PADDING_VALUES)[-PADDING_VALUES:].sum()
         if commonest <= PADDING_SHARE * pixels and above.sum() - commonest <= STRAY_SHARE * pixels:
             return depth
     return 16

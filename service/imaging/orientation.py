@@ -6,7 +6,7 @@ from typing import Final
 from PIL import Image
 
 _ORIENTATION_TAG: Final = 274
-_INTEGERS: Final = {1: "B", 3: "H", 4: "I"}
+_INTEGERS: Final = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i"}
 """Types that writers use for it: the standard asks for the short one."""
 
 _BYTE_ORDERS: Final = {b"II": "<", b"MM": ">"}

@@ -218,6 +218,24 @@ def test_a_png_of_any_depth_is_as_bright_as_one_of_eight_bits(channels: str, bit
     assert np.abs(error).max() <= 1.01
 
 
+@pytest.mark.parametrize("bits", range(9, 17))
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("channels", ["grey+alpha", "rgb", "rgba"])
+def test_planes_of_any_depth_are_as_bright(channels: str, order: str, bits: int) -> None:
+    samples = with_channels(deep(bits), channels, bits)
+    extra = {} if channels == "rgb" else {"extrasamples": ["unassalpha"]}
+    data = written(
+        samples.astype(np.uint16),
+        planar=True,
+        photometric=PHOTOMETRIC[channels],
+        planarconfig="separate",
+        byteorder=order,
+        **extra,
+    )
+    error = decode(data).pixels - expected(read_by_tifffile(data), channels, bits)
+    assert np.abs(error).max() <= 1.01
+
+
 @pytest.mark.parametrize("bits", range(8, 17))
 def test_a_sixteen_bit_tiff_is_as_bright_as_one_of_eight_bits(bits: int) -> None:
     data = written(deep(bits).astype(np.uint16), photometric="minisblack")
@@ -234,13 +252,16 @@ def marked(kind: str, bits: int) -> Pixels:
         samples[20:60, 20:50] = 65535
     elif kind == "padding":
         samples[:, 260:] = 65535
+    elif kind == "two paddings":
+        samples[:30] = 65535
+        samples[-30:] = 65534
     else:
         edge = np.linspace(1 << bits, 65535, 15).astype(np.uint16)
         samples[20:36, 20:35] = edge
     return samples
 
 
-@pytest.mark.parametrize("kind", ["hot pixels", "marker", "padding", "soft marker"])
+@pytest.mark.parametrize("kind", ["hot pixels", "marker", "padding", "two paddings", "soft marker"])
 @pytest.mark.parametrize("bits", [8, 10, 12, 14])
 @pytest.mark.parametrize("file", ["png", "tiff", "rgb png", "rgb tiff"])
 def test_what_is_no_part_of_the_film_sets_no_depth(kind: str, bits: int, file: str) -> None:

@@ -11,13 +11,14 @@ from service.imaging.orientation import exif_orientation, turn_upright
 
 def block(value: int, order: str = "<", kind: int = 3, count: int = 1, entries: int = 1) -> bytes:
     mark = b"II*\x00" if order == "<" else b"MM\x00*"
-    number = struct.pack(f"{order}{ {1: 'B', 4: 'I'}.get(kind, 'H') }", value).ljust(4, b"\x00")
+    code = {1: "B", 4: "I", 6: "b", 8: "h", 9: "i"}.get(kind, "H")
+    number = struct.pack(f"{order}{code}", value).ljust(4, b"\x00")
     entry = struct.pack(f"{order}HHI", 274, kind, count) + number
     return mark + struct.pack(f"{order}IH", 8, entries) + entry
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
-@pytest.mark.parametrize("kind", [1, 3, 4], ids=["byte", "short", "long"])
+@pytest.mark.parametrize("kind", [1, 3, 4, 6, 8, 9])
 @pytest.mark.parametrize("value", range(1, 9))
 def test_it_is_read_in_both_byte_orders(order: str, kind: int, value: int) -> None:
     assert exif_orientation(block(value, order, kind)) == value

@@ -1,5 +1,6 @@
 """Files that other programs open are read, however unusual their writers were."""
 
+import re
 import struct
 from io import BytesIO
 from typing import Any
@@ -54,6 +55,15 @@ class TestJpeg:
         data = b"".join((whole[:tables], stray, whole[tables:frame], stray, whole[frame:]))
         assert np.array_equal(decode(data).pixels, decode(whole).pixels)
 
+    @pytest.mark.parametrize("progressive", [False, True])
+    @pytest.mark.parametrize("stray", [b"\x00", b"ab\r\n", b"\xff\xff", b"\x00" * 100])
+    def test_stray_bytes_before_any_segment(self, stray: bytes, progressive: bool) -> None:
+        whole = jpeg(progressive=progressive)
+        wanted = decode(whole).pixels
+        for segment in re.finditer(rb"\xff[\xe0\xdb\xc0\xc2\xc4\xda]", whole):
+            data = whole[: segment.start()] + stray + whole[segment.start() :]
+            assert np.array_equal(decode(data).pixels, wanted), segment
+
     @pytest.mark.parametrize("adobe", [True, False], ids=["Adobe marker", "no marker"])
     @pytest.mark.parametrize("inverted", [True, False], ids=["255 is no ink", "0 is no ink"])
     @pytest.mark.parametrize("black", [True, False], ids=["black ink", "no black ink"])
@@ -82,6 +92,13 @@ class TestOpacity:
         picture = Image.fromarray(LEVELS).convert(mode)
         picture.putalpha(shade)
         assert np.array_equal(decode(encoded(picture, kind)).pixels, LEVELS)
+
+    @pytest.mark.parametrize("options", [{"lossless": True}, {"quality": 95}])
+    def test_of_a_webp_that_nobody_set(self, options: dict[str, Any]) -> None:
+        picture = Image.fromarray(LEVELS).convert("RGBA")
+        picture.putalpha(0)
+        error = decode(encoded(picture, "WEBP", exact=True, **options)).pixels - LEVELS.astype(int)
+        assert np.abs(error).mean() < 2
 
     def test_of_a_palette_that_is_transparent_as_a_whole(self) -> None:
         data = encoded(Image.fromarray(LEVELS).convert("P"), "PNG", transparency=bytes(256))
@@ -122,6 +139,24 @@ class TestOpacity:
         strip = np.moveaxis(samples, 0, -1).astype(np.uint8).tobytes()
         data = bare_tiff(strip, SIZE, samples=2, more={338: [1]})
         assert np.array_equal(decode(data).pixels, LEVELS // 2)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("tag_type", [(1, "B"), (3, "H"), (4, "I"), (9, "i")])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_the_orientation_may_be_any_whole_number(
+    kind: str, tag_type: tuple[int, str], order: str
+) -> None:
+    number, code = tag_type
+    mark = b"II" if order == "<" else b"MM"
+    value = struct.pack(order + code, 6).ljust(4, b"\x00")
+    block = mark + struct.pack(f"{order}HI", 42, 8)
+    block += struct.pack(f"{order}HHHI", 1, 274, number, 1) + value + bytes(4)
+    stored = Image.fromarray(LEVELS).transpose(Image.Transpose.ROTATE_90)
+    options = {"lossless": True} if kind == "WEBP" else {}
+    block = block if kind == "PNG" else b"Exif\x00\x00" + block
+    levels = decode(encoded(stored, kind, exif=block, **options)).pixels
+    assert np.abs(levels - LEVELS.astype(int)).mean() < 3
 
 
 class TestWebp:
