@@ -153,6 +153,40 @@ def predict(
         raise typer.Exit(run(paths, settings, options))
 
 
+@app.command(
+    epilog="Exit code: as for `predict`. Run the same command again to complete a run that ended, "
+    "or to take up what is new."
+)
+def batch(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A folder, a file, a pattern, Parquet with a column `bytes`, or a URI of them.",
+        ),
+    ],
+    out: Annotated[
+        str,
+        typer.Option(
+            "--out", metavar="DIR", help="Folder or URI of the Parquet; every node reaches it."
+        ),
+    ],
+    address: Annotated[
+        str,
+        typer.Option("--ray", metavar="ADDRESS", help="Head of a Ray cluster, or `local`."),
+    ] = "local",
+    models: ModelsOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Screen an archive on a Ray cluster (extra `ray`): one row of Parquet for each film."""
+    with exit_on_error():
+        from service.cli.batch import batch as run
+        from service.cli.loading import read_settings
+
+        settings = read_settings({"models_dir": models})
+        raise typer.Exit(run(source, out, address, settings, quiet=quiet))
+
+
 @app.command()
 def model(models: ModelsOption = None, as_json: JsonOption = False) -> None:
     """Verify the model bundle and describe it."""
