@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.fake_engine import fake_bundle
 from training.data import DataError
+from training.evaluation.card import card
 from training.evaluation.conformal import (
     Table,
     bounds,
@@ -130,3 +132,14 @@ def test_the_curve_is_measured_on_folds_that_were_left_out() -> None:
 def test_errors_that_the_films_do_not_suffice_for_are_left_out() -> None:
     errors = [row["error"] for row in curve({"clean": answers(200)}, 0.5)]
     assert errors == [0.02, 0.03, 0.05, 0.1]
+
+
+def test_the_card_states_the_error_that_was_found() -> None:
+    entry = indeterminate({"clean": blocks(3000, shift=4.0)}, 0.02, 0.5, "drawn numbers")
+    text = card(fake_bundle().manifest.model_copy(update={"indeterminate": entry}), {})
+    found: dict[str, Any] = entry.metrics
+    assert f"**Stated error: {entry.error:.1%}**" in text
+    assert f"to {100 * found['worst_normal']:.1f} % were called pneumonia" in text.replace(
+        "\n", " "
+    )
+    assert curve_table(found["curve"]).strip() in text
