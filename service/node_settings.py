@@ -45,7 +45,11 @@ class NodeSettings(Settings):
         "allows everybody who reaches the port.",
     )
     dicom_associations: int = Field(
-        10, ge=1, le=200, description="Most associations at once; more are refused for the moment."
+        5,
+        ge=1,
+        le=200,
+        description="Most associations at once; more are refused for the moment. Each may hold "
+        "three times `XRAY_MAX_UPLOAD_MIB` of memory.",
     )
     dicom_tls_cert: Path | None = Field(
         None, description="Certificate (PEM) of the node; with it, it receives by TLS alone."

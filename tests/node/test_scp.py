@@ -22,7 +22,8 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
-from service.node.dimse import VERIFICATION
+from service.node.delivery import UnreachableError
+from service.node.dimse import VERIFICATION, Address, DimseDestination
 from service.node.queue import Receipt
 from service.node.scp import Peer, StoreScp
 from service.node.tls import TlsError, TlsFiles
@@ -331,6 +332,21 @@ class TestTls:
         with scp(inbox, tls=own_tls(certificates)) as node:
             assert self.send(node.port, certificates, "stranger") != 0
         assert not inbox.objects
+
+    def test_results_go_out_to_whom_our_authority_vouches_for(
+        self, certificates: Path, tmp_path: Path
+    ) -> None:
+        inbox, own = Inbox(), own_tls(certificates)
+        (tmp_path / "film.dcm").write_bytes(film(1))
+        files = {film_uid(1): tmp_path / "film.dcm"}
+        trusting = TlsFiles(own.certificate, own.key, certificates / "stranger.pem")
+        with scp(inbox, tls=own) as node:
+            address = Address("NODE", "localhost", node.port, tls=True)
+            sent = DimseDestination(address, ae_title="A", tls=own).send(files)
+            assert sent.delivered == (film_uid(1),)
+            with pytest.raises(UnreachableError):
+                DimseDestination(address, ae_title="A", tls=trusting).send(files)
+        assert list(inbox.objects) == [film_uid(1)]
 
     def test_plain_dicom_is_not_spoken(self, certificates: Path) -> None:
         with scp(Inbox(), tls=own_tls(certificates)) as node, association(node.port, CR) as peer:
