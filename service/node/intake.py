@@ -1,7 +1,11 @@
 """Takes objects in, whichever way they came."""
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+from service.errors import UploadsFullError
 from service.node.metrics import NodeMetrics
 from service.node.queue import DurableQueue, Receipt
 from service.node.scp import OUT_OF_RESOURCES, SOP_CLASSES
@@ -44,6 +48,7 @@ class Intake:
         queue: Takes them.
         metrics: Count them.
         max_bytes: Largest file.
+        max_uploads: Most uploads over HTTP at once; each may hold a file in memory.
         upload_seconds: How long an upload over HTTP may take beside the time for its bytes.
         bytes_per_second: Its slowest speed.
     """
@@ -54,14 +59,30 @@ class Intake:
         metrics: NodeMetrics,
         *,
         max_bytes: int,
+        max_uploads: int,
         upload_seconds: float,
         bytes_per_second: int,
     ) -> None:
         self._queue = queue
         self._metrics = metrics
+        self._free_uploads = threading.Semaphore(max_uploads)
         self.max_bytes = max_bytes
         self.upload_seconds = upload_seconds
         self.bytes_per_second = bytes_per_second
+
+    @contextmanager
+    def upload(self) -> Iterator[None]:
+        """Hold the place of one upload over HTTP.
+
+        Raises:
+            UploadsFullError: There is none left.
+        """
+        if not self._free_uploads.acquire(blocking=False):
+            raise UploadsFullError("Too many uploads at once. Please try again in a few seconds.")
+        try:
+            yield
+        finally:
+            self._free_uploads.release()
 
     def take(self, uid: str, data: bytes) -> Receipt:
         """Take an object in whose kind was agreed upon; blocks until it is on disk."""

@@ -69,6 +69,7 @@ class Node:
             self.queue,
             counted,
             max_bytes=settings.max_upload_mib * MIB,
+            max_uploads=settings.dicom_associations,
             upload_seconds=settings.upload_seconds,
             bytes_per_second=settings.upload_bytes_per_second,
         )

@@ -12,14 +12,17 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from types import FrameType
 
+import h11
 import uvicorn
 from fastapi import FastAPI
 from pydicom import config as pydicom_config
 from starlette.concurrency import run_in_threadpool
 
 from service import __version__
+from service.api.lingering import LINGER_IDLE_SECONDS
 from service.api.problems import known_errors
 from service.api.state_metrics import model_info
+from service.errors import ServiceError
 from service.inference import Ensemble
 from service.node.app import NodeState, create_node_app
 from service.node.node import Node
@@ -30,6 +33,8 @@ from service.observability.metrics import Metrics
 from service.observability.middleware import Observer
 from service.observability.tracing import make_tracer
 from service.screening.loading import ModelLoader, ensemble_loader
+from service.server.http import respond
+from service.server.protocol import GuardedProtocol
 
 log = logging.getLogger(__name__)
 
@@ -92,10 +97,19 @@ def serve_node(
         keys=settings.named_keys,
         lifespan=lifespan,
     )
+
+    class Protocol(GuardedProtocol):
+        header_seconds = settings.header_seconds
+        linger_seconds = LINGER_IDLE_SECONDS
+
+        def respond(self, error: ServiceError) -> tuple[h11.Response, bytes]:
+            return respond(error, observer)
+
     config = uvicorn.Config(
         app,
         host="" if settings.host == "::" else settings.host,
         port=settings.port,
+        http=Protocol,
         ws="none",
         lifespan="on",
         log_config=None,

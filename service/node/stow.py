@@ -43,6 +43,7 @@ _REFUSALS = problems(
     errors.UploadTooSlowError,
     errors.FileTooLargeError,
     errors.QueueFullError,
+    errors.UploadsFullError,
 )
 
 
@@ -62,10 +63,11 @@ async def store_study(request: Request, study: str, intake: IntakeDep) -> StowRe
 
 
 async def _store(request: Request, intake: Intake, study: str | None) -> StowResponse:
-    taken = [
-        await run_in_threadpool(intake.take_file, part, study)
-        async for part in _parts(request, intake)
-    ]
+    with intake.upload():
+        taken = [
+            await run_in_threadpool(intake.take_file, part, study)
+            async for part in _parts(request, intake)
+        ]
     if not taken:
         raise errors.MissingFileError("The body holds no DICOM file.")
     failed = [each for each in taken if not each.accepted]

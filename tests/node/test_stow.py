@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -43,7 +44,12 @@ def client(
         stopping=lambda: False,
     )
     intake = Intake(
-        queue, metrics, max_bytes=max_bytes, upload_seconds=30, bytes_per_second=100_000
+        queue,
+        metrics,
+        max_bytes=max_bytes,
+        max_uploads=2,
+        upload_seconds=30,
+        bytes_per_second=100_000,
     )
     app = create_node_app(
         state, intake=intake, observer=Observer(metrics.service), keys=keys, lifespan=no_lifespan
@@ -101,6 +107,30 @@ async def test_without_room_the_sender_is_asked_to_come_again(
         answer = await post(node, film(1))
     assert_problem(answer, 503, "queue_full")
     assert int(answer.headers["retry-after"]) > 0
+
+
+async def test_one_upload_too_many_is_refused_for_the_moment(
+    queue: DurableQueue, metrics: NodeMetrics
+) -> None:
+    kind, body = related([film(1)])
+    release = asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield body[:100]
+        await release.wait()
+        yield body[100:]
+
+    async with client(queue, metrics) as node:
+        address, headers = "/dicomweb/studies", {"Content-Type": kind}
+        first = [
+            asyncio.create_task(node.post(address, content=slow(), headers=headers))
+            for _ in range(2)
+        ]
+        await asyncio.sleep(0.2)
+        assert_problem(await post(node, film(2)), 503, "uploads_full")
+        release.set()
+        assert [answer.status_code for answer in await asyncio.gather(*first)] == [200, 200]
+        assert (await post(node, film(2))).status_code == 200
 
 
 async def test_bodies_that_cannot_be_used_are_refused(
