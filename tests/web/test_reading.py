@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Browser, Page, Route, expect
 
+from tests.dicom_samples import dicom_file, stored_phantom
 from tests.phantom import phantom
 from tests.serving import LiveService, radiograph
 from tests.web.browsing import (
@@ -132,9 +133,15 @@ class TestPictures:
         buffer = io.BytesIO()
         levels = np.asarray(phantom(1), dtype=np.uint16) * 16
         Image.fromarray(levels).save(buffer, "PNG")
-        upload(page, ("a.tif", radiograph(1, "TIFF")), ("b.png", buffer.getvalue()))
-        wait_for_answers(page, 2)
-        expect(page.locator(".row .thumb img:visible")).to_have_count(2)
+        dicom = dicom_file(stored_phantom(12, size=(320, 256)), 12)
+        upload(
+            page,
+            ("a.tif", radiograph(1, "TIFF")),
+            ("b.png", buffer.getvalue()),
+            ("IM0001", dicom),
+        )
+        wait_for_answers(page, 3)
+        expect(page.locator(".row .thumb img:visible")).to_have_count(3)
         expect(page.locator("#detail .picture")).to_be_visible()
         width = page.locator("#detail .picture").evaluate("image => image.naturalWidth")
         assert width == phantom(1).width
