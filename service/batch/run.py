@@ -1,4 +1,4 @@
-"""A run: the plan of a source's shards, and Ray Data, which brings them to actors and back."""
+"""A run: the plan of its shards, and Ray Data, which brings them to actors and back."""
 
 import json
 import logging
@@ -14,7 +14,7 @@ import ray
 import ray.data
 
 from service.batch.shard import ShardScreening, part_path, write_whole
-from service.batch.source import Unit, find_units
+from service.batch.source import Unit
 from service.screening.screen import Screening
 
 FILMS_PER_SHARD: Final = 64
@@ -60,35 +60,31 @@ def connect(address: str, environment: Mapping[str, str] | None = None) -> None:
     )
 
 
-def screen_source(
-    source: str,
+def screen_units(
+    units: Sequence[Unit],
     out: str,
     load: Callable[[], Screening],
     *,
-    suffixes: frozenset[str],
     max_bytes: int,
     films_per_shard: int = FILMS_PER_SHARD,
     progress: Callable[[float, Totals], None] = lambda *_: None,
 ) -> Totals:
-    """Screen a source into a folder of Parquet, on the cluster that is connected.
+    """Screen films into a folder of Parquet, on the cluster that is connected.
 
     The same call again completes a run that ended early, takes up what is new, and drops what is no
     longer there. Actors are as many as the cluster has processors, and become more with it.
 
     Args:
-        source: See ``find_units``.
+        units: What ``find_units`` found in a source; not empty.
         out: Folder or URI that every node reaches.
         load: Loads the model; called in each actor.
-        suffixes: See ``find_units``.
         max_bytes: Largest file that is read.
         films_per_shard: Units of a shard, about; decided by the first run.
         progress: Called after each shard with the share that is done and the films so far.
 
     Raises:
-        EmptySourceError: There is nothing to read.
-        OSError: Source or folder cannot be used.
+        OSError: The folder cannot be used.
     """
-    units = find_units(source, suffixes)
     shards = _plan(out, math.ceil(len(units) / films_per_shard))
     by_shard: defaultdict[int, list[Unit]] = defaultdict(list)
     for unit in units:

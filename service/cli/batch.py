@@ -37,7 +37,7 @@ def batch(source: str, out: str, address: str, settings: Settings, *, quiet: boo
     """
     try:
         from service.batch import run
-        from service.batch.source import EmptySourceError
+        from service.batch.source import EmptySourceError, find_units
     except ImportError as error:
         raise CommandError(
             f"{error.name or 'A package'} is missing. Install the extra 'ray' of this package."
@@ -52,12 +52,14 @@ def batch(source: str, out: str, address: str, settings: Settings, *, quiet: boo
         settings.max_pixels,
     )
     try:
+        found = find_units(
+            source if "://" in source else str(Path(source).absolute()), PICTURE_SUFFIXES
+        )
         run.connect(address)
-        totals = run.screen_source(
-            source if "://" in source else str(Path(source).absolute()),
+        totals = run.screen_units(
+            found,
             place,
             load,
-            suffixes=PICTURE_SUFFIXES,
             max_bytes=settings.max_upload_mib * MIB,
             progress=(lambda *_: None) if quiet else _Progress(),
         )

@@ -12,6 +12,7 @@ import ray
 from ray.cluster_utils import Cluster
 
 from service.batch import run
+from service.batch.source import find_units
 from service.cli.files import PICTURE_SUFFIXES
 from tests.batch.loading import load_fake
 from tests.serving import ROOT, radiograph
@@ -72,14 +73,12 @@ def test_a_node_that_is_killed_costs_no_film(cluster: Any, films: Path, tmp_path
             node = next(node for node in cluster.workers if node.node_id in at_work)
             cluster.remove_node(node, allow_graceful=False)
 
-    screen = partial(
-        run.screen_source,
-        str(films),
-        str(out),
-        suffixes=PICTURE_SUFFIXES,
-        max_bytes=1_000_000,
-        films_per_shard=5,
-    )
+    def screen(load: Any, **options: Any) -> run.Totals:
+        units = find_units(str(films), PICTURE_SUFFIXES)
+        return run.screen_units(
+            units, str(out), load, max_bytes=1_000_000, films_per_shard=5, **options
+        )
+
     totals = screen(partial(load_fake, delay_s=0.05, seen=str(seen)), progress=kill_a_node_at_work)
     assert killed
     assert (totals.rows, totals.failed, totals.kept) == (FILMS, DAMAGED, 0)

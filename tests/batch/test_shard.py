@@ -109,6 +109,14 @@ class TestShard:
         assert part.read_bytes() == content
         assert [path.name for path in part.parent.iterdir()] == [part.name]
 
+    def test_the_result_may_be_in_an_object_store(self, films: Path) -> None:
+        out = "memory://verdicts"
+        shard = ShardScreening(load_fake, out=out, shards=1, max_bytes=LIMIT)
+        units = find_units(str(films), PICTURE_SUFFIXES)
+        shard.screen(0, units)
+        assert shard.screen(0, units) == {"rows": 6, "failed": 3, "kept": 3}
+        assert len(read_part(part_path(out, 0, 1))) == 6
+
     def test_a_file_beyond_the_limit_is_a_row(self, films: Path, tmp_path: Path) -> None:
         (films / "huge.png").write_bytes(bytes(LIMIT + 1))
         counts, rows = self.screen(films, tmp_path / "out")
