@@ -10,7 +10,7 @@ from PIL import Image, ImageChops
 from service.imaging.layout import Levels, Samples
 
 DEPTHS: Final = range(8, 17)
-STRAY_SHARE: Final = 0.005
+STRAY_SHARE: Final = 0.02
 """Share of all pixels that may be brighter than a depth allows: hot pixels, burned-in letters."""
 
 PADDING_SHARE: Final = 0.5

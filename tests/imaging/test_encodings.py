@@ -252,6 +252,10 @@ def marked(kind: str, bits: int) -> Pixels:
         samples[20:60, 20:50] = 65535
     elif kind == "padding":
         samples[:, 260:] = 65535
+    elif kind == "smoothed letters":
+        rng = np.random.default_rng(2)
+        letters = rng.random(samples.shape) < 0.015
+        samples[letters] = rng.integers(1 << bits, 65536, letters.sum())
     elif kind == "two paddings":
         samples[:30] = 65535
         samples[-30:] = 65534
@@ -261,7 +265,9 @@ def marked(kind: str, bits: int) -> Pixels:
     return samples
 
 
-@pytest.mark.parametrize("kind", ["hot pixels", "marker", "padding", "two paddings", "soft marker"])
+@pytest.mark.parametrize(
+    "kind", ["hot pixels", "marker", "padding", "two paddings", "soft marker", "smoothed letters"]
+)
 @pytest.mark.parametrize("bits", [8, 10, 12, 14])
 @pytest.mark.parametrize("file", ["png", "tiff", "rgb png", "rgb tiff"])
 def test_what_is_no_part_of_the_film_sets_no_depth(kind: str, bits: int, file: str) -> None:
