@@ -22,6 +22,7 @@ from service.node.serving import serve_node
 from service.node.tls import TlsError
 from service.node.uids import uid_of_file
 from service.node_settings import NodeSettings
+from service.observability.audit import AuditLogError
 from service.screening.explanation import Explanation, Unexplained
 
 
@@ -43,7 +44,7 @@ def serve(options: Mapping[str, Any], *, load: Callable[[], Ensemble] | None = N
         )
     try:
         serve_node(settings, result_maker(settings), load=load)
-    except (QueueError, TlsError) as error:
+    except (AuditLogError, QueueError, TlsError) as error:
         raise CommandError(str(error)) from error
     except OSError as error:
         raise CommandError(

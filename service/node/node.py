@@ -20,6 +20,7 @@ from service.node.tls import TlsFiles
 from service.node.uids import uid_of_file
 from service.node.worker import Worker
 from service.node_settings import NodeSettings, split_peer
+from service.observability.audit import AuditLog
 from service.observability.metrics import Metrics
 from service.screening.loading import ModelLoader
 from service.settings import MIB
@@ -38,6 +39,7 @@ class Node:
         loader: Loads the model, or has loaded it.
         make_results: Makes the objects that say what was found.
         metrics: Those of the service.
+        audit: Gets verdicts and refusals.
 
     Raises:
         QueueError: The folder of the queue cannot be used.
@@ -51,6 +53,7 @@ class Node:
         loader: ModelLoader,
         make_results: MakeResults,
         metrics: Metrics,
+        audit: AuditLog | None = None,
     ) -> None:
         self._settings = settings
         self.stopping = False
@@ -84,7 +87,12 @@ class Node:
             tls=tls,
         )
         screener = Screener(
-            self.queue, loader, make_results, metrics=counted, backoff=self._backoff()
+            self.queue,
+            loader,
+            make_results,
+            metrics=counted,
+            backoff=self._backoff(),
+            audit=audit,
         )
         sender = Sender(self.queue, destination, metrics=counted, backoff=self._backoff())
         self._add("screener", screener.step, wakes=True)

@@ -1,9 +1,11 @@
 """Screens what waits in the queue, one image after another, and puts the results beside it."""
 
+import asyncio
 import logging
 import secrets
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -18,6 +20,7 @@ from service.node.ledger import Entry
 from service.node.metrics import NodeMetrics
 from service.node.queue import DurableQueue
 from service.node.uids import identity_of
+from service.observability.audit import AuditLog, audit_entries
 from service.observability.logs import request_fields
 from service.observability.record import RequestRecord, note_problem, recording
 from service.screening.explanation import Explanation, Unexplained
@@ -34,6 +37,9 @@ MAX_ATTEMPTS: Final = 3
 IDLE_S: Final = 1.0
 NOT_READY_S: Final = 0.2
 
+ROUTE: Final = "dicom"
+"""What the audit log calls the way that an image came."""
+
 _POISON: Final = (CorruptImageError, UnsupportedFormatError)
 """Errors of files that a person should look at. Any other refusal is an answer."""
 
@@ -47,6 +53,7 @@ class Screener:
         make_results: Makes the objects that say what was found.
         metrics: Count what becomes of each image.
         backoff: When to try an image again.
+        audit: Gets each verdict before its results may leave, and each refusal.
     """
 
     def __init__(
@@ -57,12 +64,14 @@ class Screener:
         *,
         metrics: NodeMetrics,
         backoff: Backoff,
+        audit: AuditLog | None = None,
     ) -> None:
         self._queue = queue
         self._loader = loader
         self._make_results = make_results
         self._metrics = metrics
         self._backoff = backoff
+        self._audit = audit
 
     def step(self) -> float:
         """Screen the oldest image that is due; see ``Worker``."""
@@ -74,22 +83,24 @@ class Screener:
         entry = next((each for each in queued if self._backoff.is_due(each.uid)), None)
         if entry is None:
             return IDLE_S
-        record = RequestRecord(secrets.token_hex(16))
+        record = RequestRecord(secrets.token_hex(16), route=ROUTE)
         with recording(record):
-            outcome = self._screen(entry, screening)
+            outcome = self._screen(entry, screening, record)
         self._metrics.screened(record, outcome)
         _log(entry, record, outcome)
         return 0.0
 
-    def _screen(self, entry: Entry, screening: Screening) -> str:
+    def _screen(self, entry: Entry, screening: Screening, record: RequestRecord) -> str:
         uid = entry.uid
         attempt = self._queue.ledger.begin(uid)
         if attempt > MAX_ATTEMPTS:
             return self._quarantine(uid, entry.reason or "process_ended")
         try:
-            outcome = self._screen_once(uid, screening)
+            outcome = self._screen_once(uid, screening, record)
         except ServiceError as error:
             note_problem(error.code)
+            with suppress(OSError):  # logged by the log's own thread
+                self._enter(record, error.status)
             outcome = self._refuse(uid, error)
         except (OSError, sqlite3.OperationalError) as error:  # the disk: not the image's fault
             log.error("Results could not be stored: %s", type(error).__name__)
@@ -107,7 +118,7 @@ class Screener:
             self._backoff.succeeded(uid)
         return outcome
 
-    def _screen_once(self, uid: str, screening: Screening) -> str:
+    def _screen_once(self, uid: str, screening: Screening, record: RequestRecord) -> str:
         try:
             data = self._queue.read(uid)
         except FileNotFoundError:
@@ -120,11 +131,21 @@ class Screener:
         result = screening.explain_if_possible(data)
         if identity is None or identity.sop_instance != uid:
             return self._quarantine(uid, "wrong_identity")
+        self._enter(record, 200)
         made = self._make_results(data, result, screening.ensemble.bundle)
         self._queue.put_results(
             uid, [(each.SOPInstanceUID, partial(_write, each)) for each in made]
         )
         return "screened"
+
+    def _enter(self, record: RequestRecord, status: int) -> None:
+        """Enter the verdict or the refusal in the audit log.
+
+        Raises:
+            OSError: It is not on disk.
+        """
+        if self._audit is not None:
+            asyncio.run(self._audit.write(audit_entries(record, status, record.images)))
 
     def _refuse(self, uid: str, error: ServiceError) -> str:
         if error.retry_after_s is not None:

@@ -28,6 +28,7 @@ from service.node.app import NodeState, create_node_app
 from service.node.node import Node
 from service.node.screener import MakeResults
 from service.node_settings import NodeSettings
+from service.observability.audit import open_audit
 from service.observability.logs import install_exception_hooks, log_config
 from service.observability.metrics import Metrics
 from service.observability.middleware import Observer
@@ -53,6 +54,7 @@ def serve_node(
         load: Gives the ensemble; by default that of ``settings.models_dir``.
 
     Raises:
+        AuditLogError: The audit log of the settings cannot be written.
         QueueError: The folder of the queue cannot be used.
         TlsError: Certificates or a key cannot be used.
         OSError: The port of the SCP cannot be used.
@@ -70,7 +72,8 @@ def serve_node(
     )
     codes = {error.code for error in known_errors()}
     metrics = Metrics(version=__version__, problem_codes=codes, model=lambda: model_info(loader))
-    node = Node(settings, loader, make_results, metrics)
+    audit = open_audit(settings.audit_log, settings.audit_max_mib)
+    node = Node(settings, loader, make_results, metrics, audit)
     loader.start()
     ended = True
 
@@ -126,6 +129,8 @@ def serve_node(
         uvicorn.Server(config).run()
     finally:
         observer.close()
+        if audit is not None and ended:
+            audit.close()
         if not ended:
             # What they were doing is in the queue, and will be done after the next start.
             log.warning("Stopped in the middle of an image; it stays in the queue")

@@ -1,3 +1,4 @@
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from service.node.ledger import State
 from service.node.metrics import NodeMetrics
 from service.node.queue import DurableQueue
 from service.node.screener import MAX_ATTEMPTS, Screener
+from service.observability.audit import AuditLog
 from service.screening.explanation import Explanation, Unexplained
 from service.screening.loading import ModelLoader
 from tests.fake_engine import fake_ensemble
@@ -63,9 +65,10 @@ def screener(
     metrics: NodeMetrics,
     make: MakesResults = results,
     clock: Clock | None = None,
+    audit: AuditLog | None = None,
 ) -> Screener:
     backoff = Backoff(600, clock or Clock())
-    return Screener(queue, loader, make, metrics=metrics, backoff=backoff)
+    return Screener(queue, loader, make, metrics=metrics, backoff=backoff, audit=audit)
 
 
 def raising(error: BaseException) -> MakesResults:
@@ -219,3 +222,31 @@ def test_our_own_pictures_are_not_screened(
     entry = queue.ledger.find(film_uid(1))
     assert entry is not None
     assert (entry.state, entry.reason) == (State.REFUSED, "own_result")
+
+
+def test_verdicts_and_refusals_are_entered_in_the_audit_log(
+    queue: DurableQueue, loader: ModelLoader, metrics: NodeMetrics, tmp_path: Path
+) -> None:
+    audit = AuditLog(tmp_path / "audit", max_bytes=1_000_000)
+    queue.accept(film_uid(1), film(1))
+    queue.accept(film_uid(2), film(2)[:-2000])
+    audited = screener(queue, loader, metrics, audit=audit)
+    audited.step()
+    audited.step()
+    audit.close()
+    lines = [json.loads(line) for line in (tmp_path / "audit").read_text().splitlines()]
+    assert [(line["route"], line["status"]) for line in lines] == [("dicom", 200), ("dicom", 422)]
+    assert lines[0]["image"] == hashlib.sha256(film(1)).hexdigest()
+    assert lines[0]["assessment"]
+    assert lines[1]["problem"] == CorruptImageError.code
+
+
+def test_without_an_entry_no_results_leave(
+    queue: DurableQueue, loader: ModelLoader, metrics: NodeMetrics, tmp_path: Path
+) -> None:
+    audit = AuditLog(tmp_path / "audit", max_bytes=1_000_000)
+    audit.close()
+    queue.accept(film_uid(1), film(1))
+    screener(queue, loader, metrics, audit=audit).step()
+    assert not list(queue.parcels())
+    assert [entry.attempts for entry in queue.queued()] == [0]
