@@ -14,7 +14,13 @@ from service.imaging.containers import jpeg
 from service.imaging.dicom.huffman import PIECE_BYTES
 from service.imaging.dicom.jpeg_12bit import PRECISION, decode_12bit
 from service.imaging.dicom.jpeg_lossless import decode_lossless
-from service.imaging.dicom.jpeg_markers import JPEG_LS, LOSSLESS, Markers, read_markers
+from service.imaging.dicom.jpeg_markers import (
+    JPEG_LS,
+    LOSSLESS,
+    Markers,
+    jpeg_ls_scan,
+    read_markers,
+)
 from service.imaging.dicom.missing import not_installed
 from service.imaging.layout import DamagedError, Levels, unsupported_pixels
 
@@ -22,6 +28,7 @@ _JPEG: Final = b"\xff\xd8\xff"
 _JPEG_2000: Final = (b"\xff\x4f\xff\x51", b"\x00\x00\x00\x0cjP  \r\n\x87\n")
 _VIDEO: Final = re.compile(rb"\x00\x00\x01|.{4}ftyp", re.DOTALL)
 _HUFFMAN_8_BIT: Final = frozenset({0xC0, 0xC1, 0xC2})
+_JPEG_LS_SEGMENTS: Final = frozenset({0xF7, 0xF8, 0xDA, 0xDD})  # frame, presets, scan, restarts
 _ADOBE_RGB: Final = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x00"
 """A marker by which decoders know that the components are red, green and blue."""
 
@@ -145,7 +152,9 @@ def _jpeg_ls(frame: bytes, markers: Markers) -> Codestream:
             import jpeg_ls
         except ImportError:
             raise not_installed("The pixels are JPEG-LS, decoded by pyjpegls") from None
-        decoded, _ = jpeg_ls.decode_buffer(frame)
+        # CharLS believes the size in a SPIFF header, which nothing here has checked, and of a file
+        # without its end it reads on for seconds.
+        decoded, _ = jpeg_ls.decode_buffer(jpeg_ls_scan(frame, markers, _JPEG_LS_SEGMENTS))
         samples: Levels = np.frombuffer(decoded, np.uint8 if markers.precision <= 8 else "<u2")
         return Decoded(samples=samples.reshape(markers.rows, markers.columns))
 

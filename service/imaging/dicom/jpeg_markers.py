@@ -2,6 +2,7 @@
 
 import re
 import struct
+from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,6 +15,8 @@ JPEG_LS: Final = 0xF7
 _FRAMES: Final = frozenset({*range(0xC0, 0xD0), JPEG_LS} - {0xC4, 0xC8, 0xCC})
 _MARKER: Final = re.compile(rb"\xff([^\x00\xff])", re.DOTALL)
 _SCAN_END: Final = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]", re.DOTALL)
+# Within coded bytes, 0xFF is followed by a bit of 0 (ITU-T T.87, A.1).
+_JPEG_LS_SCAN_END: Final = re.compile(rb"\xff[\x80-\xcf\xd8-\xff]", re.DOTALL)
 _RESTART: Final = re.compile(rb"\xff+[\xd0-\xd7]", re.DOTALL)
 
 
@@ -41,6 +44,7 @@ class Markers:
         restart: Units between two restart markers; 0 for none.
         scan: Body of the scan's header.
         coded: Offset of the scan's entropy-coded bytes.
+        segments: Kind, first and last offset of each segment up to there, with its marker.
     """
 
     kind: int = 0
@@ -54,6 +58,7 @@ class Markers:
     restart: int = 0
     scan: bytes = b""
     coded: int = 0
+    segments: list[tuple[int, int, int]] = field(default_factory=list)
 
 
 def read_markers(data: bytes) -> Markers:
@@ -76,6 +81,7 @@ def read_markers(data: bytes) -> Markers:
         at = start + length
         if length < 2 or at > len(data):
             break
+        markers.segments.append((kind, start - 2, at))
         body = data[start + 2 : at]
         if kind == 0xDA:
             markers.scan, markers.coded = body, at
@@ -84,6 +90,14 @@ def read_markers(data: bytes) -> Markers:
     if not markers.kind or not markers.scan:
         raise DamagedError("JPEG without a frame or a scan")
     return markers
+
+
+def jpeg_ls_scan(data: bytes, markers: Markers, kinds: Container[int]) -> bytes:
+    """The first scan of a JPEG-LS file, with segments of some kinds and always with an end."""
+    kept = [data[start:stop] for kind, start, stop in markers.segments if kind in kinds]
+    end = _JPEG_LS_SCAN_END.search(data, markers.coded)
+    coded = data[markers.coded : end.start() if end else len(data)]
+    return b"".join([data[:2], *kept, coded, b"\xff\xd9"])
 
 
 def intervals(data: bytes, markers: Markers) -> list[bytes]:

@@ -12,7 +12,7 @@ from PIL import Image
 from pydicom.encaps import encapsulate
 from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit, JPEGLosslessSV1, JPEGLSLossless
 
-from service.imaging import Radiograph, UnsupportedFormatError, decode
+from service.imaging import CorruptImageError, Radiograph, UnsupportedFormatError, decode
 from tests.dicom_samples import data_set, dicom_file, encoded_as, stored_phantom
 
 DEEP = stored_phantom(12)
@@ -155,3 +155,18 @@ def test_fragments_are_one_frame() -> None:
     whole.PixelData = encapsulate([frame], fragments_per_frame=5)
     assert len(whole.PixelData) > len(frame) + 5 * 8
     assert np.array_equal(decode(encoded_as(None, whole, JPEGLosslessSV1)).pixels, one)
+
+
+def test_jpeg_ls_has_the_size_of_its_frame_and_not_of_its_spiff_header() -> None:
+    frame = bytes(imagecodecs.jpegls_encode(DEEP))
+    size = frame.index(b"SPIFF") + 10
+    wrong = frame[:size] + b"\x00\x19\x00\x50" + frame[size + 4 :]
+    assert wrong != frame
+    assert np.array_equal(decoded(wrong, DEEP, 12).pixels, decoded(frame, DEEP, 12).pixels)
+
+
+def test_a_jpeg_ls_that_breaks_off_is_refused() -> None:
+    frame = bytes(imagecodecs.jpegls_encode(DEEP))
+    for kept in (200, 4000, len(frame) - 12):
+        with pytest.raises(CorruptImageError):
+            decoded(frame[:kept], DEEP, 12)
