@@ -24,6 +24,9 @@ from service.imaging.dicom.jpeg_markers import (
 from service.imaging.dicom.missing import not_installed
 from service.imaging.layout import DamagedError, Levels, unsupported_pixels
 
+MAX_TILES: Final = 4096
+"""Most tiles of a JPEG 2000 picture: each costs memory whatever it holds, and films have few."""
+
 _JPEG: Final = b"\xff\xd8\xff"
 _JPEG_2000: Final = (b"\xff\x4f\xff\x51", b"\x00\x00\x00\x0cjP  \r\n\x87\n")
 _VIDEO: Final = re.compile(rb"\x00\x00\x01|.{4}ftyp", re.DOTALL)
@@ -188,7 +191,9 @@ def _jpeg_2000(frame: bytes) -> Codestream:
     tiles = -(-(right - tile_left) // tile_x) * -(-(bottom - tile_top) // tile_y)
     [depth] = depths
     precision, signed = (depth & 0x7F) + 1, bool(depth & 0x80)
-    if precision > 16 or tiles > 65_535 or (components == 3 and (precision != 8 or signed)):
+    if tiles > MAX_TILES:
+        raise unsupported_pixels(f"as JPEG 2000 in {tiles} tiles")
+    if precision > 16 or (components == 3 and (precision != 8 or signed)):
         raise unsupported_pixels(f"as JPEG 2000 of {precision} bits")
 
     def decode() -> Decoded:

@@ -170,3 +170,14 @@ def test_a_jpeg_ls_that_breaks_off_is_refused() -> None:
     for kept in (200, 4000, len(frame) - 12):
         with pytest.raises(CorruptImageError):
             decoded(frame[:kept], DEEP, 12)
+
+
+def test_jpeg_2000_in_tiles() -> None:
+    levels = stored_phantom(8)
+    buffer = io.BytesIO()
+    Image.fromarray(levels).save(buffer, "JPEG2000", no_jp2=True, tile_size=(32, 32))
+    tiles = buffer.getvalue()
+    assert np.array_equal(decoded(tiles, levels, 8).pixels, levels)
+    sizes = tiles[:24] + b"\0\0\0\1\0\0\0\1" + tiles[32:]
+    with pytest.raises(UnsupportedFormatError, match="7680 tiles"):
+        decoded(sizes, levels, 8)
