@@ -50,7 +50,8 @@ class ImageIdentity(Answer):
     """Which image the answer is about. The name of the file is neither kept nor repeated."""
 
     format: str = Field(
-        description="Format recognised from the content: JPEG, PNG, WEBP, BMP, TIFF or DICOM.",
+        description="Format recognised from the content: JPEG, PNG, WEBP, BMP, TIFF, JPEG2000 or "
+        "DICOM.",
         examples=["JPEG"],
     )
     width: int = Field(ge=1, description="Width in pixels, upright.", examples=[1858])

@@ -46,7 +46,6 @@ _SIGNATURES: Final = (
     (rb"\xfd7zXZ\x00", "an xz archive", _UNPACK),
     (rb"\x28\xb5\x2f\xfd", "a Zstandard archive", _UNPACK),
     (rb".{257}ustar", "a tar archive", _UNPACK),
-    (rb"\x00{3}\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51", "a JPEG 2000 image", _CONVERT),
     (rb"\x00{3}\x0cJXL \r\n\x87\n|\xff\x0a", "a JPEG XL image", _CONVERT),
     (rb"8BPS", "a Photoshop document", _EXPORT),
     (rb"\x00\x00\x01\x00[^\x00]", "a Windows icon", _CONVERT),

@@ -3,11 +3,16 @@
 import re
 from typing import Final
 
-FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "DICOM")
+FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "JPEG2000", "DICOM")
 """Names of the formats that are read, Pillow's where it reads them. No other decoder is ever tried
 on a file."""
 
-_SIGNATURES: Final = ((b"\xff\xd8\xff", "JPEG"), (b"\x89PNG\r\n\x1a\n", "PNG"))
+_SIGNATURES: Final = (
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"\x00\x00\x00\x0cjP  \r\n\x87\n", "JPEG2000"),
+    (b"\xff\x4f\xff\x51", "JPEG2000"),
+)
 _LATE_JPEG: Final = re.compile(rb"\xff\xd8[^\xff]{1,120}\xff[\xc0-\xfe]")
 """Some writers leave stray bytes before the first segment."""
 

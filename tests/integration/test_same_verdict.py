@@ -88,6 +88,15 @@ def tiff(bits: int, channels: int, **options: Any) -> Callable[[Levels], bytes]:
     return write
 
 
+def jpeg2000(bits: int) -> Callable[[Levels], bytes]:
+    def write(levels: Levels) -> bytes:
+        samples: Levels = levels if bits == 8 else deep(bits)(levels)
+        encoded = imagecodecs.jpeg2k_encode(samples, level=0, reversible=True, bitspersample=bits)
+        return bytes(encoded)
+
+    return write
+
+
 def negative(bits: int, **options: Any) -> Callable[[Levels], bytes]:
     """A TIFF in which 0 is white."""
     return lambda levels: tiff(bits, 1, photometric="miniswhite", **options)(255 - levels)
@@ -118,6 +127,8 @@ def encodings() -> Iterator[tuple[str, Callable[[Levels], bytes]]]:
         yield f"TIFF {order} white is 0, 16", negative(16, byteorder=order)
         yield f"BigTIFF {order}", tiff(16, 1, byteorder=order, bigtiff=True)
     yield "TIFF LZW", tiff(8, 1, compression="lzw", predictor=2)
+    for bits in (8, 12, 16):
+        yield f"JPEG 2000, {bits}", jpeg2000(bits)
     yield "DICOM", lambda levels: dicom(Image.fromarray(levels), PatientAge="004Y")
 
 

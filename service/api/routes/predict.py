@@ -53,8 +53,8 @@ router = APIRouter(tags=["screening"], dependencies=BEFORE_UPLOAD)
     },
     openapi_extra=file_upload(
         field="file",
-        description="One chest X-ray as JPEG, PNG, WebP, BMP, TIFF or DICOM, recognised by its "
-        "content. Its name is not read.",
+        description="One chest X-ray as JPEG, PNG, WebP, BMP, TIFF, JPEG 2000 or DICOM, recognised "
+        "by its content. Its name is not read.",
     ),
 )
 async def predict(

@@ -1,0 +1,121 @@
+"""JPEG 2000: a codestream by itself or in a JP2 file (ITU-T T.800, annexes A and I)."""
+
+import struct
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from service.imaging.dicom.codestream import Codestream, read_codestream
+from service.imaging.layout import DamagedError, Layout, Samples, unsupported_pixels
+from service.imaging.luminance import luminance
+
+MAX_BOXES: Final = 1_000
+MAX_TILE_PARTS: Final = 65_536
+
+_START: Final = b"\xff\x4f\xff\x51"
+_TILE_PART: Final = 0xFF90
+_END: Final = 0xFFD9
+_HEADER_SEGMENTS: Final = range(0xFF50, 0xFF70)
+_SIGNED: Final = 0x80
+_DEPTH_AT: Final = 42
+_READ_COLOURS: Final = frozenset({16, 17})  # sRGB, grey
+
+
+def read_layout(data: bytes) -> Layout:
+    """Find the codestream, check that it is whole, and read its size segment.
+
+    OpenJPEG makes a blurred picture of a codestream that breaks off, without a word: each tile-part
+    must have its length, up to the end marker.
+    """
+    stream, several = (data, False) if data.startswith(_START) else _unboxed(data)
+    _check_tile_parts(stream)
+    found = read_codestream(stream, rgb=True)
+    if found is None:
+        raise DamagedError("no codestream")
+    if stream[_DEPTH_AT] & _SIGNED:
+        raise unsupported_pixels("as numbers with a sign, whose black and white nothing gives")
+    return Layout(
+        width=found.columns,
+        height=found.rows,
+        working_bytes=found.working_bytes,
+        pieces=(),
+        several=several,
+        read_samples=lambda: _samples(found),
+    )
+
+
+def _unboxed(data: bytes) -> tuple[bytes, bool]:
+    """The codestream of a JP2 file, and whether there are more."""
+    streams = []
+    for kind, content in _boxes(data):
+        if kind == b"jp2c":
+            streams.append(content)
+        elif kind == b"jp2h":
+            _check_colours(content)
+    if not streams:
+        raise DamagedError("no codestream")
+    return streams[0], len(streams) > 1
+
+
+def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Kind and content of each box, in their order."""
+    at = 0
+    for _ in range(MAX_BOXES):
+        if len(data) - at < 8:
+            return
+        length, kind = struct.unpack_from(">I4s", data, at)
+        head = 8
+        if length == 1:
+            [length] = struct.unpack_from(">Q", data, at + 8)
+            head = 16
+        elif length == 0:  # up to the end
+            length = len(data) - at
+        if length < head or at + length > len(data):
+            raise DamagedError("a box is longer than the file")
+        yield kind, data[at + head : at + length]
+        at += length
+    raise DamagedError("too many boxes")
+
+
+def _check_colours(header: bytes) -> None:
+    """Refuse what the codestream alone does not show."""
+    for kind, content in _boxes(header):
+        if kind == b"pclr":
+            raise unsupported_pixels("as JPEG 2000 with a palette")
+        if kind == b"colr" and content[:1] == b"\x01":
+            [space] = struct.unpack_from(">I", content, 3)
+            if space not in _READ_COLOURS:
+                raise unsupported_pixels("as JPEG 2000 in other colours than RGB")
+
+
+def _check_tile_parts(stream: bytes) -> None:
+    at = len(_START) - 2
+    for _ in range(MAX_TILE_PARTS):
+        marker, length = struct.unpack_from(">HH", stream.ljust(at + 4, b"\x00"), at)
+        if marker == _END:
+            return
+        if marker == _TILE_PART:
+            [length] = struct.unpack_from(">I", stream, at + 6)
+            # 0 is up to the end marker, in the last tile-part only.
+            at = at + length if length else len(stream.rstrip(b"\x00")) - 2
+        elif marker in _HEADER_SEGMENTS:
+            at += 2 + length
+        else:
+            break
+    raise DamagedError("a codestream that breaks off")
+
+
+def _samples(found: Codestream) -> Samples:
+    decoded = found.decode()
+    if decoded.picture is not None:
+        if decoded.picture.mode != "RGB":
+            raise unsupported_pixels(f"in a rare pixel type ({decoded.picture.mode})")
+        return Samples(luminance(np.asarray(decoded.picture)))
+    if decoded.samples is None or decoded.samples.shape != (found.rows, found.columns):
+        raise DamagedError("another size than announced")
+    if found.precision > 8:
+        return Samples(decoded.samples.astype(np.uint16, copy=False))
+    top = (1 << found.precision) - 1
+    table = np.rint(np.arange(256).clip(max=top) * (255 / top)).astype(np.uint8)
+    return Samples(table[decoded.samples])
