@@ -14,6 +14,7 @@ from service.imaging import (
     CorruptImageError,
     ImagingError,
     SeveralFramesError,
+    TooManyPixelsError,
     UnsupportedFormatError,
     decode,
 )
@@ -112,3 +113,16 @@ def test_damage_is_refused_or_read_and_never_an_accident() -> None:
             assert decode(bytes(data), max_pixels=10**6).pixels.dtype == np.uint8
         except ImagingError:
             continue
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_tiles_that_are_missing_are_damage(kind: type) -> None:
+    data = encoded(LEVELS.astype(kind), codecformat="j2k")
+    with pytest.raises(CorruptImageError):
+        decode(data[:8] + struct.pack(">II", 666, 514) + data[16:])
+
+
+def test_deep_ones_that_take_too_much_memory_are_refused_unread() -> None:
+    data = encoded(np.zeros((3600, 4500), dtype=np.uint16))
+    with pytest.raises(TooManyPixelsError, match="stored in this way"):
+        decode(data)

@@ -19,6 +19,8 @@ _END: Final = 0xFFD9
 _HEADER_SEGMENTS: Final = range(0xFF50, 0xFF70)
 _SIGNED: Final = 0x80
 _DEPTH_AT: Final = 42
+_DEEP_COPY_BYTES: Final = 4
+"""Memory for each pixel of more than 8 bits, measured: what Pillow gives and what is made of it."""
 _READ_COLOURS: Final = frozenset({16, 17})  # sRGB, grey
 
 
@@ -35,10 +37,11 @@ def read_layout(data: bytes) -> Layout:
         raise DamagedError("no codestream")
     if stream[_DEPTH_AT] & _SIGNED:
         raise unsupported_pixels("as numbers with a sign, whose black and white nothing gives")
+    copies = _DEEP_COPY_BYTES if found.precision > 8 else 0
     return Layout(
         width=found.columns,
         height=found.rows,
-        working_bytes=found.working_bytes,
+        working_bytes=found.working_bytes + copies * found.columns * found.rows,
         pieces=(),
         several=several,
         read_samples=lambda: _samples(found),
@@ -90,20 +93,38 @@ def _check_colours(header: bytes) -> None:
 
 
 def _check_tile_parts(stream: bytes) -> None:
+    """Each tile must be there with all of its parts: OpenJPEG fills up what is missing."""
+    left_out = set(range(_tiles(stream)))
+    parts: dict[int, int] = {}
     at = len(_START) - 2
     for _ in range(MAX_TILE_PARTS):
         marker, length = struct.unpack_from(">HH", stream.ljust(at + 4, b"\x00"), at)
-        if marker == _END:
+        if marker == _END and not left_out:
             return
         if marker == _TILE_PART:
-            [length] = struct.unpack_from(">I", stream, at + 6)
-            # 0 is up to the end marker, in the last tile-part only.
+            tile, length, _, number = struct.unpack_from(">HIBB", stream, at + 4)
+            parts[tile] = parts.get(tile, 0) + 1
+            # How many there are may stand in any of them, or nowhere.
+            if number in {0, parts[tile]}:
+                left_out.discard(tile)
+            # A length of 0 is up to the end marker, in the last tile-part only.
             at = at + length if length else len(stream.rstrip(b"\x00")) - 2
         elif marker in _HEADER_SEGMENTS:
             at += 2 + length
         else:
             break
     raise DamagedError("a codestream that breaks off")
+
+
+def _tiles(stream: bytes) -> int:
+    """Number of tiles, from the size segment."""
+    right, bottom, _, _, across, down, left, top = struct.unpack_from(">8I", stream, 8)
+    if not across or not down or left > right or top > bottom:
+        raise DamagedError("tiles of no size")
+    tiles = -(-(right - left) // across) * -(-(bottom - top) // down)
+    if tiles > MAX_TILE_PARTS:
+        raise DamagedError("too many tiles")
+    return tiles
 
 
 def _samples(found: Codestream) -> Samples:
