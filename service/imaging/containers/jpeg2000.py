@@ -121,7 +121,7 @@ def _tiles(stream: bytes) -> int:
     right, bottom, _, _, across, down, left, top = struct.unpack_from(">8I", stream, 8)
     if not across or not down or left > right or top > bottom:
         raise DamagedError("tiles of no size")
-    tiles = -(-(right - left) // across) * -(-(bottom - top) // down)
+    tiles: int = -(-(right - left) // across) * -(-(bottom - top) // down)
     if tiles > MAX_TILE_PARTS:
         raise DamagedError("too many tiles")
     return tiles
