@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from service.errors import UploadsFullError
 from service.node.metrics import NodeMetrics
-from service.node.queue import DurableQueue, Receipt
+from service.node.queue import DurableQueue
+from service.node.receipt import Receipt
 from service.node.scp import OUT_OF_RESOURCES, SOP_CLASSES
 from service.node.uids import identity_of
 

@@ -4,7 +4,8 @@ from functools import partial
 from typing import Final
 
 from service.node.ledger import State
-from service.node.queue import DurableQueue, Receipt
+from service.node.queue import DurableQueue
+from service.node.receipt import Receipt
 from service.observability.metrics import Metrics
 from service.observability.record import RequestRecord
 

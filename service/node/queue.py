@@ -9,7 +9,6 @@ are removed. So a process that is killed at any moment leaves files too many, ne
 import errno
 import fcntl
 import hashlib
-import json
 import logging
 import os
 import shutil
@@ -18,44 +17,22 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from io import FileIO
 from pathlib import Path
 from typing import Final
 
-from service.files import atomic_write, sync_folder
+from service.files import atomic_write, sync_folder, write_durably
 from service.node.ledger import FILE_NAME, Entry, Ledger, State
+from service.node.quarantine import Quarantine
+from service.node.receipt import Receipt
 
 log = logging.getLogger(__name__)
-
-QUARANTINE_FILES: Final = 1000
-"""Most files in quarantine; the oldest makes room for another."""
 
 _KEY_DIGITS: Final = 40
 
 
 class QueueError(Exception):
     """The queue cannot be used; the message says why."""
-
-
-class Receipt(StrEnum):
-    """What became of an object that was offered."""
-
-    QUEUED = "queued"
-    """It is on disk and will be screened."""
-    DUPLICATE = "duplicate"
-    """It was received before."""
-    OWN = "own"
-    """It was made here."""
-    QUEUE_FULL = "queue_full"
-    """Too many wait; nothing was kept."""
-    DISK_FULL = "disk_full"
-    """There is no room on the disk; nothing was kept."""
-
-    @property
-    def accepted(self) -> bool:
-        """Whether its sender may forget it."""
-        return self not in {Receipt.QUEUE_FULL, Receipt.DISK_FULL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +81,10 @@ class DurableQueue:
         self._changed = threading.Condition()
         self._changes = 0
         try:
-            self._files, self._outbox, self._quarantine = self._make_folders()
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = _lock(folder)
+            self._files, self._outbox, quarantine = self._make_folders()
+            self._quarantine = Quarantine(quarantine)
             self.ledger = self._open_ledger()
             self._recover(uid_of)
         except OSError as error:
@@ -139,7 +118,7 @@ class DurableQueue:
             try:
                 if shutil.disk_usage(self._folder).free < self._min_free_bytes + len(data):
                     return Receipt.DISK_FULL
-                self._write(self._file(uid), data)
+                write_durably(self._file(uid), data)
                 self.ledger.queue(uid, digest)
             except (OSError, sqlite3.OperationalError) as error:
                 if not _is_full(error):
@@ -222,7 +201,6 @@ class DurableQueue:
     def quarantine(self, uid: str, reason: str) -> None:
         """Set an image aside for a person to look at, with a note of the reason beside it."""
         entry = self.ledger.find(uid)
-        name = _key(uid)
         note = {
             "reason": reason,
             "attempts": entry.attempts if entry else 0,
@@ -230,16 +208,9 @@ class DurableQueue:
             "sop_instance_uid": uid,
             "time_s": round(self._clock()),
         }
-        self._write(self._quarantine / f"{name}.json", json.dumps(note, indent=1).encode() + b"\n")
-        file = self._file(uid)
-        if file.exists():
-            shutil.copyfile(file, self._quarantine / f"{name}.dcm")
-            sync_folder(self._quarantine)
+        self._quarantine.put(_key(uid), self._file(uid), note)
         self.ledger.end(uid, State.QUARANTINED, reason)
         self._remove_files(uid)
-        notes = sorted(self._quarantine.glob("*.json"), key=lambda path: path.stat().st_mtime)
-        for old in notes[:-QUARANTINE_FILES]:
-            self._remove_quarantined(old.stem)
 
     def retry_quarantined(self) -> int:
         """Queue everything in quarantine again.
@@ -250,11 +221,11 @@ class DurableQueue:
         entries = list(self.ledger.waiting(State.QUARANTINED))
         back = 0
         for entry in entries:
-            kept = self._quarantine / f"{_key(entry.uid)}.dcm"
+            kept = self._quarantine.file(_key(entry.uid))
             if kept.exists():
-                self._write(self._file(entry.uid), kept.read_bytes())
+                write_durably(self._file(entry.uid), kept.read_bytes())
                 self.ledger.queue(entry.uid, entry.digest)
-                self._remove_quarantined(kept.stem)
+                self._quarantine.remove(kept.stem)
                 back += 1
         self.notify()
         return back
@@ -262,7 +233,7 @@ class DurableQueue:
     def forget(self, *, older_than_s: float) -> None:
         """Forget what ended so long ago, with what is left of it in quarantine."""
         for uid in self.ledger.forget(older_than_s=older_than_s):
-            self._remove_quarantined(_key(uid))
+            self._quarantine.remove(_key(uid))
 
     def _known(self, uid: str, digest: str) -> Receipt | None:
         if self.ledger.is_result(uid):
@@ -295,31 +266,24 @@ class DurableQueue:
     def _results(self, uid: str) -> Path:
         return self._outbox / _key(uid)
 
-    def _write(self, path: Path, data: bytes) -> None:
-        with atomic_write(path) as temporary:
-            temporary.write_bytes(data)
-        sync_folder(path.parent)
-
     def _remove_files(self, uid: str) -> None:
         self._file(uid).unlink(missing_ok=True)
         shutil.rmtree(self._results(uid), ignore_errors=True)
 
-    def _remove_quarantined(self, name: str) -> None:
-        for suffix in ("dcm", "json"):
-            (self._quarantine / f"{name}.{suffix}").unlink(missing_ok=True)
-
     def _make_folders(self) -> tuple[Path, Path, Path]:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        parts = tuple(self._folder / name for name in ("queue", "outbox", "quarantine"))
+        parts = self._folder / "queue", self._folder / "outbox", self._folder / "quarantine"
         for part in parts:
             part.mkdir(mode=0o700, exist_ok=True)
+            for path in part.glob(".*"):  # half written by a process that was killed
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
         sync_folder(self._folder)
-        files, outbox, quarantine = parts
-        return files, outbox, quarantine
+        return parts
 
     def _open_ledger(self) -> Ledger:
         try:
             return Ledger(self._folder, clock=self._clock)
+        except sqlite3.OperationalError as error:  # the disk, not what is on it
+            raise QueueError(f"The ledger in {self._folder} cannot be opened: {error}.") from error
         except sqlite3.DatabaseError:
             # What waits is in files; what was done may be screened again, with the same UIDs.
             log.error("The ledger is damaged: it is set aside, and a new one is begun")
@@ -329,9 +293,6 @@ class DurableQueue:
 
     def _recover(self, uid_of: Callable[[Path], str | None]) -> None:
         """Put right what a process that was killed left behind."""
-        for folder in (self._files, self._outbox, self._quarantine):
-            for path in folder.glob(".*"):
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
         waiting = {
             _key(each.uid): each
             for state in (State.QUEUED, State.MADE)
@@ -347,7 +308,7 @@ class DurableQueue:
 
     def _adopt(self, path: Path, uid: str | None) -> None:
         if uid is None or path.stem != _key(uid):
-            path.rename(self._quarantine / path.name)  # whatever it is, it is not ours to remove
+            self._quarantine.take_over(path)  # whatever it is, it is not ours to remove
             return
         if self.ledger.find(uid):
             path.unlink()  # its work has ended, or its sender never heard of success

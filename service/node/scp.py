@@ -32,7 +32,7 @@ from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 
 from service.node.dimse import VERIFICATION
-from service.node.queue import Receipt
+from service.node.receipt import Receipt
 from service.node.sockets import BoundedAssociationServer, PlainSocket, TlsSocket
 from service.node.tls import TlsFiles
 from service.node.uids import is_uid

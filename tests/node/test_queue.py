@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from service.node import queue as queue_module
+from service.node import quarantine
 from service.node.ledger import FILE_NAME, State
-from service.node.queue import DurableQueue, QueueError, Receipt
+from service.node.queue import DurableQueue, QueueError
+from service.node.receipt import Receipt
 from service.node.uids import uid_of_file
 from tests.node.objects import film, film_uid
 from tests.serving import ROOT
@@ -207,7 +208,7 @@ def test_what_is_in_quarantine_can_be_tried_again(tmp_path: Path) -> None:
 
 
 def test_quarantine_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queue_module, "QUARANTINE_FILES", 2)
+    monkeypatch.setattr(quarantine, "MAX_FILES", 2)
     with opened(tmp_path) as queue:
         for number in range(4):
             queue.accept(film_uid(number), film(number))

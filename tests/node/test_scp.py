@@ -24,7 +24,7 @@ from pydicom.uid import (
 
 from service.node.delivery import UnreachableError
 from service.node.dimse import VERIFICATION, Address, DimseDestination
-from service.node.queue import Receipt
+from service.node.receipt import Receipt
 from service.node.scp import Peer, StoreScp
 from service.node.tls import TlsError, TlsFiles
 from tests.node.objects import dataset_of, film, film_uid
