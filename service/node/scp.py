@@ -182,18 +182,18 @@ class StoreScp:
         self._server.shutdown()
         self._thread.join()
         end = time.monotonic() + grace_s
+        patience_s = min(LAST_WORDS_S, grace_s)
         idle_since: dict[Association, float] = {}
         while (left := self._server.active_associations) and time.monotonic() < end:
             for association in left:
+                now = time.monotonic()
                 if _is_busy(association):
                     idle_since.pop(association, None)
-                elif time.monotonic() - idle_since.setdefault(association, time.monotonic()) >= min(
-                    LAST_WORDS_S, grace_s
-                ):
-                    association.abort()
+                elif now - idle_since.setdefault(association, now) >= patience_s:
+                    _end(association)
             time.sleep(0.05)
         for association in left:
-            association.abort()
+            _end(association)
 
     def _allows(self, address: str) -> bool:
         return not self._peers or any(peer.allows(address) for peer in self._peers)
@@ -219,6 +219,14 @@ class StoreScp:
             return INVALID_INSTANCE
         receipt = self._accept(uid, event.encoded_dataset())
         return SUCCESS if receipt.accepted else OUT_OF_RESOURCES
+
+
+def _end(association: Association) -> None:
+    """End an association, or a connection over which none was asked for."""
+    if association.is_established:
+        association.abort()
+    elif association.dul.socket is not None:
+        association.dul.socket.close()
 
 
 def _is_busy(association: Association) -> bool:

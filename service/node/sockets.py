@@ -10,6 +10,7 @@ import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
+from weakref import WeakSet
 
 from pynetdicom.transport import ThreadedAssociationServer
 
@@ -104,6 +105,7 @@ class BoundedAssociationServer(ThreadedAssociationServer):
         self._limit = limit
         self._connections = connections
         self._allows = allows
+        self._open: WeakSet[socket.socket] = WeakSet()
         super().__init__(*args, **kwargs)
         if self.ssl_context is not None:
             self.ssl_context.sslsocket_class = TlsSocket
@@ -119,13 +121,14 @@ class BoundedAssociationServer(ThreadedAssociationServer):
                 connection, server_side=True, do_handshake_on_connect=False
             )
         connection.limit = self._limit
+        self._open.add(connection)
         return connection, address
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
         """Whether a connection is kept; otherwise it is closed without a word."""
-        return self._allows(client_address[0]) and (
-            len(self.active_associations) < self._connections
-        )
+        # Not by its associations: their threads start later than the next connection may come.
+        connected = sum(each.fileno() >= 0 for each in self._open)
+        return self._allows(client_address[0]) and connected <= self._connections
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Stay silent: socketserver would print a traceback with the client's address."""
