@@ -23,6 +23,7 @@ from training.options import (
     BundleOption,
     CollectionOption,
     FoldOption,
+    LungsOption,
     RunsOption,
     SeedOption,
 )
@@ -67,7 +68,7 @@ def lungs(
 @app.command()
 def fields(
     data: CollectionOption,
-    lungs: Annotated[Path, typer.Option("--lungs", help="Run of the segmentation network.")],
+    lungs: LungsOption,
     runs: RunsOption = RUNS,
 ) -> None:
     """Cut the lung fields of all films, for the members to be fitted on."""
@@ -84,11 +85,17 @@ def fit(
     fold: FoldOption = None,
     seed: SeedOption = None,
     runs: RunsOption = RUNS,
+    teacher: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A run whose answers the member learns beside the labels; repeat for several."
+        ),
+    ] = None,
 ) -> None:
     """Fit a member of the ensemble on the lung fields."""
     from training import commands
 
-    folder = commands.member(recipe, runs, fold, seed)
+    folder = commands.member(recipe, runs, fold, seed, teacher or ())
     Console().print(f"Fitted: {folder.path}")
 
 
@@ -124,7 +131,7 @@ def assemble(
     members: Annotated[
         list[Path], typer.Argument(help="Runs or averages of the two members, lung field first.")
     ],
-    lungs: Annotated[Path, typer.Option("--lungs", help="Run of the segmentation network.")],
+    lungs: LungsOption,
     version: Annotated[str, typer.Option("--version", help="Of the bundle.")],
     data: CollectionOption,
     target: Annotated[Path, typer.Option("--target", help="Folder of the bundle.")] = MODELS,
@@ -145,7 +152,7 @@ def fold_bundles(
     members: Annotated[
         list[Path], typer.Argument(help="For each member the folder of its runs fold-0, fold-1...")
     ],
-    lungs: Annotated[Path, typer.Option("--lungs", help="Run of the segmentation network.")],
+    lungs: LungsOption,
     runs: RunsOption = RUNS,
 ) -> None:
     """Write a bundle of each fold's networks, for reading every film out of fold."""

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from rich.console import Console
 
+from service.inference import MANIFEST_FILE, load_ensemble
 from training.data import FOLDS, DataError, assign_folds
 from training.data.collection import SOURCES, Collection
 from training.data.fields import Fields, cut_fields
@@ -18,6 +19,8 @@ from training.fit.member import fit_member
 from training.fit.recipe import LungsRecipe, MemberRecipe
 from training.fit.runs import RunFolder
 from training.fit.sampler import Sources
+
+_THREADS = 2
 
 AnyRecipe = TypeVar("AnyRecipe", LungsRecipe, MemberRecipe)
 
@@ -40,9 +43,16 @@ def lungs(
 
 
 def fields(collection: Collection, run: RunFolder, runs: Path) -> None:
-    """Cut the lung fields of every source that is there."""
-    side = LungsRecipe.model_validate(run.facts()["recipe"]).side
-    network = load_lungs(run.network)
+    """Cut the lung fields of every source that is there, by the network of a run or a bundle."""
+    if (run.path / MANIFEST_FILE).exists():
+        ensemble = load_ensemble(run.path, threads=_THREADS)
+        entry = ensemble.bundle.manifest.lungs
+        if entry is None:
+            raise DataError(f"{run.path} has no network that finds the lungs.")
+        side, find = entry.side, ensemble.segment
+    else:
+        side = LungsRecipe.model_validate(run.facts()["recipe"]).side
+        find = partial(segment, load_lungs(run.network))
     for source in SOURCES:
         found = collection.scan(source)
         if found is None:
@@ -50,7 +60,7 @@ def fields(collection: Collection, run: RunFolder, runs: Path) -> None:
             continue
         cut = cut_fields(
             found.records,
-            partial(segment, network),
+            find,
             runs / "fields" / source,
             side=side,
             folds=assign_folds(found.records) if source == "train" else None,
@@ -68,11 +78,18 @@ def open_fields(runs: Path) -> Sources:
     }
 
 
-def member(recipe: Path, runs: Path, fold: int | None, seed: int | None) -> RunFolder:
+def member(
+    recipe: Path,
+    runs: Path,
+    fold: int | None,
+    seed: int | None,
+    teachers: Sequence[Path] = (),
+) -> RunFolder:
     """Fit a member of the ensemble."""
     read = seeded(MemberRecipe.read(recipe), seed)
     folder = RunFolder.of(runs, read, known_fold(fold))
-    fit_member(read, open_fields(runs), fold, folder)
+    taught_by = [RunFolder(teacher) for teacher in teachers]
+    fit_member(read, open_fields(runs), fold, folder, teachers=taught_by)
     return folder
 
 

@@ -17,3 +17,7 @@ BundleOption = Annotated[Path, typer.Option("--bundle", help="Folder of the bund
 
 RUNS = Path("runs")
 MODELS = Path("models")
+LungsOption = Annotated[
+    Path,
+    typer.Option("--lungs", help="Run of the segmentation network, or a bundle that has one."),
+]

@@ -34,6 +34,9 @@ ViewName = Annotated[
 ]
 """What a member sees: the whole frame, the lungs' box, or that with all but the lungs hidden."""
 
+ChannelName = Literal["frame", "lung_field", "lungs_only", "lung_mask"]
+"""What a channel of the engine's input shows."""
+
 
 class Part(BaseModel):
     """What all entries have in common."""
@@ -43,14 +46,29 @@ class Part(BaseModel):
 
 
 class MemberEntry(Part):
-    """One network of the ensemble."""
+    """One network of the ensemble.
+
+    ``mask`` says that it takes the lungs in its view as a second channel.
+    """
 
     name: Name
     file: FileName
     sha256: Sha256
     architecture: str = ""
     view: ViewName = "frame"
+    mask: bool = False
     metrics: dict[str, JsonValue] = {}
+
+    @property
+    def channels(self) -> tuple[ChannelName, ...]:
+        """What the network takes."""
+        return (self.view, "lung_mask") if self.mask else (self.view,)
+
+    @model_validator(mode="after")
+    def _mask_is_of_a_lung_view(self) -> Self:
+        if self.mask and self.view == "frame":
+            raise sentence("sees the whole frame, for which there is no mask of the lungs")
+        return self
 
 
 class Calibration(Part):

@@ -14,6 +14,7 @@ from service.imaging import InputSpec
 from service.inference.entries import (
     Agreement,
     Calibration,
+    ChannelName,
     Compiled,
     Golden,
     GoldenKind,
@@ -38,6 +39,7 @@ __all__ = [
     "SCHEMA_FILE",
     "Agreement",
     "Calibration",
+    "ChannelName",
     "Compiled",
     "Golden",
     "GoldenKind",
@@ -103,23 +105,30 @@ class Manifest(Part):
     golden: tuple[Golden, ...] = ()
 
     @property
-    def views(self) -> tuple[ViewName, ...]:
-        """The members' distinct views, in the order of their first use: the input's channels."""
-        return tuple(dict.fromkeys(member.view for member in self.members))
+    def views(self) -> tuple[ChannelName, ...]:
+        """What each channel of the engine's input shows, member by member; like ones share."""
+        return tuple(name for group in self._groups for name in group)
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Of the input that the engine takes: height, width, channels. Each view is a channel."""
+        """Of the input that the engine takes: height, width, channels."""
         count = len(self.views)
         return self.input.height, self.input.width, count if count > 1 else self.input.channels
 
     @property
     def channels(self) -> tuple[slice, ...]:
         """Which channels of the input each member takes."""
-        places = [self.views.index(member.view) for member in self.members]
         if len(self.views) == 1:
-            return (slice(0, self.input.channels),) * len(places)
-        return tuple(slice(place, place + 1) for place in places)
+            return (slice(0, self.input.channels),) * len(self.members)
+        starts, start = {}, 0
+        for group in self._groups:
+            starts[group] = slice(start, start + len(group))
+            start += len(group)
+        return tuple(starts[member.channels] for member in self.members)
+
+    @property
+    def _groups(self) -> tuple[tuple[ChannelName, ...], ...]:
+        return tuple(dict.fromkeys(member.channels for member in self.members))
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:

@@ -14,6 +14,7 @@ from service.lungs.regions import Mask
 
 View = Literal["lung_field", "lungs_only"]
 VIEWS: Final[tuple[View, ...]] = ("lung_field", "lungs_only")
+LUNG_MASK: Final = "lung_mask"
 
 _REDUCING_GAP: Final = 3.0
 """Large pictures are first averaged over blocks, to three times the size that is wanted: a fair
@@ -71,7 +72,10 @@ def lungs_only(
     Returns:
         Shape and range of ``view``.
     """
-    alpha = lung_alpha(field, view.shape[0], margin, box)[..., np.newaxis]
+    return _hidden_outside(view, lung_alpha(field, view.shape[0], margin, box)[..., np.newaxis])
+
+
+def _hidden_outside(view: Floats, alpha: Floats) -> Floats:
     inside = view[alpha >= 0.5]
     level = np.float32(np.median(inside if inside.size else view))
     return level + alpha * (view - level)
@@ -81,7 +85,7 @@ def views(
     radiograph: Radiograph,
     field: LungField,
     side: int,
-    names: Sequence[View] = VIEWS,
+    names: Sequence[str] = VIEWS,
     margin: float = MARGIN,
     box: Box | None = None,
 ) -> Floats:
@@ -91,18 +95,18 @@ def views(
         radiograph: Upright grey levels.
         field: Where its lungs are.
         side: Of each view, in pixels.
-        names: Which views, in the order of the channels.
+        names: Which, in the order of the channels: views, or ``lung_mask`` for the lungs in them.
         margin: As for ``lung_field``.
         box: As for ``lung_field``.
 
     Returns:
         Shape (side, side, len(names)), float32 from 0 to 1.
     """
-    whole = lung_field(radiograph, field, side, margin, box)
-    planes = [
-        whole if name == "lung_field" else lungs_only(whole, field, margin, box) for name in names
-    ]
-    return np.concatenate(planes, axis=-1)
+    planes = {"lung_field": lung_field(radiograph, field, side, margin, box)}
+    if "lungs_only" in names or LUNG_MASK in names:
+        planes[LUNG_MASK] = lung_alpha(field, side, margin, box)[..., np.newaxis]
+        planes["lungs_only"] = _hidden_outside(planes["lung_field"], planes[LUNG_MASK])
+    return np.concatenate([planes[name] for name in names], axis=-1)
 
 
 def member_input(
@@ -112,7 +116,7 @@ def member_input(
     names: Sequence[str],
     margin: float = MARGIN,
 ) -> Floats:
-    """Make what a bundle's engine takes: one channel for each view, of the whole frame too.
+    """Make what a bundle's engine takes, channel by channel, of the whole frame too.
 
     Args:
         radiograph: Upright grey levels.
@@ -126,14 +130,12 @@ def member_input(
     """
     if field is None or tuple(names) == ("frame",):
         return prepare(radiograph, spec)
-    of_lungs: list[View] = [name for name in VIEWS if name in names]
+    of_lungs = [name for name in dict.fromkeys(names) if name != "frame"]
     planes = views(radiograph, field, spec.height, of_lungs, margin)
-    found: dict[str, Floats] = {
-        name: planes[..., place, np.newaxis] for place, name in enumerate(of_lungs)
-    }
-    return np.concatenate(
-        [prepare(radiograph, spec) if name == "frame" else found[name] for name in names], axis=-1
-    )
+    found = {name: planes[..., place, np.newaxis] for place, name in enumerate(of_lungs)}
+    if "frame" in names:
+        found["frame"] = prepare(radiograph, spec)
+    return np.concatenate([found[name] for name in names], axis=-1)
 
 
 def lung_alpha(

@@ -198,7 +198,7 @@ def networks_digest(manifest: Manifest) -> str:
     calibrated anew, and the scores do not.
     """
     content = manifest.model_dump(mode="json", exclude={"lungs": {"metrics", "compiled", "golden"}})
-    members = [(member.file, member.sha256, member.view) for member in manifest.members]
+    members = [(member.file, member.sha256, member.channels) for member in manifest.members]
     text = f"{content['input']} {members} {content.get('lungs')}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -45,7 +45,7 @@ class Parts:
     """The runs that a bundle is made from.
 
     Attributes:
-        lungs: Of the segmentation network.
+        lungs: Of the segmentation network; or the folder of a bundle whose own is kept.
         members: Of the two members, in the order of their files; runs or averages of runs.
     """
 
@@ -77,15 +77,13 @@ def assemble(
         DataError: A run is not complete, or the members do not make a pair.
         BundleError: What was made does not verify.
     """
-    recipe = LungsRecipe.model_validate(_facts(parts.lungs)["recipe"])
     recipes = [MemberRecipe.model_validate(_facts(run)["recipe"]) for run in parts.members]
     _check_pair(recipes)
     target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target) as scratch:
         staging = Path(scratch)
         empty = shapes or (None, None)
-        lungs = load_lungs(parts.lungs.network, empty[0])
-        port_lungs(lungs, recipe.side).save(staging / LUNGS_FILE)
+        lungs = _lungs(parts.lungs, staging / LUNGS_FILE, recipes[0].views.margin, empty[0])
         for run, member, file in zip(parts.members, recipes, MEMBER_FILES, strict=True):
             network = load_member(run.network, empty[1])
             port_member(network, member.side).save(staging / file)
@@ -99,7 +97,7 @@ def assemble(
             ),
             combine="mean_logit",
             threshold=Threshold(value=0.5, rule="a half: not chosen yet"),
-            lungs=_lungs(staging / LUNGS_FILE, recipe, lungs, parts.lungs, recipes[0]),
+            lungs=lungs,
             training_data=None if data is None else _training_data(data, parts.members),
         )
         manifest = _with_golden(manifest, staging)
@@ -133,21 +131,31 @@ def _member(file: Path, recipe: MemberRecipe, run: RunFolder) -> MemberEntry:
         name=recipe.name,
         file=file.name,
         sha256=file_sha256(file),
-        architecture="EfficientNet-Lite0 with a second tap",
+        architecture="EfficientNet-Lite0 with a second tap, evidence averaged over the lungs",
         view=recipe.view,
+        mask=True,
         metrics={**_figures(run)},
     )
 
 
-def _lungs(
-    file: Path, recipe: LungsRecipe, network: LungsNet, run: RunFolder, member: MemberRecipe
-) -> LungsEntry:
+def _lungs(run: RunFolder, file: Path, margin: float, empty: LungsNet | None) -> LungsEntry:
+    """Write the segmentation network of a run, or that of a bundle as it is."""
+    if (run.path / MANIFEST_FILE).exists():
+        bundle = open_bundle(run.path)
+        kept = bundle.manifest.lungs
+        if kept is None or kept.margin != margin:
+            raise DataError(f"{run.path} finds no lungs, or cuts them out with another margin.")
+        file.write_bytes(bundle.contents[kept.file])
+        return kept.model_copy(update={"file": file.name, "compiled": None})
+    recipe = LungsRecipe.model_validate(_facts(run)["recipe"])
+    network = load_lungs(run.network, empty)
+    port_lungs(network, recipe.side).save(file)
     return LungsEntry(
         file=file.name,
         sha256=file_sha256(file),
         architecture=f"U-Net, widths {list(network.shape.widths)}",
         side=recipe.side,
-        margin=member.views.margin,
+        margin=margin,
         metrics={**_figures(run)},
     )
 

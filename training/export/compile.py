@@ -32,8 +32,10 @@ GRAPH_FILE: Final = "ensemble.onnx"
 INT8_FILE: Final = "ensemble.int8.onnx"
 GRAPH_FILES: Final = (GRAPH_FILE, INT8_FILE, LUNGS_GRAPH, LUNGS_INT8)
 
-TOLERANCE: Final = 1e-4
-"""Most that the 32-bit graph may differ from Keras: in a probability, and in a map's value."""
+TOLERANCE: Final = 5e-4
+"""Most that the 32-bit graph may differ from Keras: in a probability, and in a map's value. Sums in
+another order differ in their last bits, and a hundred layers carry that on; on some processors by
+more than 1e-4."""
 
 MIN_IMAGES: Final = 100
 """Fewest patients that the gate of the 32-bit graph accepts as evidence."""

@@ -108,6 +108,7 @@ class MemberRecipe(_Part):
             a third normal, a third bacterial and a third viral.
         large_share: How often the larger copy of a film is taken where there is one.
         histogram: Share of films whose grey levels are mixed with another's.
+        distil: Share of the teachers' answers in the targets, where there are teachers.
     """
 
     name: str
@@ -123,6 +124,7 @@ class MemberRecipe(_Part):
     other_hospital: int = Field(default=5, ge=0)
     large_share: Share = 0.7
     histogram: Share = 0.5
+    distil: Share = 0.7
 
     @property
     def views(self) -> ViewSpec:

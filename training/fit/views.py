@@ -58,15 +58,14 @@ def plain_view(crops: Tensor, masks: Tensor, spec: ViewSpec) -> Tensor:
         spec: What is seen.
 
     Returns:
-        Shape (N, 1, side, side), 0 to 1.
+        Shape (N, 2, side, side), 0 to 1: what is seen, and the lungs in it with their rim.
     """
     count, reach = len(crops), spec.reach
     matrix = torch.tensor([[reach, 0.0, 0.0], [0.0, reach, 0.0]]).expand(count, 2, 3)
     grid = functional.affine_grid(matrix, [count, 1, spec.side, spec.side], align_corners=False)
     seen = _sampled(crops, grid, "border")
-    if spec.view == "lung_field":
-        return seen
-    return lungs_only(seen, _sampled(_widened(masks, RIM), grid, "zeros"))
+    lungs = _sampled(_widened(masks, RIM), grid, "zeros")
+    return torch.cat([lungs_only(seen, lungs) if spec.view == "lungs_only" else seen, lungs], 1)
 
 
 def augmented_view(
@@ -75,15 +74,16 @@ def augmented_view(
     """Draw one variant of each view; arguments and result as for ``plain_view``."""
     draws = Draws(len(crops), generator)
     grid = _jittered(spec, draws)
-    x = _sampled(crops, _framed(grid, draws), "border")
-    if spec.view == "lungs_only":
-        masks = _sampled(_widened(masks, draws.integer(0, 5)), grid, "zeros")
+    framed = _framed(grid, draws)
+    x = _sampled(crops, framed, "border")
+    on_film = (framed == grid).all(-1)[:, None]
+    lungs = _sampled(_widened(masks, draws.integer(0, 5)), grid, "zeros") * on_film
     x = _mixed(x, spec.histogram, draws)
     x = _toned(x, draws)
     x = _resolved(x, draws)
     x = x + draws.noise(x) * each(draws.uniform(0, 0.03) * draws.happens(0.5))
     _markers(x, draws)
-    return lungs_only(x, masks) if spec.view == "lungs_only" else x
+    return torch.cat([lungs_only(x, lungs) if spec.view == "lungs_only" else x, lungs], 1)
 
 
 def lungs_only(x: Tensor, masks: Tensor) -> Tensor:

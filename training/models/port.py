@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from training.models.lite0 import Lite0
-from training.models.twins import ANSWER, build_lungs, build_member
+from training.models.twins import build_lungs, build_member
 from training.models.unet import LungsNet
 from training.models.units import ConvNorm
 
@@ -39,8 +39,8 @@ def port_member(network: Lite0, side: int, *, halved: bool = True) -> keras.Mode
     """
     twin = build_member(side, network.shape)
     _set_units(network, twin)
-    heads = [_array(network.head.weight), _array(network.mid_head.weight)]
-    twin.get_layer(ANSWER).set_weights([np.concatenate(heads, 1).T, _array(network.head.bias)])
+    twin.get_layer("head").set_weights([_kernel(network.head), _array(network.head.bias)])
+    twin.get_layer("mid_head").set_weights([_kernel(network.mid_head)])
     if halved:
         for layer in twin.layers:
             weights = layer.get_weights()

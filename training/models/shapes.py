@@ -8,6 +8,14 @@ STANDARD_FLOORS: Final = {"lungs": 0.01, "member": 0.02}
 is not blown up into noise."""
 
 
+MASK_SHARPNESS: Final = 10.0
+"""How sharply a member tells lung from what is not: a cell without lung counts exp(-10) times as
+much as one full of it."""
+
+EVIDENCE_STRIDE: Final = 8
+"""Pixels of a view on each side of a cell of a member's evidence map."""
+
+
 @dataclass(frozen=True, slots=True)
 class UNetShape:
     """A U-Net (Ronneberger 2015, arXiv:1505.04597) that adds its skips instead of joining them.
@@ -46,8 +54,9 @@ class LiteShape:
     """EfficientNet-Lite0 (Tan and Le 2019, arXiv:1905.11946; Google 2020), with a second tap.
 
     The Lite family leaves out squeeze-and-excitation and takes ReLU6 for swish, so that it computes
-    well in 8 bits. The answer here is the sum of two linear heads: one on the deepest features, one
-    on features of twice the resolution, for small opacities and finer maps.
+    well in 8 bits. Evidence for pneumonia is the sum of two linear heads: one on the deepest
+    features, one on features of twice the resolution, for small opacities and finer maps. The
+    answer is its mean over the lungs.
 
     Attributes:
         stem: Channels of the first convolution.

@@ -9,9 +9,19 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import keras
+import numpy as np
 from keras import layers
 
-from training.models.shapes import LITE0, STANDARD_FLOORS, UNET, LiteShape, Stage, UNetShape
+from training.models.shapes import (
+    EVIDENCE_STRIDE,
+    LITE0,
+    MASK_SHARPNESS,
+    STANDARD_FLOORS,
+    UNET,
+    LiteShape,
+    Stage,
+    UNetShape,
+)
 from training.models.unet import convolutions
 
 Picture = Any  # a Keras tensor, (N, height, width, channels)
@@ -47,14 +57,14 @@ def build_lungs(side: int, shape: UNetShape = UNET) -> keras.Model:
 
 
 def build_member(side: int, shape: LiteShape = LITE0) -> keras.Model:
-    """The twin of ``Lite0``: (N, side, side, 1) from 0 to 1, to probabilities, (N, 1).
+    """The twin of ``Lite0``: (N, side, side, 2) from 0 to 1, to probabilities, (N, 1).
 
-    The two linear heads become one dense unit over both taps: the deep features are repeated to the
-    resolution of the others, which leaves their mean as it is. So the network ends in global
-    average pooling and a dense unit, and a class activation map of it is exact.
+    The first channel is the view, the second the lungs in it. The network ends in global average
+    pooling of its evidence, weighted by the lungs, and a dense unit that adds nothing but the
+    sigmoid, so a class activation map of it is exact, and lies in the lungs.
     """
-    image = keras.Input((side, side, 1), name="view")
-    x = _standardise(image, STANDARD_FLOORS["member"])
+    both = keras.Input((side, side, 2), name="view_and_lungs")
+    x = _standardise(_channel(both, 0, "view"), STANDARD_FLOORS["member"])
     x = _same(layers.Conv2D, x, "stem", filters=shape.stem, kernel_size=3, strides=2)
     number, mid = 0, None
     for count, stage in enumerate(shape.stages, start=1):
@@ -64,11 +74,37 @@ def build_member(side: int, shape: LiteShape = LITE0) -> keras.Model:
         if count == shape.mid_stage:
             mid = _same(layers.Conv2D, x, "mid", filters=shape.mid, kernel_size=1)
     deep = _same(layers.Conv2D, x, "deep", filters=shape.deep, kernel_size=1)
-    deep = layers.UpSampling2D(2, interpolation="nearest", name="deep_repeated")(deep)
-    taps = layers.Concatenate(name="taps")([deep, mid])
-    pooled = layers.GlobalAveragePooling2D(name="pooled")(taps)
-    answer = layers.Dense(1, activation="sigmoid", name=ANSWER)(pooled)
-    return keras.Model(image, answer, name="member")
+    coarse = layers.Conv2D(1, 1, name="head")(deep)
+    coarse = layers.UpSampling2D(2, interpolation="nearest", name="head_repeated")(coarse)
+    fine = layers.Conv2D(1, 1, use_bias=False, name="mid_head")(mid)
+    evidence = _doubled(layers.Add(name="evidence")([coarse, fine]), "evidence")
+    weights = _lung_weights(_channel(both, 1, "lungs"))
+    pooled = layers.GlobalAveragePooling2D(name="pooled")(
+        layers.Multiply(name="evidence_in_the_lungs")([evidence, weights])
+    )
+    answer = layers.Dense(1, "sigmoid", use_bias=False, kernel_initializer="ones", name=ANSWER)(
+        pooled
+    )
+    return keras.Model(both, answer, name="member")
+
+
+def _channel(both: Picture, place: int, name: str) -> Picture:
+    """One of two channels, picked by a convolution: no layer that slices is built in."""
+    pick = layers.Conv2D(1, 1, use_bias=False, name=name)
+    picked = pick(both)
+    pick.set_weights([np.eye(2, dtype=np.float32)[place].reshape(1, 1, 2, 1)])
+    return picked
+
+
+def _lung_weights(lungs: Picture) -> Picture:
+    """See ``training.models.lite0.lung_weights``."""
+    share = layers.AveragePooling2D(EVIDENCE_STRIDE, name="lung_share")(lungs)
+    sharp = layers.Rescaling(MASK_SHARPNESS, name="lung_sharp")(share)
+    rows, columns = share.shape[1:3]
+    in_a_row = layers.Reshape((rows * columns,), name="lung_cells")(sharp)
+    weights = layers.Softmax(name="lung_softmax")(in_a_row)
+    weights = layers.Reshape((rows, columns, 1), name="lung_grid")(weights)
+    return layers.Rescaling(rows * columns, name="lung_weights")(weights)
 
 
 def _standardise(image: Picture, floor: float) -> Picture:
@@ -80,7 +116,7 @@ def _standardise(image: Picture, floor: float) -> Picture:
     """
     pixels = image.shape[1] * image.shape[2]
     # Around a half, so that the mean loses no digits.
-    centred = layers.Rescaling(1.0, offset=-0.5, name="around_half")(image)
+    centred = layers.Rescaling(1.0, offset=[-0.5], name="around_half")(image)
     mean = layers.GlobalAveragePooling2D(keepdims=True, name="mean")(centred)
     apart = layers.Subtract(name="apart")([centred, mean])
     unit = layers.UnitNormalization(axis=[1, 2, 3], name="unit")(apart)

@@ -62,9 +62,10 @@ def standardise(x: Tensor, floor: float) -> Tensor:
     """Subtract each picture's mean and divide by its standard deviation plus ``floor``.
 
     Args:
-        x: Shape (N, 1, height, width), 0 to 1.
+        x: Shape (N, channels, height, width), 0 to 1; only the first channel is changed.
         floor: See ``STANDARD_FLOORS``.
     """
-    mean = x.mean((1, 2, 3), keepdim=True)
-    deviation = x.std((1, 2, 3), keepdim=True)
-    return torch.div(x - mean, deviation + floor)
+    picture = x[:, :1]
+    mean = picture.mean((1, 2, 3), keepdim=True)
+    deviation = picture.std((1, 2, 3), keepdim=True)
+    return torch.cat([(picture - mean) / (deviation + floor), x[:, 1:]], 1)

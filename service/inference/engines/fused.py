@@ -86,7 +86,7 @@ def fuse(
 
     Args:
         models: Keras models, in the order of the members.
-        spec: What each of them takes.
+        spec: The height and width that each of them takes, and the channels without the next.
         channels: Which channels of the joint input each takes, as ``Manifest.channels`` gives them;
             without it, all take the whole of it.
     """
@@ -154,7 +154,7 @@ def _explainable(model: Any, spec: InputSpec) -> _Explainable:
     ):
         raise NotExplainableError
     # A network for images of any size has features of any size, until it is given an image.
-    image = keras.Input((spec.height, spec.width, spec.channels))
+    image = keras.Input((spec.height, spec.width, model.inputs[0].shape[-1]))
     shape = _part(model, tensor, 0)(image).shape
     steps = list(_way(tensor, model.inputs[0]))
     rows, columns = (_span(steps, axis, shape[axis]) for axis in (1, 2))

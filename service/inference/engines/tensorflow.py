@@ -13,7 +13,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from service.imaging import InputSpec
 from service.inference.archive import CONFIG_FILE, WEIGHTS_FILE, inspect_archive
 from service.inference.bundle import Bundle
 from service.inference.engines.contract import check_batch
@@ -59,14 +58,18 @@ class TensorFlowEngine:
         for member in bundle.manifest.members:
             inspect_archive(bundle.contents[member.file], file=member.file)
         tf = _start_tensorflow(threads)
-        spec = bundle.manifest.input
+        manifest = bundle.manifest
         models = [
-            _probability_of(_load(bundle.contents[member.file], member.file), member.file, spec)
-            for member in bundle.manifest.members
+            _probability_of(
+                _load(bundle.contents[member.file], member.file),
+                member.file,
+                (manifest.input.height, manifest.input.width, part.stop - part.start),
+            )
+            for member, part in zip(manifest.members, manifest.channels, strict=True)
         ]
-        self._shape = bundle.manifest.shape
+        self._shape = manifest.shape
         try:
-            fused = fuse(models, spec, channels=bundle.manifest.channels)
+            fused = fuse(models, manifest.input, channels=manifest.channels)
             self._without_maps = fused.without_maps
             self._run = _trace(tf, fused.model, self._shape)
             self.scores(np.zeros((1, *self._shape), dtype=np.float32))
@@ -223,9 +226,9 @@ def _parameter_bytes(config: dict[str, Any]) -> int:
     )
 
 
-def _probability_of(model: Any, file: str, spec: InputSpec) -> Any:
+def _probability_of(model: Any, file: str, image: tuple[int, int, int]) -> Any:
     """Refuse a network that does not take one image and give one number."""
-    checked = _taking(model, file, (spec.height, spec.width, spec.channels))
+    checked = _taking(model, file, image)
     outputs = _shapes(model, "outputs")
     if outputs != [(None, 1)]:
         raise BundleError(

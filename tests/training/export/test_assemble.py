@@ -55,7 +55,7 @@ def test_the_bundle_verifies_and_names_what_its_members_see(tmp_path: Path) -> N
     manifest = assemble(parts(tmp_path), target, "2.0.0", shapes=shapes())
     bundle = open_bundle(target)
     assert bundle.manifest == manifest
-    assert manifest.views == ("lung_field", "lungs_only")
+    assert manifest.views == ("lung_field", "lung_mask", "lungs_only", "lung_mask")
     assert manifest.lungs is not None
     assert (manifest.lungs.side, manifest.lungs.margin) == (64, 0.06)
     assert manifest.lungs.metrics == {"dice": 0.9, "adults_montgomery_auc": 0.8}
@@ -70,14 +70,42 @@ def test_the_engine_answers_as_the_fitted_networks(tmp_path: Path) -> None:
     target = tmp_path / "models"
     assemble(parts(tmp_path), target, "2.0.0", shapes=shapes())
     ensemble = load_ensemble(target, threads=1, engine="tensorflow")
-    images = np.random.default_rng(0).uniform(size=(3, 64, 64, 2)).astype(np.float32)
+    images = np.random.default_rng(0).uniform(size=(3, 64, 64, 4)).astype(np.float32)
     answers = ensemble.score(images)
     for place, network in enumerate((small_lite(0).eval(), small_lite(1).eval())):
-        plane = torch.from_numpy(images[..., place])[:, None]
+        channels = images[..., 2 * place : 2 * place + 2]
+        planes = torch.from_numpy(channels).permute(0, 3, 1, 2)
         with torch.no_grad():
-            logits, _ = network(standardise(plane, STANDARD_FLOORS["member"]))
+            logits, _ = network(standardise(planes, STANDARD_FLOORS["member"]))
         served = [answer.members[place].probability for answer in answers]
         np.testing.assert_allclose(served, torch.sigmoid(logits).numpy(), atol=2e-3)
+
+
+def test_the_maps_of_its_members_lie_in_the_lungs_and_add_up_to_their_logits(
+    tmp_path: Path,
+) -> None:
+    target = tmp_path / "models"
+    assemble(parts(tmp_path), target, "2.0.0", shapes=shapes())
+    ensemble = load_ensemble(target, threads=1, engine="tensorflow")
+    image = np.random.default_rng(0).uniform(size=(1, 64, 64, 4)).astype(np.float32)
+    image[..., [1, 3]] = 0
+    image[:, 16:48, 8:24, 1] = image[:, 16:48, 8:24, 3] = 1
+    [explained] = ensemble.explain(image)
+    for heat, member in zip(explained.maps, explained.score.members, strict=True):
+        assert heat.shape == (8, 8)
+        logit = np.log(member.probability / (1 - member.probability))
+        assert heat.sum() == pytest.approx(logit, abs=1e-3)
+        assert np.abs(heat[2:6, 1:3]).sum() > 0.99 * np.abs(heat).sum()
+
+
+def test_the_lungs_of_another_bundle_can_be_kept(tmp_path: Path) -> None:
+    made = parts(tmp_path)
+    first = assemble(made, tmp_path / "models", "1", shapes=shapes())
+    kept = Parts(RunFolder(tmp_path / "models"), made.members)
+    second = assemble(kept, tmp_path / "again", "2", shapes=shapes())
+    assert second.lungs == first.lungs
+    one, other = (tmp_path / folder / LUNGS_FILE for folder in ("models", "again"))
+    assert one.read_bytes() == other.read_bytes()
 
 
 def test_graphs_of_other_networks_do_not_stay(tmp_path: Path) -> None:

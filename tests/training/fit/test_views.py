@@ -40,9 +40,9 @@ def test_a_plain_view_of_the_cache_is_the_services_view(view: View, tmp_path: Pa
     radiograph = Radiograph(Image.open(path), format="PNG", sha256="")
     field = find_lungs(drawn_lungs(np.zeros((1, 192, 192, 1)))[0], 500, 420)
     assert field is not None
-    served = views(radiograph, field, 96, [view])[..., 0]
+    served = views(radiograph, field, 96, [view, "lung_mask"])
     # Resampled twice, and with another rim: alike, not equal.
-    assert np.abs(plain[0, 0].numpy() - served).mean() < 0.03
+    assert np.abs(plain[0].numpy().transpose(1, 2, 0) - served).mean((0, 1)).max() < 0.03
 
 
 @pytest.mark.parametrize("view", ["lung_field", "lungs_only"])
@@ -56,8 +56,9 @@ def test_variants_differ_and_stay_grey_levels(view: View) -> None:
     )
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
-    assert one.shape == (8, 1, 64, 64)
-    assert -0.3 < float(one.min()) < float(one.max()) < 1.6
+    assert one.shape == (8, 2, 64, 64)
+    assert set(torch.unique(one[:, 1].round()).tolist()) == {0.0, 1.0}
+    assert -0.3 < float(one[:, 0].min()) < float(one[:, 0].max()) < 1.6
 
 
 def test_nothing_outside_the_lungs_is_left() -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tests.phantom import phantom
 from tests.training.small import SMALL_LITE, SMALL_UNET
-from training.models.lite0 import Lite0
+from training.models.lite0 import Lite0, lung_weights
 from training.models.port import port_lungs, port_member
 from training.models.shapes import LITE0, STANDARD_FLOORS, LiteShape
 from training.models.unet import LungsNet
@@ -25,6 +25,15 @@ def pictures(side: int) -> NDArray[np.float32]:
     noise = np.random.default_rng(0).uniform(size=(side, side))
     planes = [*drawn, drawn[0] * 0.1 + 0.8, np.full((side, side), 0.25), noise]
     return np.stack(planes).astype(np.float32)[..., np.newaxis]
+
+
+def with_lungs(images: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The pictures and, as a second channel, lungs of another size in each; none in the last."""
+    side = images.shape[1]
+    y, x = np.mgrid[0:side, 0:side] / side
+    near = np.minimum(((x - 0.3) / 0.14) ** 2, ((x - 0.7) / 0.14) ** 2) + ((y - 0.5) / 0.3) ** 2
+    masks = [near < size for size in np.linspace(1.5, 0, len(images))]
+    return np.concatenate([images, np.stack(masks)[..., np.newaxis]], -1).astype(np.float32)
 
 
 def fitted(network: torch.nn.Module) -> torch.nn.Module:
@@ -81,7 +90,7 @@ def test_it_describes_each_picture_by_its_deepest_channels() -> None:
 def test_a_member_is_served_as_it_was_fitted(shape: LiteShape) -> None:
     torch.manual_seed(1)
     network = fitted(Lite0(shape))
-    images = pictures(64)
+    images = with_lungs(pictures(64))
     with torch.no_grad():
         logits, _ = network(planes(images, STANDARD_FLOORS["member"]))
     served = np.asarray(port_member(network, 64, halved=False)(images))
@@ -101,12 +110,35 @@ def test_a_served_member_keeps_16_bits_of_its_convolutions(tmp_path: Path) -> No
     assert kernels
     for kernel in kernels:
         np.testing.assert_array_equal(kernel, kernel.astype(np.float16).astype(np.float32))
-    exact = np.asarray(port_member(network, 64, halved=False)(pictures(64)))
-    np.testing.assert_allclose(np.asarray(member(pictures(64))), exact, atol=0.01)
+    images = with_lungs(pictures(64))
+    exact = np.asarray(port_member(network, 64, halved=False)(images))
+    np.testing.assert_allclose(np.asarray(member(images)), exact, atol=0.01)
+
+
+def test_what_lies_outside_the_lungs_has_no_vote() -> None:
+    torch.manual_seed(3)
+    network = fitted(Lite0(SMALL_LITE))
+    mask = torch.zeros(1, 1, 64, 64)
+    mask[..., :, 8:24] = 1
+    weights = lung_weights(mask)
+    assert float(weights[..., 1:3].mean()) == pytest.approx(4, rel=1e-3)
+    assert float(weights[..., 3:].max()) < 1e-3
+    evidence: list[torch.Tensor] = []
+    network.mid_head.register_forward_hook(lambda *hooked: evidence.append(hooked[2]))
+    view = torch.cat([torch.randn(1, 1, 64, 64), mask], 1)
+    with torch.no_grad():
+        before, _ = network(view)
+        # Evidence changes outside of the lungs, and not inside.
+        network.mid_head.register_forward_hook(
+            lambda *hooked: torch.cat([hooked[2][..., :3], hooked[2][..., 3:] + 50], -1)
+        )
+        after, _ = network(view)
+    torch.testing.assert_close(before, after, atol=0.05, rtol=0)
 
 
 def test_exposure_and_window_hardly_reach_a_network() -> None:
     picture = torch.from_numpy(pictures(64)[:1]).permute(0, 3, 1, 2)
     one, other = (standardise(each, 0.01) for each in (picture, 0.8 * picture + 0.1))
+    assert one.shape == picture.shape
     assert float((picture - (0.8 * picture + 0.1)).abs().max()) > 0.05
     torch.testing.assert_close(one, other, atol=0.05, rtol=0)
