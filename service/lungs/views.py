@@ -20,6 +20,10 @@ _REDUCING_GAP: Final = 3.0
 """Large pictures are first averaged over blocks, to three times the size that is wanted: a fair
 resize to the eye, at a fraction of the time (Pillow's documentation of ``reducing_gap``)."""
 
+NEGLIGIBLE: Final = 0.01
+"""Share of a map's evidence below which what speaks for pneumonia is a rounding of what does not:
+how it is shared between the lungs would mean nothing."""
+
 Floats = NDArray[np.float32]
 
 
@@ -170,11 +174,11 @@ def evidence_shares(heat: Floats, field: LungField, covers: Box) -> tuple[float,
 
     Returns:
         Shares of the patient's left and right lung; what is missing to 1 lies outside of them.
-        None if nothing speaks for pneumonia.
+        None if nothing speaks for pneumonia, or next to nothing beside what speaks against it.
     """
     positive = np.maximum(heat, 0)
     total = float(positive.sum())
-    if total == 0:
+    if total <= NEGLIGIBLE * float(np.abs(heat).sum()):
         return None
     size = (heat.shape[1], heat.shape[0])
     right = dilate(field.right) & ~field.left

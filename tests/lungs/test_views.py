@@ -186,3 +186,11 @@ def test_evidence_between_the_lungs_is_in_neither() -> None:
 
 def test_without_positive_evidence_there_are_no_shares() -> None:
     assert evidence_shares(-np.ones((12, 12), np.float32), field(), (0, 0, 1, 1)) is None
+
+
+def test_a_rounding_of_what_speaks_against_it_is_no_evidence() -> None:
+    heat = np.full((12, 12), -1, np.float32)
+    heat[0, 0] = 1.4
+    assert evidence_shares(heat, field(), (0, 0, 1, 1)) is None
+    heat[0, 0] = 1.6
+    assert evidence_shares(heat, field(), (0, 0, 1, 1)) == (0.0, 0.0)

@@ -66,7 +66,7 @@ def choose(
         run: Folder for the results.
         prevalence: See ``fit_platt``.
         masks: Lung masks in place of the bundle's own network.
-        sample: Films of each class at most.
+        sample: Films of each class that are perturbed, at most.
         write: Whether the bundle's manifest is rewritten, with the out-of-fold figures in it.
 
     Returns:
@@ -77,13 +77,14 @@ def choose(
     """
     training_set = data / TRAINING_SET
     study = Study.out_of_fold(bundle, folds, training_set, run, masks)
-    films = study.films(training_set, sample, one_each=True)
+    films = study.films(training_set, None, one_each=True)
     clean = study.clean(films)
     exchanged = study.exchanged(films, clean)
     if exchanged is None:
         raise DataError("Without the lungs' place no frames can be exchanged. Give --masks.")
     external = score_external(Pipeline.open(bundle), data, run / "scores")
-    scores = Scores(clean, exchanged, study.suite(films), external)
+    perturbed = study.suite(study.films(training_set, sample, one_each=True))
+    scores = Scores(clean, exchanged, perturbed, external)
     manifest, found = decide(study.manifest, scores, prevalence)
     study.write(run, "calibration", found)
     if write:
@@ -97,8 +98,8 @@ def decide(
     """Fit the calibration, choose the threshold, and report every world at it.
 
     The calibration is fitted on the films as they are, under frame exchange and under each
-    perturbation, all counted alike: a probability that holds on clean films alone is too sure of
-    itself elsewhere.
+    perturbation, every film counted alike: a probability that holds on clean films alone is too
+    sure of itself elsewhere.
 
     Args:
         manifest: Of the served bundle.
