@@ -26,6 +26,10 @@ class ModelMember(Answer):
         "`lungs_only`, that box with all but the lungs hidden.",
         examples=["lung_field"],
     )
+    mask: bool = Field(
+        description="Whether it is given the lungs' mask, and averages its evidence over the lungs.",
+        examples=[True],
+    )
     metrics: dict[str, JsonValue] = Field(
         description="Figures measured for it alone.", examples=[{"auc": 0.97}]
     )
