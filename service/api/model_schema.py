@@ -27,7 +27,7 @@ class ModelMember(Answer):
         examples=["lung_field"],
     )
     mask: bool = Field(
-        description="Whether it is given the lungs' mask, and averages its evidence over the lungs.",
+        description="Whether it takes the lungs' mask, and averages its evidence over the lungs.",
         examples=[True],
     )
     metrics: dict[str, JsonValue] = Field(
