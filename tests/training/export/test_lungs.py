@@ -76,7 +76,7 @@ def test_members_of_two_views_answer_as_keras_does(
     for place, file in enumerate(members):
         network = keras.saving.load_model(file, compile=False)
         alone = np.asarray(network(batch[..., place : place + 1]))[:, 0]
-        np.testing.assert_allclose(scores[:, place], alone, atol=1e-5)
+        np.testing.assert_allclose(scores[:, place], alone, atol=1e-4)
     assert np.abs(scores[:, 0] - scores[:, 1]).max() > 1e-3
     logits = np.log(scores / (1 - scores))
     np.testing.assert_allclose(maps.sum(axis=(2, 3)), logits, atol=1e-4)
@@ -127,7 +127,7 @@ def test_a_segmentation_network_answers_alike_in_both_precisions(tmp_path: Path)
     quantise_lungs(wide, images, small)
     expected = np.asarray(network(images))
     [ours], [theirs] = (run(path, ["lungs"], images) for path in (wide, small))
-    np.testing.assert_allclose(ours, expected, atol=1e-5)
+    np.testing.assert_allclose(ours, expected, atol=1e-4)
     assert 0 < np.abs(theirs - expected).mean() < 0.02
     assert operators(small)["QuantizeLinear"] > operators(small)["Conv"]
 

@@ -25,8 +25,8 @@ def test_the_shipped_recipes_make_a_pair_that_differs_in_what_it_sees() -> None:
     [
         (("side = 192", "side = 190"), "side"),
         (('view = "lung_field"', 'view = "whole_frame"'), "view"),
-        (("epochs = 6", "epochs = 0"), "schedule.epochs"),
-        (("epochs = 6", "epochs = 6\nepoch = 7"), "schedule.epoch"),
+        (("epochs = 5", "epochs = 0"), "schedule.epochs"),
+        (("epochs = 5", "epochs = 5\nepoch = 7"), "schedule.epoch"),
     ],
 )
 def test_a_wrong_field_is_named(tmp_path: Path, change: tuple[str, str], field: str) -> None:
