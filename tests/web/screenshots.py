@@ -1,13 +1,10 @@
 """The pictures of the page in the READMEs; ``scripts/screenshots`` takes them anew.
 
-They show what the shipped networks answer to synthetic chests; no patient is in them. The input
-gate, which would refuse a drawing, is left out of the copy of the bundle that answers.
+They show what the shipped networks answer to drawn chest films; no patient is in them.
 """
 
 import io
-import json
 import shutil
-import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,8 +13,7 @@ from typing import Any, Final
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from service.inference import MANIFEST_FILE
-from tests.phantom import phantom
+from tests.drawn_film import drawn_film
 from tests.serving import ROOT, LiveService
 from tests.web.browsing import open_page, upload, wait_for_answers
 
@@ -38,18 +34,10 @@ PICTURES: Final[Mapping[str, dict[str, Any]]] = {
 }
 
 
-def without_gate(folder: Path) -> Path:
-    """A copy of the shipped bundle that judges drawings as well."""
-    copy = Path(shutil.copytree(ROOT / "models", folder / "models"))
-    manifest = json.loads((copy / MANIFEST_FILE).read_bytes())
-    (copy / MANIFEST_FILE).write_text(json.dumps(manifest | {"suitability": None}))
-    return copy
-
-
 def chest(seed: int, opacity: float) -> bytes:
-    """The file of a synthetic chest at the size of a real radiograph."""
+    """The file of a drawn film at the size of a real radiograph."""
     buffer = io.BytesIO()
-    phantom(seed, size=(1416, 1024), opacity=opacity).save(buffer, "JPEG", quality=90)
+    drawn_film(seed, (1420, 1248), opacity).save(buffer, "JPEG", quality=90)
     return buffer.getvalue()
 
 
@@ -76,8 +64,8 @@ def use_tools(page: Page) -> None:
 def show(browser: Browser, url: str, name: str, options: dict[str, Any]) -> None:
     """Bring the page to where it is photographed."""
     files = [
-        ("phantom-1.jpeg", chest(0, 1.0)),
-        ("phantom-2.jpeg", chest(4, 0.0)),
+        ("drawn-1.jpeg", chest(7, 1.0)),
+        ("drawn-2.jpeg", chest(3, 0.0)),
         ("damaged.jpeg", chest(5, 0.0)[:20_000]),
     ]
     with open_page(browser, url, **options) as page:
@@ -95,8 +83,7 @@ def main() -> None:
     """Take every picture anew."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        bundle = without_gate(Path(stack.enter_context(tempfile.TemporaryDirectory())))
-        service = stack.enter_context(LiveService("service", {"XRAY_MODELS_DIR": str(bundle)}))
+        service = stack.enter_context(LiveService("service"))
         playwright = stack.enter_context(sync_playwright())
         service.wait_until_ready()
         browser = playwright.chromium.launch(
