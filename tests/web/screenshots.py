@@ -1,4 +1,4 @@
-"""The pictures of the page in the READMEs; ``scripts/screenshots`` takes them anew.
+"""The pictures of the READMEs and of the model card; ``scripts/screenshots`` takes them anew.
 
 They show what the shipped networks answer to drawn chest films; no patient is in them.
 """
@@ -13,12 +13,16 @@ from typing import Any, Final
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from service.inference import load_ensemble
+from service.screening.overlay import overlay
+from service.screening.screen import Screening
 from tests.drawn_film import drawn_film
 from tests.serving import ROOT, LiveService
 from tests.web.browsing import open_page, upload, wait_for_answers
 
 FOLDER: Final = ROOT / "docs" / "images"
 MOST_BYTES: Final = 150_000
+_TILE: Final = 272
 
 _DESKTOP: Final = {"viewport": {"width": 1280, "height": 760}}
 _PHONE: Final = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
@@ -41,9 +45,26 @@ def chest(seed: int, opacity: float) -> bytes:
     return buffer.getvalue()
 
 
+def lungs_and_maps() -> Image.Image:
+    """Outlines and maps of drawn films, clear above and clouded below: the model card's sheet."""
+    screening = Screening(load_ensemble(ROOT / "models", threads=1), max_pixels=10**7)
+    sheet = Image.new("RGB", (3 * _TILE, 2 * _TILE * 7 // 8))
+    for row, opacity in enumerate((0.0, 1.0)):
+        for column, seed in enumerate((1, 3, 7)):
+            tile = overlay(screening.explain(chest(seed, opacity)))
+            sheet.paste(
+                tile.resize((_TILE, _TILE * 7 // 8)), (column * _TILE, row * _TILE * 7 // 8)
+            )
+    return sheet
+
+
 def take(page: Page, path: Path) -> None:
-    """Photograph the page, in a palette that has the rare colours of the map too."""
-    shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    """Photograph the page."""
+    keep(Image.open(io.BytesIO(page.screenshot())).convert("RGB"), path)
+
+
+def keep(shot: Image.Image, path: Path) -> None:
+    """Write a picture, in a palette that has the rare colours of the map too."""
     palette = shot.quantize(256, method=Image.Quantize.MAXCOVERAGE, kmeans=1)
     shot.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
     size = path.stat().st_size
@@ -82,6 +103,7 @@ def show(browser: Browser, url: str, name: str, options: dict[str, Any]) -> None
 def main() -> None:
     """Take every picture anew."""
     FOLDER.mkdir(parents=True, exist_ok=True)
+    keep(lungs_and_maps(), FOLDER / "lungs-and-maps.png")
     with ExitStack() as stack:
         service = stack.enter_context(LiveService("service"))
         playwright = stack.enter_context(sync_playwright())

@@ -13,6 +13,7 @@ from training.evaluation.suitability import gate_table
 from training.evaluation.tables import markdown, percent
 
 CARD_FILE: Final = "MODEL_CARD.md"
+SHEET: Final = "../docs/images/lungs-and-maps.png"
 UNMEASURED: Final = "Not measured on these networks."
 
 Figures = Mapping[str, Any]
@@ -41,14 +42,22 @@ def write_card(bundle: Path, run: Path) -> Path:
     manifest = Manifest.read(bundle / MANIFEST_FILE)
     outcomes = read_outcomes(run, networks_digest(manifest))
     path = bundle / CARD_FILE
+    # The project's own picture of drawn chests; a bundle that lies elsewhere has none.
+    sheet = SHEET if (bundle / SHEET).exists() else None
     partial = path.with_suffix(".partial")
-    partial.write_text(card(manifest, outcomes), encoding="utf-8")
+    partial.write_text(card(manifest, outcomes, sheet), encoding="utf-8")
     partial.replace(path)
     return path
 
 
-def card(manifest: Manifest, outcomes: Mapping[Part, Figures]) -> str:
-    """The card's text. A section whose part was not measured says so."""
+def card(manifest: Manifest, outcomes: Mapping[Part, Figures], sheet: str | None = None) -> str:
+    """The card's text. A section whose part was not measured says so.
+
+    Args:
+        manifest: Of the bundle.
+        outcomes: What was measured.
+        sheet: Path of a picture of outlines and maps, from the card's folder.
+    """
     written: tuple[tuple[Part, str, Callable[[Figures], str]], ...] = (
         ("out_of_fold", "Out of fold", sections.out_of_fold),
         ("frame_exchange", "Frame exchange", sections.frame_exchange),
@@ -61,6 +70,11 @@ def card(manifest: Manifest, outcomes: Mapping[Part, Figures]) -> str:
     for part, title, write in written:
         found = outcomes.get(part)
         parts.append(f"## {title}\n\n{write(found) if found else UNMEASURED}")
+    if sheet:
+        parts.append(
+            "Outlines and maps of drawn chests, clear above and clouded below (no patient):\n\n"
+            f"![Outlines of the lungs, and maps that lie in them]({sheet})"
+        )
     parts += [_gate(manifest), _indeterminate(manifest)]
     parts += [_limits(manifest, outcomes), _reproduce(outcomes)]
     return "\n\n".join(parts) + "\n"
