@@ -56,4 +56,6 @@ def _alternatives(schemas: dict[str, Any], schema: dict[str, Any]) -> list[dict[
 
 
 def _is_plain(value: object) -> bool:
+    if isinstance(value, list):
+        return bool(value) and all(isinstance(each, str) for each in value)
     return isinstance(value, str | int | float)

@@ -19,30 +19,26 @@ DECIMALS: Final = 6
 class MapGrid(Answer):
     """The cells of a class activation map."""
 
-    rows: int = Field(ge=1, description="Cells from top to bottom.", examples=[12])
-    columns: int = Field(ge=1, description="Cells from left to right.", examples=[12])
+    rows: int = Field(ge=1, description="Cells from top to bottom.")
+    columns: int = Field(ge=1, description="Cells from left to right.")
 
 
 class LungOutline(Answer):
     """The outline of one lung, as the segmentation network drew it."""
 
     lung: Literal["left", "right"] = Field(
-        description="The patient's left or right lung; the left one is seen on the right.",
-        examples=["left"],
+        description="The patient's left or right lung; the left one is seen on the right."
     )
     points: list[tuple[float, float]] = Field(
-        description="Corners of a closed polygon: column and row, in pixels of the upright image.",
-        examples=[[(1201.5, 180.0), (1432.2, 405.1), (1388.0, 1010.4)]],
+        description="Corners of a closed polygon: column and row, in pixels of the upright image."
     )
 
 
 class MemberMap(Answer):
     """Where one network found what speaks for or against pneumonia."""
 
-    name: str = Field(description="Name of the network.", examples=["tuned"])
-    values: list[list[float]] = Field(
-        description="Its map, row by row from the top.", examples=[[[-0.01, 0.02], [0.04, -0.03]]]
-    )
+    name: str = Field(description="Name of the network.")
+    values: list[list[float]] = Field(description="Its map, row by row from the top.")
 
 
 class Explained(Answer):
@@ -62,19 +58,14 @@ class Explained(Answer):
         "logit",
         description="What a value counts: what its cell adds to the logit before calibration. "
         "Above 0 it speaks for pneumonia, below 0 against it.",
-        examples=["logit"],
     )
-    full_scale: float = Field(
-        gt=0, description="The value at which the colours of the PNG end.", examples=[0.1042]
-    )
+    full_scale: float = Field(gt=0, description="The value at which the colours of the PNG end.")
     heat: list[list[float]] = Field(
-        description="Mean of the networks' maps, which the PNG shows: row by row from the top.",
-        examples=[[[-0.01, 0.02], [0.04, -0.03]]],
+        description="Mean of the networks' maps, which the PNG shows: row by row from the top."
     )
     members: list[MemberMap] = Field(description="The map of each network by itself.")
     note: str = Field(
-        description="What the map is and is not, for people, in the language of `summary`.",
-        examples=["Where the networks found what speaks for pneumonia, on a coarse grid."],
+        description="What the map is and is not, for people, in the language of `summary`."
     )
     request_id: RequestId
 

@@ -5,184 +5,138 @@ from typing import Any, Literal, Self
 from pydantic import Field, JsonValue
 
 from service.api.problems import Answer
-from service.api.schemas import DIGEST, SHA256, ModelIdentity, Probability
+from service.api.schemas import ModelIdentity, Probability
 from service.inference import Ensemble
 
 
 class ModelMember(Answer):
     """One network of the model."""
 
-    name: str = Field(description="Name of the network.", examples=["tuned"])
-    file: str = Field(
-        description="Its file in the bundle.", examples=["modelo_afinado_tuning.keras"]
-    )
-    sha256: str = Field(description="SHA-256 digest of that file.", examples=[SHA256])
-    architecture: str = Field(
-        description="What kind of network it is; empty if unknown.",
-        examples=["depthwise-separable CNN, 0.4 M parameters"],
-    )
+    name: str = Field(description="Name of the network.")
+    file: str = Field(description="Its file in the bundle.")
+    sha256: str = Field(description="SHA-256 digest of that file.")
+    architecture: str = Field(description="What kind of network it is; empty if unknown.")
     view: str = Field(
         description="What it sees: `frame`, the whole radiograph; `lung_field`, the lungs' box; "
         "`lungs_only`, that box with all but the lungs hidden.",
-        examples=["lung_field"],
     )
     mask: bool = Field(
-        description="Whether it takes the lungs' mask, and averages its evidence over the lungs.",
-        examples=[True],
+        description="Whether it takes the lungs' mask, and averages its evidence over the lungs."
     )
-    metrics: dict[str, JsonValue] = Field(
-        description="Figures measured for it alone.", examples=[{"auc": 0.97}]
-    )
+    metrics: dict[str, JsonValue] = Field(description="Figures measured for it alone.")
 
 
 class ModelLungs(Answer):
     """The network that finds the lungs, and how the lung field is cut out."""
 
-    file: str = Field(description="Its file in the bundle.", examples=["lungs.keras"])
-    sha256: str = Field(description="SHA-256 digest of that file.", examples=[SHA256])
-    architecture: str = Field(
-        description="What kind of network it is; empty if unknown.", examples=["U-Net"]
-    )
-    side: int = Field(ge=1, description="Side of its square input, in pixels.", examples=[192])
-    threshold: Probability = Field(
-        description="Probability above which a pixel is lung.", examples=[0.5]
-    )
+    file: str = Field(description="Its file in the bundle.")
+    sha256: str = Field(description="SHA-256 digest of that file.")
+    architecture: str = Field(description="What kind of network it is; empty if unknown.")
+    side: int = Field(ge=1, description="Side of its square input, in pixels.")
+    threshold: Probability = Field(description="Probability above which a pixel is lung.")
     margin: float = Field(
         ge=0,
         description="Added to the lungs' box on each side, as a share of its width or height.",
-        examples=[0.06],
     )
-    metrics: dict[str, JsonValue] = Field(
-        description="Figures measured for it.", examples=[{"dice": 0.96}]
-    )
+    metrics: dict[str, JsonValue] = Field(description="Figures measured for it.")
 
 
 class ModelInput(Answer):
     """What the networks take as input."""
 
-    height: int = Field(ge=1, description="Rows, in pixels.", examples=[256])
-    width: int = Field(ge=1, description="Columns, in pixels.", examples=[256])
-    channels: int = Field(ge=1, description="1 for greyscale.", examples=[1])
-    scale: float = Field(
-        gt=0, description="Factor from grey level (0 to 255) to input value.", examples=[1 / 255]
-    )
-    resampling: str = Field(description="Filter of the resize.", examples=["bicubic"])
+    height: int = Field(ge=1, description="Rows, in pixels.")
+    width: int = Field(ge=1, description="Columns, in pixels.")
+    channels: int = Field(ge=1, description="1 for greyscale.")
+    scale: float = Field(gt=0, description="Factor from grey level (0 to 255) to input value.")
+    resampling: str = Field(description="Filter of the resize.")
 
 
 class ModelCalibration(Answer):
     """How the combined probability p is corrected: sigmoid(slope * logit(p) + intercept)."""
 
-    method: str = Field(description="none, platt or temperature.", examples=["platt"])
-    slope: float = Field(description="Factor on the logit.", examples=[1.12])
-    intercept: float = Field(description="Added to the logit.", examples=[-0.08])
-    fitted_on: str = Field(
-        description="What it was fitted on; empty if unknown.",
-        examples=["out-of-fold predictions"],
-    )
+    method: str = Field(description="none, platt or temperature.")
+    slope: float = Field(description="Factor on the logit.")
+    intercept: float = Field(description="Added to the logit.")
+    fitted_on: str = Field(description="What it was fitted on; empty if unknown.")
     prevalence: Probability | None = Field(
-        description="Share of pneumonia that the probability is for; null if unknown.",
-        examples=[0.67],
+        description="Share of pneumonia that the probability is for; null if unknown."
     )
 
 
 class ModelThreshold(Answer):
     """The operating point."""
 
-    value: Probability = Field(description="Probabilities above it are positive.", examples=[0.5])
-    rule: str = Field(
-        description="How it was chosen.", examples=["highest with a sensitivity of at least 0.95"]
-    )
+    value: Probability = Field(description="Probabilities above it are positive.")
+    rule: str = Field(description="How it was chosen.")
 
 
 class ModelSuitability(Answer):
     """Limits outside of which a picture is refused as no frontal chest film, or warned of."""
 
     file: str = Field(
-        description="Its file in the bundle: the distribution of training films' features.",
-        examples=["suitability.npz"],
+        description="Its file in the bundle: the distribution of training films' features."
     )
-    sha256: str = Field(description="SHA-256 digest of that file.", examples=[SHA256])
+    sha256: str = Field(description="SHA-256 digest of that file.")
     warn_distance: float = Field(
-        description="Mahalanobis distance to the training films above which `/v1/predict` warns.",
-        examples=[27.5],
+        description="Mahalanobis distance to the training films above which `/v1/predict` warns."
     )
-    refuse_distance: float = Field(
-        description="Distance above which a picture is refused.", examples=[37.5]
-    )
+    refuse_distance: float = Field(description="Distance above which a picture is refused.")
     warn_quality: Probability = Field(
-        description="Certainty of the lungs' outline below which `/v1/predict` warns.",
-        examples=[0.8],
+        description="Certainty of the lungs' outline below which `/v1/predict` warns."
     )
-    refuse_quality: Probability = Field(
-        description="Certainty below which a picture is refused.", examples=[0.65]
-    )
+    refuse_quality: Probability = Field(description="Certainty below which a picture is refused.")
     warn_otherness: float | None = Field(
         description="Log odds of being another picture than a frontal chest film above which "
         "`/predict` warns; null for a model that knows no other pictures.",
-        examples=[-1.6],
     )
-    refuse_otherness: float | None = Field(
-        description="Log odds above which a picture is refused.", examples=[-0.3]
-    )
+    refuse_otherness: float | None = Field(description="Log odds above which a picture is refused.")
     metrics: dict[str, JsonValue] = Field(
-        description="Shares of each kind of picture that are refused or warned of.",
-        examples=[{"frontal": {"training set, held out": {"pictures": 1800}}}],
+        description="Shares of each kind of picture that are refused or warned of."
     )
 
 
 class ModelIndeterminate(Answer):
     """The probabilities that are assessed as indeterminate, both bounds included."""
 
-    lower: Probability = Field(description="Lowest.", examples=[0.18])
-    upper: Probability = Field(description="Highest.", examples=[0.64])
+    lower: Probability = Field(description="Lowest.")
+    upper: Probability = Field(description="Highest.")
     error: float = Field(
         description="Share of each class that is assessed wrongly at most, of films like those of "
         "the calibration: the target, or more where more was found in any block of films that had "
         "no part in the choice of the range.",
-        examples=[0.034],
     )
     target: float | None = Field(
-        description="The error that the range was chosen for; null if unknown.", examples=[0.02]
+        description="The error that the range was chosen for; null if unknown."
     )
-    coverage: Probability = Field(
-        description="Share of films that were not indeterminate.", examples=[0.91]
-    )
-    fitted_on: str = Field(
-        description="What it was fitted on; empty if unknown.",
-        examples=["out-of-fold predictions"],
-    )
+    coverage: Probability = Field(description="Share of films that were not indeterminate.")
+    fitted_on: str = Field(description="What it was fitted on; empty if unknown.")
     metrics: dict[str, JsonValue] = Field(
         description="Shares of each class that were assessed wrongly in blocks of films that had "
         "no part in the choice: of all, and of the best and the worst block.",
-        examples=[{"best_normal": 0.006, "worst_normal": 0.034}],
     )
 
 
 class ModelLabels(Answer):
     """What the two classes are called."""
 
-    negative: str = Field(description="At or below the threshold.", examples=["NORMAL"])
-    positive: str = Field(description="Above the threshold.", examples=["PNEUMONIA"])
+    negative: str = Field(description="At or below the threshold.")
+    positive: str = Field(description="Above the threshold.")
 
 
 class ModelTrainingData(Answer):
     """What the networks were trained on."""
 
-    digest: str = Field(description="Identifies the data.", examples=[DIGEST])
-    description: str = Field(
-        description="What the data are.", examples=["Chest radiographs of children, 1 to 5 years"]
-    )
-    images: int = Field(ge=0, description="Number of images.", examples=[2400])
-    patients: int = Field(ge=0, description="Number of patients.", examples=[1300])
+    digest: str = Field(description="Identifies the data.")
+    description: str = Field(description="What the data are.")
+    images: int = Field(ge=0, description="Number of images.")
+    patients: int = Field(ge=0, description="Number of patients.")
 
 
 class ModelMetrics(Answer):
     """What was measured of the whole ensemble, and how."""
 
-    protocol: str = Field(
-        description="How it was measured.", examples=["out-of-fold, 5 folds by patient"]
-    )
-    figures: dict[str, JsonValue] = Field(description="The figures.", examples=[{"auc": 0.975}])
+    protocol: str = Field(description="How it was measured.")
+    figures: dict[str, JsonValue] = Field(description="The figures.")
 
 
 class Model(ModelIdentity):
@@ -191,15 +145,11 @@ class Model(ModelIdentity):
     provenance: Literal["manifest", "bring-your-own"] = Field(
         description="`manifest`: every file was checked against a manifest. `bring-your-own`: two "
         "network files without one, answered as the original script did.",
-        examples=["manifest"],
     )
-    engine: str = Field(description="What computes the networks.", examples=["onnx"])
-    precision: Literal["fp32", "int8"] = Field(
-        description="Arithmetic of their convolutions.", examples=["fp32"]
-    )
+    engine: str = Field(description="What computes the networks.")
+    precision: Literal["fp32", "int8"] = Field(description="Arithmetic of their convolutions.")
     warning: str = Field(
-        description="What the operator should know of that engine; empty if there is nothing.",
-        examples=[""],
+        description="What the operator should know of that engine; empty if there is nothing."
     )
     members: list[ModelMember] = Field(description="The networks, in the order of their scores.")
     lungs: ModelLungs | None = Field(
@@ -209,7 +159,6 @@ class Model(ModelIdentity):
     combine: Literal["mean", "mean_logit"] = Field(
         description="How the networks' probabilities become one: their mean, or the sigmoid of "
         "their mean logit.",
-        examples=["mean_logit"],
     )
     calibration: ModelCalibration = Field(description="How that probability is corrected.")
     threshold: ModelThreshold = Field(description="The operating point.")

@@ -35,38 +35,19 @@ class Answer(BaseModel):
 class InvalidParameter(Answer):
     """A parameter that was refused."""
 
-    loc: list[str] = Field(
-        description="Where it stands and what it is called.", examples=[["query", "opacity"]]
-    )
-    detail: str = Field(
-        description="What it must be, for people.", examples=["It must be at most 1."]
-    )
+    loc: list[str] = Field(description="Where it stands and what it is called.")
+    detail: str = Field(description="What it must be, for people.")
 
 
 class Problem(Answer):
     """What went wrong, as RFC 9457 problem details."""
 
-    type: str = Field(
-        description="Identifies the kind of problem; ends in `code`.",
-        examples=[TYPE_PREFIX + "corrupt_image"],
-    )
-    title: str = Field(
-        description="Short name of the problem, the same each time.", examples=["Corrupt image"]
-    )
-    status: int = Field(
-        ge=400, le=599, description="The HTTP status of the answer.", examples=[422]
-    )
-    detail: str = Field(
-        description="One sentence for the person who sent the request.",
-        examples=["The image is damaged or cut short. Please export it again."],
-    )
-    code: str = Field(
-        description="Stable name of the reason, for programs.", examples=["corrupt_image"]
-    )
-    request_id: str = Field(
-        description="Name of this request; also in the header X-Request-ID.",
-        examples=["5f2b8a0c9d3e4f61a7b8c9d0e1f20314"],
-    )
+    type: str = Field(description="Identifies the kind of problem; ends in `code`.")
+    title: str = Field(description="Short name of the problem, the same each time.")
+    status: int = Field(ge=400, le=599, description="The HTTP status of the answer.")
+    detail: str = Field(description="One sentence for the person who sent the request.")
+    code: str = Field(description="Stable name of the reason, for programs.")
+    request_id: str = Field(description="Name of this request; also in the header X-Request-ID.")
     errors: list[InvalidParameter] = Field(
         default=[],
         exclude_if=lambda parameters: not parameters,

@@ -9,10 +9,9 @@ from tests.explaining import explanation
 
 
 @pytest.mark.parametrize("model", [Explained, MapGrid, MemberMap])
-def test_every_field_is_described_and_has_an_example(model: type[BaseModel]) -> None:
+def test_every_field_is_described(model: type[BaseModel]) -> None:
     for name, field in model.model_fields.items():
         assert field.description, name
-        assert field.examples or field.annotation not in {str, int, float}, name
 
 
 def test_it_holds_each_map_and_their_mean() -> None:

@@ -21,12 +21,9 @@ def models() -> Iterator[type[BaseModel]]:
 
 
 @pytest.mark.parametrize("model", [*models()])
-def test_every_field_is_described_and_has_an_example(model: type[BaseModel]) -> None:
+def test_every_field_is_described(model: type[BaseModel]) -> None:
     for name, field in model.model_fields.items():
         assert field.description, name
-        annotation = field.annotation
-        plain = annotation in {str, int, float}
-        assert field.examples or not plain, name
 
 
 def test_a_verdict_begins_with_the_two_fields_that_older_clients_read() -> None:

@@ -148,6 +148,18 @@ class TestDocument:
         schemas = document["components"]["schemas"]
         assert all(schema.get("additionalProperties", True) for schema in schemas.values())
 
+    async def test_every_plain_field_has_an_example_of_its_type(
+        self, document: dict[str, Any]
+    ) -> None:
+        checked = 0
+        for schema in document["components"]["schemas"].values():
+            for field in schema.get("properties", {}).values():
+                if field.get("type") in {"string", "number", "integer", "boolean"}:
+                    [example] = field.get("examples", [None])
+                    jsonschema_rs.validate(field, example)
+                    checked += 1
+        assert checked > 60
+
     async def test_every_example_fits_its_schema(self, document: dict[str, Any]) -> None:
         screened = document["paths"]["/v1/predict"]["post"]["responses"]["200"]
         assert "lungs" in screened["content"]["application/json"]["example"]
