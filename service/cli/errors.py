@@ -45,7 +45,7 @@ def exit_on_error() -> Iterator[None]:
     except ModuleNotFoundError as error:
         if error.name not in OPTIONAL:
             raise
-        sys.stderr.write('This command needs more packages: pip install "pneumonia-xray[dicom]"\n')
+        sys.stderr.write(f"{error.name} is missing. Install the extra 'dicom' of this package.\n")
         raise typer.Exit(CANNOT_RUN) from None
     except BrokenPipeError:
         # The reader of our output has exited, as in `| head`. Flushing what is still buffered would

@@ -6,8 +6,7 @@ from service.imaging.errors import UnsupportedFormatError
 def not_installed(what: str) -> UnsupportedFormatError:
     """The refusal; ``what`` is a clause that says what the package would do."""
     error = UnsupportedFormatError(
-        f"{what}, which this installation lacks. "
-        "Install it with: pip install 'pneumonia-xray[dicom]'"
+        f"{what}, which this installation lacks. Install the extra 'dicom' of this package."
     )
     error.text_key = "not_installed"
     return error

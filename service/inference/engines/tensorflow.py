@@ -27,9 +27,9 @@ weights, such as ``Resizing``, could ask for any amount.
 """
 
 _NO_TENSORFLOW: Final = (
-    "This bundle needs TensorFlow, which is not installed here: install "
-    "pneumonia-xray[tensorflow], use the image that has it, or give the bundle an up-to-date "
-    "compiled graph with `python -m training compile`."
+    "This bundle needs TensorFlow, which is not installed here: install the "
+    "extra 'tensorflow' of this package, use the image that has it, or give the bundle an "
+    "up-to-date compiled graph with `python -m training compile`."
 )
 
 logger = logging.getLogger(__name__)

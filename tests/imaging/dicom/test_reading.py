@@ -263,4 +263,4 @@ def test_refusals_have_a_spanish_text_of_their_own() -> None:
     with pytest.raises(UnsupportedFormatError) as caught:
         decode(data[: data.index(b"\xe0\x7f\x10\x00OW")])
     assert "archivo DICOM" in problem_of(caught.value, "id", "es").detail
-    assert "pneumonia-xray[dicom]" in problem_of(not_installed("x"), "id", "es").detail
+    assert "extra 'dicom'" in problem_of(not_installed("x"), "id", "es").detail

@@ -177,7 +177,7 @@ def test_a_machine_without_tensorflow_is_told_so(
 ) -> None:
     monkeypatch.setitem(sys.modules, "tensorflow", None)
 
-    assert "install pneumonia-xray[tensorflow]" in refusal(models)
+    assert "install the extra 'tensorflow' of this package" in refusal(models)
 
 
 def test_a_network_for_a_fixed_number_of_images_is_refused(keras: Any, models: Path) -> None:
