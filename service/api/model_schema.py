@@ -87,7 +87,7 @@ class ModelSuitability(Answer):
     refuse_quality: Probability = Field(description="Certainty below which a picture is refused.")
     warn_otherness: float | None = Field(
         description="Log odds of being another picture than a frontal chest film above which "
-        "`/predict` warns; null for a model that knows no other pictures.",
+        "`/v1/predict` warns; null for a model that knows no other pictures.",
     )
     refuse_otherness: float | None = Field(description="Log odds above which a picture is refused.")
     metrics: dict[str, JsonValue] = Field(

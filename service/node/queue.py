@@ -286,7 +286,7 @@ class DurableQueue:
             raise QueueError(f"The ledger in {self._folder} cannot be opened: {error}.") from error
         except sqlite3.DatabaseError:
             # What waits is in files; what was done may be screened again, with the same UIDs.
-            log.error("The ledger is damaged: it is set aside, and a new one is begun")
+            log.error("The ledger is damaged: it is set aside, and a new one is started")
             for path in self._folder.glob(f"{FILE_NAME}*"):
                 path.rename(path.with_name(f"damaged-{round(self._clock())}-{path.name}"))
             return Ledger(self._folder, clock=self._clock)

@@ -151,7 +151,7 @@ class StoreScp:
             ],
             server_class=BoundedAssociationServer,
             limit=max_bytes + MESSAGE_OVERHEAD,
-            # Who is one too many is told so, as long as there are not too many of those.
+            # Room for a few more, so that those beyond the limit are answered that they are.
             connections=2 * associations + 8,
             allows=self._allows,
         )

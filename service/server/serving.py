@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 def serve(settings: Settings, *, load: Callable[[], Ensemble] | None = None) -> None:
     """Serve until SIGTERM or SIGINT, answer what is in flight, and return.
 
-    Without an audit log that it was told to write, the process ends with status 2.
+    If the audit log that the settings name cannot be written, the process ends with status 2.
 
     Args:
         settings: Every setting.
