@@ -1,5 +1,6 @@
-"""Links between the project's own pages lead somewhere."""
+"""Links between the project's own pages lead somewhere, and what they say holds."""
 
+import json
 import re
 from pathlib import Path
 
@@ -45,3 +46,13 @@ def test_every_function_on_the_way_of_a_request_is_where_the_page_says() -> None
         source = (ROOT / path).read_text(encoding="utf-8")
         for part in name.split("."):
             assert re.search(rf"^ *(async )?(class|def) {part}\b", source, flags=re.MULTILINE), name
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.es.md"])
+def test_the_answer_shown_is_one_of_the_shipped_model(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    [shown] = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", text, re.DOTALL)]
+    manifest = json.loads((ROOT / "models/ensemble.json").read_text(encoding="utf-8"))
+    assert shown["threshold"] == round(manifest["threshold"]["value"], 4)
+    positive = shown["probability"] > shown["threshold"]
+    assert shown["predicted_class"] == manifest["labels"]["positive" if positive else "negative"]
