@@ -97,7 +97,9 @@ class Content:
         """Write the texts for a result and its bundle."""
         catalogue = texts(language)["report"]
         verdict = result.verdict
-        positive = verdict.probability > verdict.threshold
+        above = verdict.probability > verdict.threshold
+        undecided = verdict.assessment == "indeterminate"
+        position = "undecided" if undecided else "above" if above else "below"
         probability = figure(verdict.probability, language)
         threshold = figure(verdict.threshold, language)
         typed = catalogue["head.typed"] if reference.strip() or note.strip() else ""
@@ -113,7 +115,7 @@ class Content:
             request=catalogue["head.request"].format(id=request_id),
             reference=catalogue["head.reference"].format(reference=reference) if reference else "",
             headline=assess(verdict, language),
-            sentence=catalogue["verdict.above" if positive else "verdict.below"].format(
+            sentence=catalogue[f"verdict.{position}"].format(
                 probability=probability, threshold=threshold, label=verdict.predicted_class
             ),
             local=localise(verdict, language),
@@ -124,7 +126,8 @@ class Content:
             threshold=catalogue["verdict.threshold"].format(value=threshold),
             members=tuple(
                 catalogue["verdict.member"].format(
-                    name=member.name, probability=figure(member.probability, language)
+                    name=_network(member.name, language),
+                    probability=figure(member.probability, language),
                 )
                 for member in verdict.members
             ),
@@ -154,6 +157,11 @@ class Content:
             footer=" ".join(filter(None, (automatic, typed))),
             missing=catalogue["head.missing"],
         )
+
+
+def _network(name: str, language: Language) -> str:
+    """What the page calls a network; one that it does not know keeps its manifest's name."""
+    return texts(language)["page"].get(f"script.member_{name}", name)
 
 
 def _moment(made_at: datetime) -> str:

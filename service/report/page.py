@@ -172,8 +172,8 @@ def _verdict(content: Content, result: Explanation | Unexplained) -> Any:
     box = [
         _text(content.headline, _HEADLINE),
         _text(content.sentence),
-        *([_text(content.local)] if content.local else []),
         *(_text(f"\N{BULLET} {warning}", _STRONG) for warning in content.warnings),
+        *([_text(content.local)] if content.local else []),
         *(_text(line) for line in content.advice),
         Spacer(0, 1.5 * mm),
         probability_bar(

@@ -31,6 +31,10 @@ OUTLINE: Final = (255, 255, 255, 200)
 _QUICK: Final = 1
 """zlib's fastest level: the smaller file of a higher one takes longer to make than to send."""
 
+_COARSE: Final = 64
+_SEEN: Final = 8
+"""Least opacity, of 255, that counts as colour; the page's script uses the same."""
+
 _FADE: Final = 0.3
 """Share of the scale over which the map fades in, so that weak evidence leaves no hard edge."""
 
@@ -114,6 +118,13 @@ def map_layer(
     if outlines:
         _draw_outlines(layer, lungs.outlines)
     return layer
+
+
+def is_coloured(explanation: Explanation) -> bool:
+    """Whether any colour of a map can be seen: evidence may be faint, or outside the lungs."""
+    layer = map_layer(explanation, (_COARSE, _COARSE), outlines=False)
+    strongest = layer.getchannel("A").getextrema()[1]
+    return isinstance(strongest, int | float) and strongest >= _SEEN
 
 
 def overlay(

@@ -4,6 +4,7 @@ from typing import Final
 
 from service.i18n import Language, texts
 from service.screening.explanation import Explanation
+from service.screening.overlay import is_coloured
 from service.screening.prevalence import Estimate
 from service.screening.verdict import DECIMALS, Verdict
 
@@ -53,7 +54,11 @@ def describe_data(description: str, language: Language) -> str:
 
 
 def localise(verdict: Verdict, language: Language) -> str:
-    """What the verdict amounts to at the local prevalence; empty if that is not known."""
+    """What the verdict amounts to at the local prevalence; empty if that is not known.
+
+    An indeterminate verdict has no predictive value: those are of all results on a side of the
+    threshold, most of which are far from it.
+    """
     local = verdict.local
     if local is None:
         return ""
@@ -63,6 +68,8 @@ def localise(verdict: Verdict, language: Language) -> str:
         prevalence=percent(local.prevalence, language),
         probability=figure(local.probability or 0.0, language),
     )
+    if verdict.assessment == "indeterminate":
+        return first
     above = verdict.probability > verdict.threshold
     value = local.ppv if above else local.npv
     if value is None:
@@ -83,7 +90,7 @@ def describe_map(explanation: Explanation, language: Language) -> str:
     rows, columns = explanation.heat.shape
     key = "map.note_lungs" if explanation.lungs else "map.note"
     note = catalogue[key].format(rows=rows, columns=columns)
-    return note if explanation.heat.max() > 0 else f"{catalogue['map.empty']} {note}"
+    return note if is_coloured(explanation) else f"{catalogue['map.empty']} {note}"
 
 
 def percent(share: float, language: Language) -> str:

@@ -66,6 +66,8 @@ def test_the_headline_is_the_assessment(
     told = content(Explanation(verdict, made.radiograph, made.maps))
     assert told.headline == headline
     assert ("does not rule out pneumonia" in told.sentence) == (probability == 0.5)
+    # A class beside "indeterminate" would be read as the answer.
+    assert ("class " in told.sentence) == (assessment != "indeterminate")
 
 
 def test_warnings_next_step_and_scope_stand_beside_the_verdict() -> None:

@@ -51,7 +51,7 @@ class TestPage:
             "Decision support, not a diagnosis.",
             f"{verdict.probability:.4f}",
             f"{verdict.threshold:.4f}",
-            *(f"Network {member.name}: {member.probability:.4f}" for member in verdict.members),
+            *(f"Network “{member.name}”: {member.probability:.4f}" for member in verdict.members),
             verdict.image.sha256,
             verdict.model.digest,
             "fake 1.2.3",

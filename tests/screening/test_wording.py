@@ -116,6 +116,10 @@ def test_an_empty_map_is_described_as_empty() -> None:
     assert "nothing is coloured" in describe_map(explanation([[-1, 0], [-2, -1]]), "en")
 
 
+def test_a_map_too_faint_to_be_seen_is_described_as_empty() -> None:
+    assert "nothing is coloured" in describe_map(explanation([[1e-4, 0], [-2, -1]]), "en")
+
+
 LOCAL = LocalFigures(0.1, 0.2143, Estimate(0.7412, 0.6, 0.85), Estimate(0.9954, 0.99, 0.998))
 
 
@@ -133,6 +137,12 @@ def test_the_local_figures_are_those_of_the_result(
     local = dataclasses.replace(verdict(probability, "normal"), local=LOCAL)
     for part in expected:
         assert part in localise(local, language)
+
+
+def test_an_indeterminate_result_is_given_no_predictive_value() -> None:
+    local = dataclasses.replace(verdict(0.1, "indeterminate"), local=LOCAL)
+    assert "0.2143" in localise(local, "en")
+    assert "free of pneumonia" not in localise(local, "en")
 
 
 def test_what_cannot_be_said_of_the_local_prevalence_has_its_reason() -> None:

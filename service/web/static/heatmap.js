@@ -105,8 +105,8 @@ export function updateOverlay(item, parts) {
   for (const name of ["compare", "toggle-map"]) parts[name].hidden = !seen;
   parts.outlines.hidden = !(lungs && seen);
   const text = parts["map-text"];
-  const described = ["loading", "empty", "absent", "failed", ...(lungs ? ["ready"] : [])];
+  const described = ["loading", "empty", "absent", "failed", "ready"];
   text.hidden = !described.includes(state);
-  const key = state === "ready" && !wantsOutlines() ? "map_ready_plain" : `map_${state}`;
-  if (!text.hidden) setText(text, t(key, { detail }));
+  const ready = !lungs ? "map_whole" : wantsOutlines() ? "map_ready" : "map_ready_plain";
+  if (!text.hidden) setText(text, t(state === "ready" ? ready : `map_${state}`, { detail }));
 }

@@ -30,7 +30,7 @@ async def test_the_report_has_the_figures_of_predict(client: httpx.AsyncClient) 
         assert f"Probability of pneumonia {verdict['probability']:.4f}" in text
         assert f"the threshold of {verdict['threshold']:.4f}" in text
         for member in verdict["members"]:
-            assert f"Network {member['name']}: {member['probability']:.4f}" in text
+            assert f"Network “{member['name']}”: {member['probability']:.4f}" in text
         assert verdict["image"]["sha256"] in text
         assert verdict["model"]["digest"] in text
 
