@@ -21,7 +21,8 @@ class DicomFacts:
             ``unclear`` where the header does not say, or names what may be of a radiograph.
         body_part: What it is of; None where the header does not say, or says no known name.
         view: From where it was taken; None as for the part.
-        age_years: Whole years of the patient's age; None where it is unknown.
+        ages_years: Whole years of the patient's age as it is written, or by the dates of birth and
+            of the picture; both where they contradict each other.
         burned_in: Whether letters are burned into the picture; None where the header does not say.
         white_is_zero: Whether the file stores white as 0.
     """
@@ -29,6 +30,6 @@ class DicomFacts:
     modality: ModalityKind = "unclear"
     body_part: BodyPart | None = None
     view: View | None = None
-    age_years: int | None = None
+    ages_years: tuple[int, ...] = ()
     burned_in: bool | None = None
     white_is_zero: bool = False

@@ -52,16 +52,16 @@ def header_cautions(
         )
     found: dict[WarningCode, bool] = {
         "header_disagrees": disagrees,
-        "outside_population": _is_outside(header.age_years, trained_on),
+        "outside_population": _is_outside(header.ages_years, trained_on),
         # Where letters were seen over the lungs, their warning says it already.
         "burned_in_text": header.burned_in is True and "text_overlay" not in doubts,
     }
     return tuple(code for code, applies in found.items() if applies)
 
 
-def _is_outside(age: int | None, trained_on: str) -> bool:
+def _is_outside(ages: tuple[int, ...], trained_on: str) -> bool:
     """Whether an age is none of those that a description of training data names first."""
     named = _YEARS.search(trained_on)
-    if age is None or named is None:
+    if named is None:
         return False
-    return not int(named[1]) <= age <= int(named[2])
+    return any(not int(named[1]) <= age <= int(named[2]) for age in ages)

@@ -28,14 +28,15 @@ def facts(**others: Any) -> DicomFacts:
     [
         (None, ()),
         (DicomFacts(), ()),
-        (facts(age_years=3), ()),
-        (facts(age_years=1), ()),
-        (facts(age_years=5), ()),
-        (facts(age_years=0), ("outside_population",)),
-        (facts(age_years=6), ("outside_population",)),
+        (facts(ages_years=(3,)), ()),
+        (facts(ages_years=(1,)), ()),
+        (facts(ages_years=(5,)), ()),
+        (facts(ages_years=(0,)), ("outside_population",)),
+        (facts(ages_years=(6,)), ("outside_population",)),
+        (facts(ages_years=(3, 76)), ("outside_population",)),
         (facts(view="lateral"), ("header_disagrees",)),
         (facts(view="oblique"), ("header_disagrees",)),
-        (facts(body_part="other", age_years=62), ("header_disagrees", "outside_population")),
+        (facts(body_part="other", ages_years=(62,)), ("header_disagrees", "outside_population")),
         (facts(burned_in=True), ("burned_in_text",)),
         (facts(burned_in=False), ()),
         (facts(modality="unclear", body_part=None, view=None), ()),
@@ -60,8 +61,8 @@ def test_letters_are_warned_of_once() -> None:
 
 
 def test_an_age_means_nothing_where_the_population_is_unknown() -> None:
-    assert header_cautions(facts(age_years=80), (), "") == ()
-    assert header_cautions(facts(age_years=80), (), "films of a hospital") == ()
+    assert header_cautions(facts(ages_years=(80,)), (), "") == ()
+    assert header_cautions(facts(ages_years=(80,)), (), "films of a hospital") == ()
 
 
 def test_another_kind_of_image_is_refused_whatever_it_looks_like() -> None:

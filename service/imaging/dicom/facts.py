@@ -60,7 +60,7 @@ def read_facts(main: DataSet) -> DicomFacts:
         modality=_modality(_code(main, _MODALITY)),
         body_part=_body_part(_code(main, _BODY_PART)),
         view=_VIEWS.get(_code(main, _VIEW)) or _view_code(main),
-        age_years=_age(main),
+        ages_years=_ages(main),
         burned_in={"YES": True, "NO": False}.get(_code(main, _BURNED_IN)),
         white_is_zero=_code(main, _PHOTOMETRIC) == "MONOCHROME1",
     )
@@ -90,20 +90,30 @@ def _view_code(main: DataSet) -> View | None:
     return None if item is None else _CODED_VIEWS.get(item.text(_CODE))
 
 
-def _age(main: DataSet) -> int | None:
-    """The age as it is written, or from the day of birth to that of the picture."""
+def _ages(main: DataSet) -> tuple[int, ...]:
+    """The age as it is written, and by dates where these say another one."""
+    written, counted = _written_age(main), _counted_age(main)
+    ages = [age for age in (written, counted) if age is not None and 0 <= age <= _MAX_AGE]
+    # By a year they differ where a date or an age was rounded, as for anonymity.
+    return tuple(ages) if len(ages) == 2 and abs(ages[0] - ages[1]) > 1 else tuple(ages[:1])
+
+
+def _written_age(main: DataSet) -> int | None:
     written = re.fullmatch(r"(\d{1,3})([DWMY]?)", _code(main, _AGE))
-    if written:
-        # Without a unit, which the standard wants, it means years.
-        per_year = {"D": 365.25, "W": 52.18, "M": 12}.get(written[2], 1)
-        age = int(int(written[1]) / per_year)
-        return age if age <= _MAX_AGE else None
+    if written is None:
+        return None
+    # Without a unit, which the standard wants, it means years.
+    per_year = {"D": 365.25, "W": 52.18, "M": 12}.get(written[2], 1)
+    return int(int(written[1]) / per_year)
+
+
+def _counted_age(main: DataSet) -> int | None:
+    """The age from the day of birth to that of the picture."""
     born = _day(main.text(_BIRTH_DATE))
     taken = next(filter(None, (_day(main.text(tag)) for tag in _DATES)), None)
     if born is None or taken is None:
         return None
-    years = taken.year - born.year - ((taken.month, taken.day) < (born.month, born.day))
-    return years if 0 <= years <= _MAX_AGE else None
+    return taken.year - born.year - ((taken.month, taken.day) < (born.month, born.day))
 
 
 def _day(text: str) -> date | None:

@@ -206,14 +206,26 @@ class TestFacts:
             ({"ViewPosition": "", "ViewCodeSequence": [coded("SECRET")]}, facts(view=None)),
             ({"BodyPartExamined": "DOE^JANE"}, facts(body_part=None)),
             ({"BurnedInAnnotation": "YES"}, facts(burned_in=True)),
-            ({"PatientAge": "030M"}, facts(age_years=2)),
-            ({"PatientAge": "81"}, facts(age_years=81)),
+            ({"PatientAge": "030M"}, facts(ages_years=(2,))),
+            ({"PatientAge": "81"}, facts(ages_years=(81,))),
             ({"PatientAge": "MANY"}, facts()),
             (
                 {"PatientBirthDate": "20200315", "StudyDate": "20240314"},
-                facts(age_years=3),
+                facts(ages_years=(3,)),
             ),
             ({"PatientBirthDate": "18000101", "StudyDate": "20240314"}, facts()),
+            (
+                {"PatientAge": "003Y", "PatientBirthDate": "19500101", "StudyDate": "20260101"},
+                facts(ages_years=(3, 76)),
+            ),
+            (
+                {"PatientAge": "005Y", "PatientBirthDate": "20190601", "StudyDate": "20260101"},
+                facts(ages_years=(5,)),
+            ),
+            (
+                {"PatientAge": "200Y", "PatientBirthDate": "20200101", "StudyDate": "20260101"},
+                facts(ages_years=(6,)),
+            ),
         ],
     )  # fmt: skip
     def test_they_are_a_few_words_and_a_number(
