@@ -4,7 +4,7 @@ import io
 import threading
 from datetime import datetime
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, Self
 
 from PIL import Image
 from reportlab import rl_config
@@ -32,9 +32,10 @@ rl_config.useA85 = 0
 _MARGIN: Final = 15 * mm
 _WIDTH: Final = A4[0] - 2 * _MARGIN
 _GAP: Final = 5 * mm
-_HALF: Final = (_WIDTH - _GAP) / 2
-_LEFT: Final = _WIDTH * 0.53
 _PICTURE_HEIGHT: Final = 82 * mm
+_SCALES: Final = tuple(percent / 100 for percent in range(100, 56, -4))
+_SCALE_WIDTH: Final = 60 * mm
+"""Least width of the colour scale: its labels are not to overlap."""
 _PICTURE_PIXELS: Final = 900
 _PICTURE_BYTES: Final = 120_000
 """Maximum size of one picture, so that the file is small enough to send by mail."""
@@ -102,37 +103,71 @@ def draw_page(content: Content, result: Explanation | Unexplained, made_at: date
         _, foot_height = foot.wrapOn(canvas, _WIDTH, A4[1])
         foot.drawOn(canvas, _MARGIN, _MARGIN)
         height = A4[1] - 2 * _MARGIN - foot_height - 3 * mm
-        # Shrink long texts of a user or a manifest: the report stays one page.
-        # One cell: all of it keeps one width.
-        story = Table([[_story(content, result)]], colWidths=[_WIDTH], style=_PLAIN)
-        page = KeepInFrame(_WIDTH, height, [story], mode="shrink")
-        _, used = page.wrapOn(canvas, _WIDTH, height)
-        page.drawOn(canvas, _MARGIN, A4[1] - _MARGIN - used)
+        pictures = _Pictures.of(result)
+        # The report stays one page: what is too long is set smaller, over the same width.
+        for scale in _SCALES:
+            width, room = _WIDTH / scale, height / scale
+            # One cell: all of it keeps one width.
+            story = Table([[_story(content, result, pictures, width)]], [width], style=_PLAIN)
+            _, used = story.wrapOn(canvas, width, room)
+            if used <= room:
+                break
+        page = KeepInFrame(width, room, [story], mode="shrink")  # if even the smallest is too long
+        _, used = page.wrapOn(canvas, width, room)
+        canvas.saveState()
+        canvas.translate(_MARGIN, A4[1] - _MARGIN)
+        canvas.scale(scale, scale)
+        page.drawOn(canvas, 0, -used)
+        canvas.restoreState()
         canvas.showPage()
         canvas.save()
         return buffer.getvalue()
 
 
-def _story(content: Content, result: Explanation | Unexplained) -> list[Any]:
+class _Pictures(NamedTuple):
+    """The radiograph, and the same with its map if it has one, made once for all scales."""
+
+    plain: "_Jpeg"
+    mapped: "_Jpeg | None"
+
+    @classmethod
+    def of(cls, result: Explanation | Unexplained) -> Self:
+        """Make them."""
+        plain = _jpeg(frame(result.radiograph, longest=_PICTURE_PIXELS))
+        if not isinstance(result, Explanation):
+            return cls(plain, None)
+        return cls(plain, _jpeg(overlay(result, longest=_PICTURE_PIXELS)))
+
+
+class _Jpeg(NamedTuple):
+    content: bytes
+    width: int
+    height: int
+
+
+def _story(
+    content: Content, result: Explanation | Unexplained, pictures: _Pictures, width: float
+) -> list[Any]:
+    left = width * 0.53
     facts, trust, use, note = content.headings
     columns = Table(
         [
             [
-                [_text(facts, _HEADING), *chain(*(_fact(*fact) for fact in content.facts))],
+                [_text(facts, _HEADING), *chain(*(_fact(*fact, left) for fact in content.facts))],
                 "",
                 [_text(trust, _HEADING), *(_text(line) for line in content.trust)],
             ]
         ],
-        colWidths=[_LEFT, _GAP, _WIDTH - _LEFT - _GAP],
+        colWidths=[left, _GAP, width - left - _GAP],
         style=_PLAIN,
         hAlign="LEFT",
     )
     story = [
-        _head(content),
+        _head(content, width),
         Spacer(0, 3 * mm),
-        _verdict(content, result),
+        _verdict(content, result, width),
         Spacer(0, 5 * mm),
-        _pictures(content, result),
+        _pictures(content, pictures, width),
         Spacer(0, 4 * mm),
         columns,
         Spacer(0, 4 * mm),
@@ -151,7 +186,7 @@ def _foot(content: Content) -> Any:
     return _text(text, _FAINT)
 
 
-def _head(content: Content) -> Any:
+def _head(content: Content, width: float) -> Any:
     rows = [[_text(content.title, _TITLE), [_text(content.made, _RIGHT)]]]
     rows[0][1].append(_text(content.request, _RIGHT))
     if content.reference:
@@ -160,14 +195,14 @@ def _head(content: Content) -> Any:
     padding = ("BOTTOMPADDING", (0, -1), (-1, -1), 5)
     return Table(
         rows,
-        colWidths=[_WIDTH * 0.62, _WIDTH * 0.38],
+        colWidths=[width * 0.62, width * 0.38],
         style=[*_PLAIN, padding, line],
         hAlign="LEFT",
     )
 
 
-def _verdict(content: Content, result: Explanation | Unexplained) -> Any:
-    inner = _WIDTH - 8 * mm
+def _verdict(content: Content, result: Explanation | Unexplained, width: float) -> Any:
+    inner = width - 8 * mm
     verdict = result.verdict
     box = [
         _text(content.headline, _HEADLINE),
@@ -195,49 +230,54 @@ def _verdict(content: Content, result: Explanation | Unexplained) -> Any:
         ("TOPPADDING", (0, 0), (-1, -1), 2 * mm),
         ("BOTTOMPADDING", (0, 0), (-1, -1), 2.5 * mm),
     ]
-    return Table([[box]], colWidths=[_WIDTH], style=style, hAlign="LEFT")
+    return Table([[box]], colWidths=[width], style=style, hAlign="LEFT")
 
 
-def _pictures(content: Content, result: Explanation | Unexplained) -> Any:
-    left = _picture(frame(result.radiograph, longest=_PICTURE_PIXELS))
+def _pictures(content: Content, pictures: _Pictures, width: float) -> Any:
+    half = (width - _GAP) / 2
+    left = _picture(pictures.plain, half)
     note = _text(content.map_note, _SMALL)
-    if isinstance(result, Explanation):
-        right = _picture(overlay(result, longest=_PICTURE_PIXELS))
-    else:
-        right = [Spacer(0, 4 * mm), note]
+    mapped = pictures.mapped
+    right = [Spacer(0, 4 * mm), note] if mapped is None else _picture(mapped, half)
     captions = [_text(caption, _STRONG) for caption in content.captions]
     rows: list[list[Any]] = [
         [captions[0], "", captions[1]],
         [left, "", right],
     ]
     if content.scale is not None:
-        scale = colour_scale(left.drawWidth, labels=content.scale)
+        scale = colour_scale(max(left.drawWidth, _SCALE_WIDTH), labels=content.scale)
         rows.append(["", "", [Spacer(0, 1.5 * mm), scale]])
     padding = ("BOTTOMPADDING", (0, 0), (-1, 0), 3)
-    table = Table(rows, colWidths=[_HALF, _GAP, _HALF], style=[*_PLAIN, padding], hAlign="LEFT")
-    return table if isinstance(result, Unexplained) else _stacked(table, Spacer(0, mm), note)
+    table = Table(rows, colWidths=[half, _GAP, half], style=[*_PLAIN, padding], hAlign="LEFT")
+    return table if mapped is None else _stacked(width, table, Spacer(0, mm), note)
 
 
-def _stacked(*parts: Any) -> Any:
-    return Table([[part] for part in parts], colWidths=[_WIDTH], style=_PLAIN, hAlign="LEFT")
+def _stacked(width: float, *parts: Any) -> Any:
+    return Table([[part] for part in parts], colWidths=[width], style=_PLAIN, hAlign="LEFT")
 
 
-def _picture(image: Image.Image) -> Any:
-    """A picture with its aspect ratio, as a JPEG within the size limit."""
+def _jpeg(image: Image.Image) -> _Jpeg:
+    """A picture as a JPEG within the size limit."""
     for quality in (90, 75, 55, 35, 15, 5):
         buffer = io.BytesIO()
         image.save(buffer, "JPEG", quality=quality, optimize=True)
         if buffer.tell() <= _PICTURE_BYTES:
             break
-    ratio = min(_HALF / image.width, _PICTURE_HEIGHT / image.height)
-    return Picture(buffer, image.width * ratio, image.height * ratio, hAlign="LEFT")
+    return _Jpeg(buffer.getvalue(), *image.size)
 
 
-def _fact(label: str, value: str) -> list[Any]:
+def _picture(jpeg: _Jpeg, half: float) -> Any:
+    """A picture with its aspect ratio, in half of the width."""
+    ratio = min(half / jpeg.width, _PICTURE_HEIGHT / jpeg.height)
+    buffer = io.BytesIO(jpeg.content)
+    return Picture(buffer, jpeg.width * ratio, jpeg.height * ratio, hAlign="LEFT")
+
+
+def _fact(label: str, value: str, width: float) -> list[Any]:
     """A label with its value below it; a digest is on one line, so that it can be searched for."""
     size = _SMALL.fontSize
     if " " not in fonts.printable(value):
-        size *= min(1.0, _LEFT / (stringWidth(value, fonts.REGULAR, size) + 1))
+        size *= min(1.0, width / (stringWidth(value, fonts.REGULAR, size) + 1))
     return [_text(label, _LABEL), _text(value, ParagraphStyle("fact", _SMALL, fontSize=size))]
 
 

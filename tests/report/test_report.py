@@ -116,6 +116,21 @@ class TestPage:
         document = made(note=note, reference="W" * MAX_REFERENCE, request_id="r" * 64)
         assert len(opened(document).pages) == 1
 
+    @pytest.mark.parametrize("note", ["", "word " * (MAX_NOTE // 5)])
+    def test_what_is_set_smaller_still_fills_the_width(self, note: str) -> None:
+        source = explanation()
+        square = Radiograph(Image.new("L", (300, 300), 9), "PNG", "0" * 64)
+        told = Explanation(source.verdict, square, source.maps)
+        [page] = opened(made(told, note=note, reference="W" * MAX_REFERENCE)).pages
+        ends: list[float] = []
+
+        def on_operator(operator: bytes, operands: Any, cm: Any, *_: Any) -> None:
+            if operator == b"l":
+                ends.append(float(operands[0]) * cm[0] + cm[4])
+
+        page.extract_text(visitor_operand_before=on_operator)
+        assert max(ends) == pytest.approx(595.3 - 15 / 25.4 * 72, abs=1)
+
     @pytest.mark.parametrize("shape", [(40, 3000), (3000, 40)])
     def test_a_radiograph_of_any_proportions_fits(self, shape: tuple[int, int]) -> None:
         source = explanation()
