@@ -4,6 +4,7 @@ pydicom and highdicom are imported when a result is made, never before: the serv
 answers without them.
 """
 
+from service.hospital.related import related
 from service.hospital.results import KINDS, Kind, ResultOptions, as_file, check_is_dicom, results_of
 from service.hospital.uids import ANY_ROOT, derived_uid
 
@@ -15,5 +16,6 @@ __all__ = [
     "as_file",
     "check_is_dicom",
     "derived_uid",
+    "related",
     "results_of",
 ]

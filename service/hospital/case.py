@@ -13,13 +13,12 @@ from pydicom.uid import UID, ComputedRadiographyImageStorage, ExplicitVRLittleEn
 from service import __version__
 from service.hospital.results import Kind, ResultOptions
 from service.hospital.source import REQUIRED, Source, put
-from service.hospital.uids import ANY_ROOT, derived_uid
+from service.hospital.uids import ANY_ROOT, MANUFACTURER, derived_uid
 from service.i18n import Texts, texts
 from service.inference import Bundle
 from service.screening.explanation import Explanation, Unexplained
 from service.screening.verdict import Verdict
 
-MANUFACTURER: Final = "pneumonia-xray"
 IMPLEMENTATION: Final = derived_uid(ANY_ROOT, MANUFACTURER, "implementation class")
 """Implementation Class UID; the same under every root, for it names the program."""
 

@@ -21,7 +21,8 @@ from pydicom.sr.coding import Code
 
 from service import __version__
 from service.hospital import codes
-from service.hospital.case import MANUFACTURER, Case
+from service.hospital.case import Case
+from service.hospital.uids import MANUFACTURER
 from service.lungs import Mask
 from service.screening.explanation import Explanation, LungsOnFrame
 

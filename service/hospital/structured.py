@@ -32,8 +32,9 @@ from pydicom.sr.coding import Code
 
 from service import __version__
 from service.hospital import codes
-from service.hospital.case import MANUFACTURER, Case
+from service.hospital.case import Case
 from service.hospital.operating_point import operating_point
+from service.hospital.uids import MANUFACTURER
 from service.report.content import measured
 from service.screening.wording import localise, next_step, scope, summarise, warn
 

@@ -7,6 +7,9 @@ from typing import Final
 ANY_ROOT: Final = "2.25"
 """Root of identifiers made of UUIDs, which anybody may use (ISO/IEC 9834-8, PS3.5 annex B.2)."""
 
+MANUFACTURER: Final = "pneumonia-xray"
+"""In every object that is made here; the node recognises its own results by it."""
+
 _LONGEST: Final = 64
 """Characters of a UID (PS3.5 section 9.1)."""
 

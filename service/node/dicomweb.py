@@ -12,8 +12,9 @@ from typing import Any, Final
 
 import httpx
 
+from service.hospital.related import DICOM, related
 from service.node.delivery import Outcome, UnreachableError
-from service.node.multipart import DICOM, MultipartError, Parts, boundary_of, related
+from service.node.multipart import MultipartError, Parts, boundary_of
 
 TIMEOUT: Final = httpx.Timeout(60, connect=15)
 JSON: Final = "application/dicom+json"

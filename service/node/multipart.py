@@ -1,13 +1,7 @@
-"""multipart/related, as DICOMweb uses it (PS3.18 8.6.1, RFC 2387)."""
-
-import secrets
-from collections.abc import Iterable
-from typing import Final
+"""Reads multipart/related, as DICOMweb sends it (PS3.18 8.6.1, RFC 2387)."""
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
-
-DICOM: Final = "application/dicom"
 
 
 class MultipartError(Exception):
@@ -90,16 +84,3 @@ class Parts:
 
     def _end(self) -> None:
         self._ended = True
-
-
-def related(files: Iterable[bytes]) -> tuple[str, bytes]:
-    """A multipart/related body of DICOM files.
-
-    Returns:
-        Its Content-Type and its bytes.
-    """
-    boundary = secrets.token_hex(16)
-    head = f"--{boundary}\r\nContent-Type: {DICOM}\r\n\r\n".encode()
-    body = b"".join(head + file + b"\r\n" for file in files)
-    kind = f'multipart/related; type="{DICOM}"; boundary={boundary}'
-    return kind, body + f"--{boundary}--\r\n".encode()

@@ -9,7 +9,7 @@ from typing import Final
 from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
 
-MANUFACTURER: Final = "pneumonia-xray"
+from service.hospital.uids import MANUFACTURER
 
 _UID: Final = re.compile(r"[0-9][0-9.]{0,63}")
 

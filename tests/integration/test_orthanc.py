@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.node.multipart import related
+from service.hospital.related import related
 from tests.node.objects import film, film_uid, study_uid
 from tests.orthanc import NodeProcess, Orthanc, dcmtk, free_port, needs_orthanc, until
 

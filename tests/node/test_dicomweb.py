@@ -8,11 +8,12 @@ from typing import Any
 import httpx
 import pytest
 
+from service.hospital.related import related
 from service.node.backoff import Backoff
 from service.node.delivery import Outcome, UnreachableError
 from service.node.dicomweb import MAX_SEARCH_BYTES, PAGE, Access, DicomWeb, WebDestination, WebError
 from service.node.metrics import NodeMetrics
-from service.node.multipart import MultipartError, Parts, boundary_of, related
+from service.node.multipart import MultipartError, Parts, boundary_of
 from service.node.poller import Poller
 from service.node.queue import DurableQueue
 from tests.node.objects import film, film_uid, study_uid

@@ -8,10 +8,10 @@ import pytest
 from fastapi import FastAPI
 from pydicom.uid import CTImageStorage
 
+from service.hospital.related import related
 from service.node.app import NodeState, create_node_app
 from service.node.intake import Intake
 from service.node.metrics import NodeMetrics
-from service.node.multipart import related
 from service.node.queue import DurableQueue
 from service.observability.middleware import Observer
 from service.screening.loading import ModelLoader

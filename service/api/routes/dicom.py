@@ -26,8 +26,7 @@ from service.api.documentation import (
     file_upload,
     problems,
 )
-from service.api.related import RelatedParts
-from service.hospital import ResultOptions, as_file, check_is_dicom, results_of
+from service.hospital import ResultOptions, as_file, check_is_dicom, related, results_of
 from service.i18n import Language
 from service.screening.screen import Screening
 
@@ -82,8 +81,8 @@ async def dicom_report(
         options=ResultOptions(uid_root=services.uid_root, language=language),
         request_id=request_id,
     )
-    parts = await cancel_on_disconnect(request, services.admission.run(work))
-    return parts.response({"Content-Language": language})
+    kind, body = await cancel_on_disconnect(request, services.admission.run(work))
+    return Response(body, media_type=kind, headers={"Content-Language": language})
 
 
 def _make(
@@ -93,7 +92,7 @@ def _make(
     prevalence: float | None,
     options: ResultOptions,
     request_id: str,
-) -> RelatedParts:
+) -> tuple[str, bytes]:
     check_is_dicom(data)
     result = screening.explain_if_possible(data, prevalence=prevalence)
     results = results_of(
@@ -104,4 +103,4 @@ def _make(
         made_at=datetime.now(UTC).astimezone(),
         request_id=request_id,
     )
-    return RelatedParts("application/dicom", [as_file(each) for each in results])
+    return related(as_file(each) for each in results)
