@@ -149,7 +149,7 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, near: int | None = None
         raise _corrupt() from error
     if _is_blank(picture):
         raise UnusableRadiographError(
-            "The image is blank: it shows one even shade. Check the export and send it anew."
+            "The image is blank: it shows one even shade. Check the export and send it again."
         )
     whole = picture.size == layout.upright_size
     return Radiograph(
@@ -255,7 +255,7 @@ def _foreign(data: bytes) -> UnsupportedFormatError:
 
 def _corrupt() -> CorruptImageError:
     return CorruptImageError(
-        "The image file is damaged or incomplete. Export or copy it again, then send it anew."
+        "The image file is damaged or incomplete. Export or copy it again, then resend it."
     )
 
 

@@ -66,7 +66,7 @@ def read_header(data: bytes) -> "Dataset":
 
 def _damaged() -> CorruptImageError:
     return CorruptImageError(
-        "The DICOM file is damaged or incomplete. Export or copy it again, then send it anew."
+        "The DICOM file is damaged or incomplete. Export or copy it again, then resend it."
     )
 
 
