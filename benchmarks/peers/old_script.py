@@ -18,7 +18,7 @@ FILES = ("modelo_afinado_tuning.keras", "modelo_2_ensamble.keras")
 app = Flask(__name__)
 bundle = Path(os.environ["BENCH_BUNDLE"])
 models = [keras.models.load_model(bundle / file, compile=False) for file in FILES]
-height, width = models[0].input_shape[1:3]
+height, width, channels = models[0].input_shape[1:]
 
 
 @app.post("/predict")
@@ -26,6 +26,8 @@ def predict() -> Any:
     """Class and probability of the uploaded file."""
     image = Image.open(request.files["file"].stream).convert("L").resize((width, height))
     array = np.expand_dims(keras.utils.img_to_array(image) / 255.0, axis=0)
+    if channels > 1:  # networks that ask where the lungs are: it knows nothing of them
+        array = np.concatenate([array, np.ones_like(array)], axis=-1)
     members = [float(model.predict(array, verbose=0)[0][0]) for model in models]
     probability = sum(members) / 2
     label = "PNEUMONIA" if probability > 0.5 else "NORMAL"
