@@ -77,7 +77,7 @@ def test_a_later_upload_is_the_one_that_is_shown(page: Firefox, tmp_path: Path) 
 def test_table_and_report_are_saved(page: Firefox) -> None:
     page.click("#csv")
     table = page.downloaded("pneumonia-xray.csv").read_bytes()
-    assert table.startswith(b"\xef\xbb\xbffile;predicted_class;")
+    assert table.startswith(b"\xef\xbb\xbffile;assessment;predicted_class;")
     page.click("[data-part=report-button]")
     assert page.downloaded("pneumonia-xray-Ana-*.pdf").read_bytes().startswith(b"%PDF-")
 

@@ -27,6 +27,7 @@ export function table(cases, language) {
   const names = new Set(answered.flatMap(({ verdict }) => verdict?.members ?? []).map((m) => m.name));
   const columns = [
     ["file", (item) => item.name],
+    ["assessment", (item) => item.verdict?.assessment],
     ["predicted_class", (item) => item.verdict?.predicted_class],
     ["probability", (item) => item.verdict?.probability],
     ["threshold", (item) => item.verdict?.threshold],
@@ -43,7 +44,6 @@ export function table(cases, language) {
     ["sha256", (item) => item.verdict?.image.sha256],
     ["request_id", (item) => item.verdict?.request_id],
     ["answered_at", (item) => item.verdict && item.at.toISOString()],
-    ["assessment", (item) => item.verdict?.assessment],
     ["warnings", (item) => item.verdict?.warnings?.map(({ code }) => code).join(" ")],
     ["error", (item) => item.problem?.code],
   ];
