@@ -2,7 +2,6 @@
 
 import asyncio
 import faulthandler
-import gc
 import logging.config
 import os
 import signal
@@ -35,6 +34,7 @@ from service.observability.middleware import Observer
 from service.observability.tracing import make_tracer
 from service.screening.loading import ModelLoader, ensemble_loader
 from service.server.http import respond
+from service.server.memory import settle
 from service.server.protocol import GuardedProtocol
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ def serve_node(
         load or ensemble_loader(settings),
         max_pixels=settings.max_pixels,
         prevalence=settings.prevalence,
-        on_ready=gc.freeze,
+        on_ready=settle,
     )
     codes = {error.code for error in known_errors()}
     metrics = Metrics(version=__version__, problem_codes=codes, model=lambda: model_info(loader))

@@ -1,7 +1,6 @@
 """From settings to a running service."""
 
 import faulthandler
-import gc
 import logging
 import logging.config
 import sys
@@ -11,6 +10,7 @@ from service.inference import Ensemble
 from service.observability.audit import AuditLogError, open_audit
 from service.observability.logs import log_config
 from service.screening.loading import ModelLoader, ensemble_loader
+from service.server.memory import settle
 from service.server.scheduling import use_batch_scheduling
 from service.settings import Settings
 
@@ -38,7 +38,7 @@ def serve(settings: Settings, *, load: Callable[[], Ensemble] | None = None) -> 
         load or ensemble_loader(settings),
         max_pixels=settings.max_pixels,
         prevalence=settings.prevalence,
-        on_ready=gc.freeze,  # the modules and the model stay: no need to search them for garbage
+        on_ready=settle,
     )
     loader.start()
     # FastAPI takes half a second to import; the model loads meanwhile.
