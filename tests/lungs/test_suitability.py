@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from service.imaging import Radiograph
 from service.lungs import (
@@ -120,6 +120,10 @@ class TestWarnings:
 
     def test_few_pixels(self) -> None:
         assert warned(look(field=lungs(size=(150, 120)))) == ("low_resolution",)
+
+    def test_blur(self) -> None:
+        blurred = FILM.picture.filter(ImageFilter.GaussianBlur(FILM.width / 80))
+        assert warned(look(), replace(FILM, picture=blurred)) == ("low_resolution",)
 
     def test_flat_grey(self) -> None:
         flat = FILM.picture.point([110 + level // 16 for level in range(256)])
