@@ -249,7 +249,8 @@ def _foreign(data: bytes) -> UnsupportedFormatError:
         else f"The file is {foreign.name}, which is not read here. {foreign.advice}"
     )
     return UnsupportedFormatError(
-        f"{what} Send the radiograph as {', '.join(FORMATS[:-1])} or {FORMATS[-1]}."
+        f"{what} Send the radiograph as {', '.join(FORMATS[:-1])} or {FORMATS[-1]}.",
+        reason="detail" if foreign is None else foreign.text_key,
     )
 
 

@@ -17,6 +17,11 @@ class Foreign:
     name: str
     advice: str
 
+    @property
+    def text_key(self) -> str:
+        """Which text says this in another language, for the kinds that clinics send most."""
+        return _TEXT_KEYS.get(self.advice, "detail")
+
 
 _EXPORT: Final = "Export the radiograph as an image."
 _CONVERT: Final = "Save it in another format."
@@ -26,6 +31,12 @@ _CAMERA: Final = "Convert the photo, or set the camera to its most compatible fo
 _STILL: Final = "Save the frame that shows the radiograph as an image."
 _ITSELF: Final = "Send the image file itself."
 _DECODE: Final = "Decode it and send the bytes of the image."
+_TEXT_KEYS: Final = {
+    _CAMERA: "photo",
+    _UNPACK: "archive",
+    _EXTRACT: "document",
+    _STILL: "video",
+}
 
 _SIGNATURES: Final = (
     (rb".{4}ftyp(?:avi[fs]|mi[fa][1f].{4}(?:.{4}){0,9}?avi[fs])", "an AVIF image", _CONVERT),

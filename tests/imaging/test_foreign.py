@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from service.i18n import texts
 from service.imaging import UnsupportedFormatError, decode
 from tests.phantom import phantom
 
@@ -104,3 +105,13 @@ def test_a_multi_picture_photo_is_a_jpeg() -> None:
     buffer = io.BytesIO()
     Image.fromarray(np.asarray(phantom(1))).save(buffer, "MPO")
     assert decode(buffer.getvalue()).format == "JPEG"
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"), [("HEIC", "una foto HEIC"), ("GIF", "formato admitido"), ("PDF", "documento")]
+)
+def test_the_commonest_kinds_are_named_in_spanish_too(kind: str, said: str) -> None:
+    with pytest.raises(UnsupportedFormatError) as refused:
+        decode(FILES[kind])
+    error = refused.value
+    assert said in texts("es")["problems"][f"{error.code}.{error.text_key}"]
