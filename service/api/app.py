@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
+from fastapi.telemetry import TelemetryConfig
 from starlette.routing import BaseRoute
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
@@ -52,6 +53,16 @@ as the major version of the service is 1. New fields, codes, warnings and operat
 ignore those that you do not know. Not promised are the wording of sentences for people, and the
 probabilities, which change with the model; each answer names its model's version and digest.
 """
+
+NO_TELEMETRY: Final[TelemetryConfig] = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
+"""FastAPI's own would send paths, queries and the texts of exceptions to a collector;
+observability.tracing decides what is sent."""
 
 TAGS: Final = [
     {
@@ -122,15 +133,7 @@ def create_app(
         # A redirect would lose https and the path prefix behind a proxy.
         redirect_slashes=False,
         redoc_url=None,
-        # FastAPI's own telemetry would send paths, queries and the texts of exceptions to a
-        # collector; observability.tracing decides what is sent.
-        telemetry={
-            "tracing": False,
-            "metrics": False,
-            "logs": False,
-            "operation_spans": False,
-            "auto_configure": False,
-        },
+        telemetry=NO_TELEMETRY,
     )
     write_document = app.openapi
 

@@ -18,7 +18,7 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
-from service.hospital.uids import derived_uid
+from service.hospital.uids import derived_uid, is_uid
 from service.imaging.dicom import read_header
 
 PATIENT: Final = (
@@ -60,7 +60,6 @@ REQUIRED: Final = (
 )
 """Must be there, and may be empty (type 2)."""
 
-_UID: Final = re.compile(r"[0-9][0-9.]{0,63}")
 _LAYOUTS: Final = {
     "AS": re.compile(r"[0-9]{3}[DWMY]"),
     "DS": re.compile(r"(?=.{1,16}$)[0-9]+(\.[0-9]+)?"),
@@ -199,7 +198,7 @@ def _is_several(value: object) -> bool:
 
 def _uid(header: Dataset, keyword: str) -> str:
     text = _text(header, keyword)
-    return text if _UID.fullmatch(text) else ""
+    return text if is_uid(text) else ""
 
 
 def _single(header: Dataset, keyword: str, known: Iterable[str]) -> str:

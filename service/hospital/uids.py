@@ -1,6 +1,7 @@
 """Unique identifiers that are equal for equal things, so that sending twice doubles nothing."""
 
 import hashlib
+import re
 import uuid
 from typing import Final
 
@@ -12,6 +13,8 @@ MANUFACTURER: Final = "pneumonia-xray"
 
 _LONGEST: Final = 64
 """Characters of a UID (PS3.5 section 9.1)."""
+
+_UID: Final = re.compile(r"[0-9][0-9.]{0,63}")
 
 
 def derived_uid(root: str, *parts: str) -> str:
@@ -30,3 +33,11 @@ def derived_uid(root: str, *parts: str) -> str:
         return f"{root}.{uuid.uuid5(uuid.NAMESPACE_OID, name).int}"
     number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:16])
     return f"{root}.{number % 10 ** (_LONGEST - len(root) - 1)}"
+
+
+def is_uid(text: str) -> bool:
+    """Whether this may be a UID: digits and dots, at most 64 (PS3.5 9.1).
+
+    Leading zeros of a component, which the standard forbids, occur and do no harm.
+    """
+    return _UID.fullmatch(text) is not None

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from service import __version__, errors
 from service.api import problems
+from service.api.app import NO_TELEMETRY
 from service.api.documentation import SUCCESS
 from service.api.documentation import problems as documented
 from service.api.middleware import (
@@ -151,13 +152,7 @@ def create_node_app(
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
-        telemetry={
-            "tracing": False,
-            "metrics": False,
-            "logs": False,
-            "operation_spans": False,
-            "auto_configure": False,
-        },
+        telemetry=NO_TELEMETRY,
     )
     app.state.node = state
     app.state.intake = intake

@@ -5,12 +5,13 @@ from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from typing import Any, Final
 
+from service.hospital.uids import is_uid
 from service.node.backoff import Backoff
 from service.node.dicomweb import DicomWeb, WebError, value_of
 from service.node.metrics import NodeMetrics
 from service.node.queue import DurableQueue
 from service.node.scp import SOP_CLASSES
-from service.node.uids import identity_of, is_uid
+from service.node.uids import identity_of
 
 log = logging.getLogger(__name__)
 

@@ -31,11 +31,11 @@ from pynetdicom import AE, evt
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 
+from service.hospital.uids import is_uid
 from service.node.dimse import VERIFICATION
 from service.node.receipt import Receipt
 from service.node.sockets import BoundedAssociationServer, PlainSocket, TlsSocket
 from service.node.tls import TlsFiles
-from service.node.uids import is_uid
 from service.node_settings import Network
 
 log = logging.getLogger(__name__)

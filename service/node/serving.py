@@ -4,24 +4,18 @@ import asyncio
 import faulthandler
 import logging.config
 import os
-import signal
-import sys
 import warnings
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from types import FrameType
 
-import h11
 import uvicorn
 from fastapi import FastAPI
 from pydicom import config as pydicom_config
 from starlette.concurrency import run_in_threadpool
 
 from service import __version__
-from service.api.lingering import LINGER_IDLE_SECONDS
 from service.api.problems import known_errors
 from service.api.state_metrics import model_info
-from service.errors import ServiceError
 from service.inference import Ensemble
 from service.node.app import NodeState, create_node_app
 from service.node.node import Node
@@ -33,9 +27,8 @@ from service.observability.metrics import Metrics
 from service.observability.middleware import Observer
 from service.observability.tracing import make_tracer
 from service.screening.loading import ModelLoader, ensemble_loader
-from service.server.http import respond
+from service.server.http import exit_cleanly_on_signals, uvicorn_config
 from service.server.memory import settle
-from service.server.protocol import GuardedProtocol
 
 log = logging.getLogger(__name__)
 
@@ -101,30 +94,8 @@ def serve_node(
         lifespan=lifespan,
     )
 
-    class Protocol(GuardedProtocol):
-        header_seconds = settings.header_seconds
-        linger_seconds = LINGER_IDLE_SECONDS
-
-        def respond(self, error: ServiceError) -> tuple[h11.Response, bytes]:
-            return respond(error, observer)
-
-    config = uvicorn.Config(
-        app,
-        host="" if settings.host == "::" else settings.host,
-        port=settings.port,
-        http=Protocol,
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=settings.keep_alive_seconds,
-        timeout_graceful_shutdown=settings.shutdown_seconds,
-    )
-    # After a clean stop uvicorn raises the signal again, which would end the process as killed.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _exit)
+    config = uvicorn_config(app, settings, observer, grace_s=settings.shutdown_seconds)
+    exit_cleanly_on_signals()
     try:
         uvicorn.Server(config).run()
     finally:
@@ -136,7 +107,3 @@ def serve_node(
             log.warning("Stopped in the middle of an image; it stays in the queue")
             logging.shutdown()
             os._exit(0)
-
-
-def _exit(_signal: int, _frame: FrameType | None) -> None:
-    sys.exit(0)

@@ -1,25 +1,13 @@
-"""UIDs: what they look like, and how a file tells its own."""
+"""Which object a file holds, by its header."""
 
 import io
-import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
 
-from service.hospital.uids import MANUFACTURER
-
-_UID: Final = re.compile(r"[0-9][0-9.]{0,63}")
-
-
-def is_uid(text: str) -> bool:
-    """Whether this may be a UID: digits and dots, at most 64 (PS3.5 9.1).
-
-    Leading zeros of a component, which the standard forbids, occur and do no harm.
-    """
-    return _UID.fullmatch(text) is not None
+from service.hospital.uids import MANUFACTURER, is_uid
 
 
 @dataclass(frozen=True, slots=True)

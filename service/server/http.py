@@ -9,6 +9,7 @@ from types import FrameType
 
 import h11
 import uvicorn
+from starlette.types import ASGIApp
 
 from service.api.app import create_app
 from service.api.dependencies import Services
@@ -42,14 +43,38 @@ def serve_http(settings: Settings, loader: ModelLoader, audit: AuditLog | None =
     app = create_app(settings, loader=loader, audit=audit)
     services: Services = app.state.services
 
+    config = uvicorn_config(app, settings, services.observer)
+    exit_cleanly_on_signals()
+    try:
+        DrainingServer(config, services.admission, grace_s=settings.shutdown_seconds).run()
+    finally:
+        if services.admission.running:
+            # Python would wait for these threads, for as long as they take. Nobody else does.
+            log.warning("Stopped with %d radiographs unfinished", services.admission.running)
+            logging.shutdown()
+            os._exit(0)
+
+
+def uvicorn_config(
+    app: ASGIApp, settings: Settings, observer: Observer, *, grace_s: int | None = None
+) -> uvicorn.Config:
+    """How every application here is served.
+
+    Args:
+        app: The application.
+        settings: Address, port and deadlines.
+        observer: Counts and logs requests that are not valid HTTP.
+        grace_s: How long uvicorn lets requests end; None leaves that to the server.
+    """
+
     class Protocol(GuardedProtocol):
         header_seconds = settings.header_seconds
         linger_seconds = LINGER_IDLE_SECONDS
 
         def respond(self, error: ServiceError) -> tuple[h11.Response, bytes]:
-            return respond(error, services.observer, client_address(self.client))
+            return respond(error, observer, client_address(self.client))
 
-    config = uvicorn.Config(
+    return uvicorn.Config(
         app,
         # The empty host listens on IPv4 as well.
         host="" if settings.host == "::" else settings.host,
@@ -62,18 +87,14 @@ def serve_http(settings: Settings, loader: ModelLoader, audit: AuditLog | None =
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=settings.keep_alive_seconds,
+        timeout_graceful_shutdown=grace_s,
     )
-    # After a clean stop uvicorn raises the signal again, which would end the process as killed.
+
+
+def exit_cleanly_on_signals() -> None:
+    """After a clean stop uvicorn raises the signal again, which would end the process as killed."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _exit)
-    try:
-        DrainingServer(config, services.admission, grace_s=settings.shutdown_seconds).run()
-    finally:
-        if services.admission.running:
-            # Python would wait for these threads, for as long as they take. Nobody else does.
-            log.warning("Stopped with %d radiographs unfinished", services.admission.running)
-            logging.shutdown()
-            os._exit(0)
 
 
 def respond(
