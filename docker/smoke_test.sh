@@ -16,7 +16,7 @@ unset "${!XRAY_@}" # compose passes them on
 version=$(scripts/version)
 declare -A image=([runtime]=pneumonia-xray:$version [lean]=pneumonia-xray:$version-lean)
 declare -A files=([runtime]="-f docker-compose.yml" [lean]="-f docker-compose.yml -f docker/lean.yml")
-declare -A tensorflow=([runtime]="^tensorflow answers$" [lean]="pneumonia-xray\[tensorflow\]")
+declare -A tensorflow=([runtime]="^tensorflow answers$" [lean]="install the extra 'tensorflow'")
 
 build=(docker build)
 compose=(docker compose)
