@@ -179,7 +179,8 @@ def watch_memory(running: Running) -> Iterator[PeakMemory]:
         while not stop.wait(MEMORY_INTERVAL_S):
             peak.mib = max(peak.mib, running.memory_mib())
 
-    watcher = threading.Thread(target=watch)
+    # A daemon: an interrupt that comes while it starts must not leave the benchmark waiting for it.
+    watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
     try:
         yield peak

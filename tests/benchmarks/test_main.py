@@ -36,10 +36,13 @@ def test_a_stopped_benchmark_leaves_no_process(number: signal.Signals) -> None:
         text=True,
     )
     with bench:
-        assert bench.stdout is not None
-        assert any(line.startswith("round 1") for line in bench.stdout)
-        assert any("service" in command for command in started_by(mark))
-        bench.send_signal(number)
-        bench.wait(60)
+        try:
+            assert bench.stdout is not None
+            assert any(line.startswith("round 1") for line in bench.stdout)
+            assert any("service" in command for command in started_by(mark))
+            bench.send_signal(number)
+            bench.wait(60)
+        finally:
+            bench.kill()
     assert bench.returncode != 0
     assert started_by(mark) == []
