@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks import report
 from benchmarks.figures import Figures, FloorComparison, MemoryGrowth
 from benchmarks.measure import TURNS
-from service.files import atomic_write
+from service.inference.atomic_write import atomic_write
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from service.node_settings import NodeSettings
+from service.hospital.node.settings import NodeSettings
 from tests.serving import ROOT
 
 OWN_OF_THE_CONTAINER = {

@@ -10,7 +10,7 @@ from service.api import rate_limits
 from service.api.form import Upload
 from service.api.rate_limits import RateLimiter
 from service.api.uploads import UploadLimits, UploadMemory, receive_upload
-from service.hospital import ANY_ROOT
+from service.hospital.results import ANY_ROOT
 from service.i18n import Language, negotiate_language
 from service.observability.audit import AuditLog
 from service.observability.middleware import Observer

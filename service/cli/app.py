@@ -180,7 +180,7 @@ def batch(
 ) -> None:
     """Screen an archive on a Ray cluster (extra `ray`): one row of Parquet for each film."""
     with exit_on_error():
-        from service.cli.batch import batch as run
+        from service.cli.batch.command import batch as run
         from service.cli.loading import read_settings
 
         settings = read_settings({"models_dir": models})

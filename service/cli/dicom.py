@@ -10,18 +10,18 @@ from pydicom import Dataset
 
 from service.cli.errors import CommandError
 from service.cli.loading import read_settings
-from service.hospital import ResultOptions, results_of
+from service.hospital.node.delivery import UnreachableError
+from service.hospital.node.dicomweb import WebError
+from service.hospital.node.dimse import Address, DimseDestination
+from service.hospital.node.ledger import Ledger
+from service.hospital.node.node import tls_files, web_service
+from service.hospital.node.queue import DurableQueue, QueueError
+from service.hospital.node.serving import serve_node
+from service.hospital.node.settings import NodeSettings
+from service.hospital.node.tls import TlsError
+from service.hospital.node.uids import uid_of_file
+from service.hospital.results import ResultOptions, results_of
 from service.inference import Bundle, Ensemble
-from service.node.delivery import UnreachableError
-from service.node.dicomweb import WebError
-from service.node.dimse import Address, DimseDestination
-from service.node.ledger import Ledger
-from service.node.node import tls_files, web_service
-from service.node.queue import DurableQueue, QueueError
-from service.node.serving import serve_node
-from service.node.tls import TlsError
-from service.node.uids import uid_of_file
-from service.node_settings import NodeSettings
 from service.observability.audit import AuditLogError
 from service.screening.explanation import Explanation, Unexplained
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from pathlib import Path
 
 from service.cli.reports import DIGEST_DIGITS, make_folder, write_result
-from service.hospital import KINDS, Kind, ResultOptions, as_file, results_of
+from service.hospital.results import KINDS, Kind, ResultOptions, as_file, results_of
 from service.imaging.formats import sniff_format
 from service.inference import Bundle
 from service.screening.explanation import Explanation, Unexplained

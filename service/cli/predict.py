@@ -28,7 +28,7 @@ from service.cli.output import (
 )
 from service.cli.reports import ReportFolder
 from service.cli.resume import ResumableTable
-from service.hospital import ResultOptions
+from service.hospital.results import ResultOptions
 from service.i18n import Language
 from service.inference import Ensemble, Manifest
 from service.screening.cpu_quota import available_cpus

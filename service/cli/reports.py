@@ -8,9 +8,9 @@ from typing import Final
 
 from service.cli.errors import CommandError
 from service.cli.files import printable_path
-from service.files import atomic_write
 from service.i18n import Language
 from service.inference import Bundle
+from service.inference.atomic_write import atomic_write
 from service.report import make_report
 from service.screening.explanation import Explanation, Unexplained
 from service.screening.verdict import Verdict

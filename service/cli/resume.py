@@ -21,7 +21,7 @@ from typing import Final
 from service.cli.errors import CommandError
 from service.cli.files import printable_path
 from service.cli.outcome import Columns, Outcome, Row, is_header, read_row
-from service.files import atomic_write
+from service.inference.atomic_write import atomic_write
 from service.screening.verdict import ModelRef
 
 _BOM: Final = "\ufeff"

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from service.files import atomic_write
 from service.imaging import InputSpec
+from service.inference.atomic_write import atomic_write
 from service.inference.entries import (
     Agreement,
     Calibration,

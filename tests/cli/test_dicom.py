@@ -7,11 +7,11 @@ from pydicom.uid import BasicTextSRStorage
 from typer.testing import CliRunner
 
 from service.cli.app import app
-from service.node.ledger import State
-from service.node.queue import DurableQueue
-from service.node.uids import uid_of_file
-from tests.node.objects import film, film_uid
-from tests.node.peers import FakePacs
+from service.hospital.node.ledger import State
+from service.hospital.node.queue import DurableQueue
+from service.hospital.node.uids import uid_of_file
+from tests.hospital.node.objects import film, film_uid
+from tests.hospital.node.peers import FakePacs
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 

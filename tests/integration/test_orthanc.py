@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.hospital.related import related
-from tests.node.objects import film, film_uid, study_uid
+from service.hospital.results.related import related
+from tests.hospital.node.objects import film, film_uid, study_uid
 from tests.orthanc import NodeProcess, Orthanc, dcmtk, free_port, needs_orthanc, until
 
 pytestmark = needs_orthanc

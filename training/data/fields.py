@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from service.files import atomic_write
 from service.imaging import Radiograph
+from service.inference.atomic_write import atomic_write
 from service.lungs import find_lungs, lung_field, segmentation_input
 from service.lungs.views import lung_alpha
 from training.data.records import DataError, Record, read_radiograph

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from service.files import atomic_write
+from service.inference.atomic_write import atomic_write
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
 

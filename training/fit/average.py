@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from service.files import atomic_write
+from service.inference.atomic_write import atomic_write
 from training.data import DataError
 from training.fit.loop import Randomness
 from training.fit.member import MemberTask

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from service.files import atomic_write
+from service.inference.atomic_write import atomic_write
 from training.data import DataError
 from training.fit.runs import Row, RunFolder
 

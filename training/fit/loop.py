@@ -16,7 +16,7 @@ import torch
 from rich.console import Console
 from torch import Tensor, nn
 
-from service.files import atomic_write
+from service.inference.atomic_write import atomic_write
 from training.fit.recipe import Schedule
 from training.fit.runs import Row, RunFolder
 

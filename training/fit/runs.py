@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from service.files import atomic_write
+from service.inference.atomic_write import atomic_write
 from training.data import DataError
 from training.fit.recipe import Recipe
 

@@ -26,7 +26,7 @@ from service.api.documentation import (
     file_upload,
     problems,
 )
-from service.hospital import ResultOptions, as_file, check_is_dicom, related, results_of
+from service.hospital.results import ResultOptions, as_file, check_is_dicom, related, results_of
 from service.i18n import Language
 from service.screening.screen import Screening
 

@@ -30,7 +30,7 @@ from service.api.documentation import (
 from service.api.problems import problem_of
 from service.api.schemas import Batch, BatchError, BatchVerdict, Screened
 from service.api.uploads import MAX_BATCH_FILES
-from service.hospital import fhir
+from service.hospital.results import fhir
 
 router = APIRouter(tags=["screening"], dependencies=BEFORE_UPLOAD)
 

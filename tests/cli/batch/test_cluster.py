@@ -1,0 +1,94 @@
+"""A Ray cluster of several nodes, one of which is killed in the middle."""
+
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+import ray
+from ray.cluster_utils import Cluster
+
+from service.cli.batch import run
+from service.cli.batch.source import find_units
+from service.cli.files import PICTURE_SUFFIXES
+from tests.cli.batch.loading import load_fake
+from tests.serving import ROOT, radiograph
+
+# Ray leaves sockets for the collector of garbage to close, and uses what is deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+FILMS = 120
+DAMAGED = 6
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    memory = {"object_store_memory": 80 * 1024 * 1024}
+    nodes = Cluster(
+        initialize_head=True,
+        head_node_args={"num_cpus": 0, "include_dashboard": False, **memory},
+    )
+    nodes.workers = [nodes.add_node(num_cpus=1, **memory) for _ in range(2)]
+    nodes.wait_for_nodes()
+    yield nodes
+    ray.shutdown()
+    nodes.shutdown()
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> Path:
+    folder = tmp_path / "films"
+    folder.mkdir()
+    for seed in range(FILMS):
+        damaged = seed % (FILMS // DAMAGED) == 3
+        content = radiograph(seed % 7)
+        (folder / f"{seed:04d}.png").write_bytes(content[:200] if damaged else content)
+    return folder
+
+
+def rows_of(out: Path) -> list[Any]:
+    rows: list[Any] = []
+    for part in sorted(out.glob("part-*.parquet")):
+        rows.extend(pq.read_table(part).to_pylist())
+    return rows
+
+
+@pytest.mark.timeout(280)
+def test_a_node_that_is_killed_costs_no_film(cluster: Any, films: Path, tmp_path: Path) -> None:
+    out, seen = tmp_path / "out", tmp_path / "actors"
+    seen.mkdir()
+    run.connect(cluster.address)
+    killed = False
+
+    def kill_a_node_at_work(share: float, _: run.Totals) -> None:
+        nonlocal killed
+        if share >= 0.3 and not killed:
+            killed = True
+            at_work = {path.stem for path in seen.iterdir()}
+            node = next(node for node in cluster.workers if node.node_id in at_work)
+            cluster.remove_node(node, allow_graceful=False)
+
+    def screen(load: Any, **options: Any) -> run.Totals:
+        units = find_units(str(films), PICTURE_SUFFIXES)
+        return run.screen_units(
+            units, str(out), load, max_bytes=1_000_000, films_per_shard=5, **options
+        )
+
+    totals = screen(partial(load_fake, delay_s=0.05, seen=str(seen)), progress=kill_a_node_at_work)
+    assert killed
+    assert (totals.rows, totals.failed, totals.kept) == (FILMS, DAMAGED, 0)
+    rows = rows_of(out)
+    assert Counter(row["path"] for row in rows) == Counter(str(path) for path in films.iterdir())
+    assert sum(row["error"] == "corrupt_image" for row in rows) == DAMAGED
+    assert len({path.stem for path in seen.iterdir()}) == 2  # both nodes worked
+
+    (films / "new.png").write_bytes(radiograph(8))
+    (films / "0000.png").unlink()
+    totals = screen(load_fake)
+    assert totals.kept == FILMS - DAMAGED - 1
+    assert Counter(row["path"] for row in rows_of(out)) == Counter(map(str, films.iterdir()))
