@@ -86,17 +86,17 @@ PrevalenceQuery = Annotated[
 ]
 
 
-async def check_queue(services: ServicesDep) -> None:
-    """Refuse an upload before its body is read if there is no room for it."""
+async def admit(request: Request, services: ServicesDep) -> None:
+    """Refuse an upload before its body is read: its client sends too many, or there is no room.
+
+    What finds no room costs its client no token.
+    """
+    await rate_limits.check(services.limiter, request)
     services.admission.check()
-
-
-async def limit_rate(request: Request, services: ServicesDep) -> None:
-    """Refuse an upload before its body is read if its client sends too many."""
     rate_limits.take(services.limiter, request)
 
 
-BEFORE_UPLOAD: Final = (Depends(get_screening), Depends(check_queue), Depends(limit_rate))
+BEFORE_UPLOAD: Final = (Depends(get_screening), Depends(admit))
 """For the ``dependencies`` of routes that take uploads: they run before a body is read."""
 
 

@@ -3,8 +3,12 @@
 A token bucket for each key, or for each address where there are no keys: it holds ``burst`` tokens,
 gains ``rate`` tokens per second, and each radiograph takes one. The header fields are those of
 draft-ietf-httpapi-ratelimit-headers-11.
+
+A refusal costs the service little, but not nothing. So a client that does not wait as it is asked
+to waits for its next refusal, and sends so much less.
 """
 
+import asyncio
 import ipaddress
 import math
 import time
@@ -23,11 +27,18 @@ from service.observability.middleware import client_address
 MAX_CLIENTS: Final = 10_000
 """Buckets that are kept: of keys there are few, of addresses there may be any number."""
 
+HOLD_SECONDS: Final = 1.0
+"""How long a refusal is held that follows another: no longer than the least Retry-After."""
+
+MAX_HELD: Final = 256
+"""Refusals that are held at the same time; each may keep some 100 KiB of an unread upload."""
+
 
 @dataclass(slots=True)
 class _Bucket:
     tokens: float
     updated_s: float
+    refusals: int = 0  # since it last gave a token
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +70,28 @@ class RateLimiter:
         self.burst = burst or max(1, math.ceil(rate))
         self._clock = clock
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
+        self._held = 0
 
     @property
     def policy(self) -> str:
         """Value of the RateLimit-Policy header."""
         return f'"radiographs";q={self.burst};w={math.ceil(self.burst / self.rate)}'
+
+    def check(self, client: str) -> None:
+        """Look whether there is a token.
+
+        Raises:
+            RateLimitedError: There is none; the error says when there will be.
+        """
+        bucket = self._bucket(client)
+        if bucket.tokens < 1:
+            bucket.refusals += 1
+            wait_s = max(1, math.ceil((1 - bucket.tokens) / self.rate))
+            raise RateLimitedError(
+                "More radiographs were sent than this key or address may send in this time. "
+                "Please wait for as long as Retry-After says, then send this one again.",
+                retry_after_s=wait_s,
+            )
 
     def take(self, client: str) -> Standing:
         """Take a token.
@@ -71,15 +99,19 @@ class RateLimiter:
         Raises:
             RateLimitedError: There is none; the error says when there will be.
         """
+        self.check(client)
         bucket = self._bucket(client)
-        if bucket.tokens < 1:
-            wait_s = max(1, math.ceil((1 - bucket.tokens) / self.rate))
-            raise RateLimitedError(
-                "More radiographs were sent than this key or address may send in this time. "
-                "Please wait for as long as Retry-After says, then send this one again.",
-                retry_after_s=wait_s,
-            )
+        bucket.refusals = 0
         return self._spend(bucket, 1)
+
+    async def hold(self, client: str) -> None:
+        """Wait before a client is refused that was refused before and came again too soon."""
+        if self._bucket(client).refusals > 1 and self._held < MAX_HELD:
+            self._held += 1
+            try:
+                await asyncio.sleep(HOLD_SECONDS)
+            finally:
+                self._held -= 1
 
     def charge(self, client: str, tokens: int) -> Standing:
         """Take tokens that may not be there: what is owed delays the client's next requests."""
@@ -102,19 +134,31 @@ class RateLimiter:
         return bucket
 
 
-def take(limiter: RateLimiter | None, request: Request) -> None:
-    """Take a token of the client that sends a request.
+async def check(limiter: RateLimiter | None, request: Request) -> None:
+    """Refuse a request whose client has no token, sooner or later.
 
     Raises:
         RateLimitedError: It has none.
     """
     if limiter is None:
         return
+    client = _client_of(request)
     try:
-        request.state.standing = limiter.take(_client_of(request))
+        limiter.check(client)
     except RateLimitedError as error:
         request.state.standing = Standing(0, error.retry_after_s or 1)
+        await limiter.hold(client)
         raise
+
+
+def take(limiter: RateLimiter | None, request: Request) -> None:
+    """Take a token of the client that sends a request; without a pause after ``check`` it has one.
+
+    Raises:
+        RateLimitedError: It has none.
+    """
+    if limiter is not None:
+        request.state.standing = limiter.take(_client_of(request))
 
 
 def charge_files(limiter: RateLimiter | None, request: Request, files: int) -> None:

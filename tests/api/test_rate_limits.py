@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from service.api import rate_limits
 from service.api.app import create_app
 from service.api.rate_limits import MAX_CLIENTS, RateLimiter
 from service.errors import RateLimitedError
@@ -151,6 +152,41 @@ class TestService:
             statuses = Counter([(await each).status_code for each in flood])
         assert [each.status_code for each in others] == [200] * 4
         assert statuses == {200: 4, 429: 28}
+
+    async def test_who_does_not_wait_waits_for_the_next_refusal(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(rate_limits, "HOLD_SECONDS", 3600.0)
+        monkeypatch.setattr(rate_limits, "MAX_HELD", 8)
+        settings = Settings.model_validate(
+            {"api_keys": f"{ONE},{TWO}", "rate_limit": 0.001, "rate_burst": 9, "threads": 1}
+        )
+        app = create_app(settings, load=fake_ensemble)
+        async with client_of(app) as client:
+            statuses = [(await post(client, ONE)).status_code for _ in range(10)]
+            assert statuses == [200] * 9 + [429]  # the first refusal comes at once
+            flood = [asyncio.ensure_future(post(client, ONE)) for _ in range(8)]
+            assert [(await post(client, TWO)).status_code for _ in range(8)] == [200] * 8
+            assert not any(each.done() for each in flood)
+            # More are not held, so that they take no memory without limit.
+            assert_problem(await post(client, ONE), 429, "rate_limited")
+            for each in flood:
+                each.cancel()
+            await asyncio.gather(*flood, return_exceptions=True)
+
+    async def test_what_finds_a_full_queue_costs_no_token(self) -> None:
+        settings = Settings.model_validate(
+            {"api_keys": ONE, "rate_limit": 0.001, "rate_burst": 8, "threads": 1, "queue_size": 1}
+        )
+        app = create_app(settings, load=lambda: fake_ensemble(FakeEngine(delay_s=0.3)))
+        async with client_of(app) as client:
+            answers = await asyncio.gather(*(post(client, ONE) for _ in range(6)))
+            served = sum(each.status_code == 200 for each in answers)
+            assert Counter(each.status_code for each in answers) == {200: served, 503: 6 - served}
+            assert 1 <= served < 6
+            answer = await post(client, ONE)
+            assert answer.status_code == 200
+            assert f"r={8 - served - 1};" in answer.headers["ratelimit"]
 
     async def test_by_default_there_is_no_limit(self, client: httpx.AsyncClient) -> None:
         answer = await post(client)
