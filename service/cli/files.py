@@ -66,7 +66,7 @@ class FoundFiles:
     unreadable_folders: tuple[Path, ...]
 
 
-def find_files(arguments: Sequence[str]) -> FoundFiles:
+def find_files(arguments: Sequence[str], also: frozenset[str] = frozenset()) -> FoundFiles:
     """Expand files, folders and patterns.
 
     A file that is named is included whatever it contains, but a DICOMDIR stands for its folder.
@@ -74,10 +74,14 @@ def find_files(arguments: Sequence[str]) -> FoundFiles:
     files with the suffix or the first bytes of a picture; hidden files are skipped, and a folder
     that several links lead to is searched once.
 
+    Args:
+        arguments: Files, folders and patterns.
+        also: Further suffixes that are taken from folders.
+
     Raises:
         CommandError: An argument matches nothing, or no picture was found at all.
     """
-    walk = _FolderWalk()
+    walk = _FolderWalk(PICTURE_SUFFIXES | also)
     for argument in arguments:
         for path in _expand(argument):
             if _is_folder(path):
@@ -144,7 +148,8 @@ def _escaped(character: str) -> str:
 class _FolderWalk:
     """Collects files in a stable order, each once."""
 
-    def __init__(self) -> None:
+    def __init__(self, suffixes: frozenset[str]) -> None:
+        self._suffixes = suffixes
         self.files: dict[Path, None] = {}
         self.skipped = 0
         self.unreadable: list[Path] = []
@@ -177,7 +182,7 @@ class _FolderWalk:
     def _add_if_picture(self, path: Path) -> None:
         if path.name == _DICOMDIR:
             return  # what it lists is found without it
-        if path.suffix.lower() in PICTURE_SUFFIXES or _has_picture_content(path):
+        if path.suffix.lower() in self._suffixes or _has_picture_content(path):
             self.add(path)
         else:
             self.skipped += 1

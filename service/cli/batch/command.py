@@ -1,11 +1,13 @@
 """``pneumonia-xray batch``: screens an archive on a Ray cluster, into Parquet."""
 
+import time
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from service.cli.errors import SOME_FAILED, SUCCESS, CommandError
-from service.cli.files import PICTURE_SUFFIXES
+from service.cli.files import PICTURE_SUFFIXES, find_files, printable_path
 from service.cli.loading import load_model
 from service.cli.output import print_message
 from service.inference import load_ensemble
@@ -14,6 +16,7 @@ from service.settings import MIB, Settings
 
 if TYPE_CHECKING:
     from service.cli.batch.run import Totals
+    from service.cli.batch.source import Unit
 
 EngineChoice = Literal["auto", "onnx", "tensorflow"]
 PrecisionChoice = Literal["auto", "fp32", "int8"]
@@ -37,7 +40,6 @@ def batch(source: str, out: str, address: str, settings: Settings, *, quiet: boo
     """
     try:
         from service.cli.batch import run
-        from service.cli.batch.source import EmptySourceError, find_units
     except ImportError as error:
         raise CommandError(
             f"{error.name or 'A package'} is missing. Install the extra 'ray' of this package."
@@ -52,18 +54,16 @@ def batch(source: str, out: str, address: str, settings: Settings, *, quiet: boo
         settings.max_pixels,
     )
     try:
-        found = find_units(
-            source if "://" in source else str(Path(source).absolute()), PICTURE_SUFFIXES
-        )
+        units = find_units(source, place)
         run.connect(address)
         totals = run.screen_units(
-            found,
+            units,
             place,
             load,
             max_bytes=settings.max_upload_mib * MIB,
             progress=(lambda *_: None) if quiet else _Progress(),
         )
-    except (EmptySourceError, ConnectionError) as error:
+    except ConnectionError as error:
         raise CommandError(str(error)) from error
     except OSError as error:
         reason = error.strerror or type(error).__name__
@@ -76,15 +76,59 @@ def batch(source: str, out: str, address: str, settings: Settings, *, quiet: boo
     return SOME_FAILED if totals.failed else SUCCESS
 
 
-class _Progress:
-    """Says after each tenth of the shards how far it is."""
+def find_units(source: str, out: str = "") -> "list[Unit]":
+    """What a source holds, but for what an earlier run wrote into it.
 
-    _said = 0
+    Args:
+        source: A folder, a file, a pattern, Parquet, or a URI of them.
+        out: The absolute folder or the URI of the result.
+
+    Raises:
+        CommandError: There is nothing.
+        OSError: A source elsewhere cannot be listed.
+    """
+    from service.cli.batch.source import PARQUET, find_remote, units_of
+
+    if "://" in source:
+        units = units_of(find_remote(source, PICTURE_SUFFIXES, apart=out))
+        if not units:
+            raise CommandError(f"There is no picture in {source}.")
+        return units
+    found = find_files([source], frozenset({PARQUET}))
+    for folder in found.unreadable_folders:
+        print_message(f"The folder {printable_path(folder)} cannot be read.")
+    paths = [path.absolute() for path in found.files]
+    return units_of(
+        str(path) for path in paths if path.suffix != PARQUET or str(path.parent.resolve()) != out
+    )
+
+
+class _Progress:
+    """Says after each tenth of the shards how far it is, and how long the rest will take."""
+
+    def __init__(self) -> None:
+        self._said = 0
+        self._started: float | None = None
+        self._share = 0.0
+        self._rows = 0
 
     def __call__(self, share: float, totals: "Totals") -> None:
-        if int(10 * share) > self._said:
-            self._said = int(10 * share)
-            print_message(f"{share:.0%}: {totals.rows} films, {totals.failed} without a verdict")
+        if self._started is None:  # the first shard waited for Ray and the model
+            self._started, self._share, self._rows = time.monotonic(), share, totals.rows
+        if int(10 * share) <= self._said:
+            return
+        self._said = int(10 * share)
+        print_message(
+            f"{share:.0%}: {totals.rows} films, {totals.failed} without a verdict"
+            f"{self._outlook(share, totals)}"
+        )
+
+    def _outlook(self, share: float, totals: "Totals") -> str:
+        seconds = time.monotonic() - (self._started or 0.0)
+        if share >= 1 or share <= self._share or not seconds:
+            return ""
+        rest = timedelta(seconds=round((1 - share) * seconds / (share - self._share)))
+        return f", {(totals.rows - self._rows) / seconds:.1f} per second, {rest} to go"
 
 
 def load_screening(

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import math
 import os
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -14,11 +13,9 @@ import ray
 import ray.data
 
 from service.cli.batch.shard import ShardScreening, part_path, write_whole
+from service.cli.batch.sharding import shard_count
 from service.cli.batch.source import Unit
 from service.screening.screen import Screening
-
-FILMS_PER_SHARD: Final = 64
-"""What is lost at most when a node is: the films of one shard for each of its actors."""
 
 PLAN_FILE: Final = "plan.json"
 
@@ -66,7 +63,7 @@ def screen_units(
     load: Callable[[], Screening],
     *,
     max_bytes: int,
-    films_per_shard: int = FILMS_PER_SHARD,
+    films_per_shard: int | None = None,
     progress: Callable[[float, Totals], None] = lambda *_: None,
 ) -> Totals:
     """Screen films into a folder of Parquet, on the cluster that is connected.
@@ -79,13 +76,14 @@ def screen_units(
         out: Folder or URI that every node reaches.
         load: Loads the model; called in each actor.
         max_bytes: Largest file that is read.
-        films_per_shard: Units of a shard, about; decided by the first run.
+        films_per_shard: About how many films a shard has, if not as many as ``sharding`` says; the
+            first run decides.
         progress: Called after each shard with the share that is done and the films so far.
 
     Raises:
         OSError: The folder cannot be used.
     """
-    shards = _plan(out, math.ceil(len(units) / films_per_shard))
+    shards = _plan(out, shard_count(sum(unit.films for unit in units), films_per_shard))
     by_shard: defaultdict[int, list[Unit]] = defaultdict(list)
     for unit in units:
         by_shard[unit.shard(shards)].append(unit)

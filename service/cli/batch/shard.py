@@ -11,7 +11,7 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from service.cli.batch.source import Item, Unit, read_items
+from service.cli.batch.source import Item, Unit, read_items, storable
 from service.errors import FileTooLargeError, InternalError, OutOfMemoryError, ServiceError
 from service.inference.atomic_write import atomic_write
 from service.screening.screen import Screening
@@ -105,7 +105,7 @@ class ShardScreening:
             try:
                 yield from read_items(unit, max_bytes=self._max_bytes)
             except (OSError, pa.ArrowException, KeyError):
-                yield Item(f"{unit.path}#{unit.row_group}", None)
+                yield Item(storable(f"{unit.path}#{unit.row_group}"), None)
 
     def _row(self, item: Item, digest: str | None) -> Row:
         empty: Row = dict.fromkeys(SCHEMA.names)
@@ -134,12 +134,16 @@ def part_path(out: str, number: int, shards: int) -> str:
 
 
 def read_part(path: str) -> list[Row]:
-    """The rows of a part; none if there is no such part."""
+    """The rows of a part; none if there is no such part, or if it is damaged."""
     files, inner = fsspec.core.url_to_fs(path)
     if not files.exists(inner):
         return []
-    with files.open(inner) as file:
-        rows: list[Row] = pq.read_table(file, schema=SCHEMA).to_pylist()
+    try:
+        with files.open(inner) as file:
+            rows: list[Row] = pq.read_table(file, schema=SCHEMA).to_pylist()
+    except pa.ArrowException:
+        log.warning("A part cannot be read; its films are screened again")
+        return []
     return rows
 
 

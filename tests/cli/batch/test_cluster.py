@@ -12,8 +12,7 @@ import ray
 from ray.cluster_utils import Cluster
 
 from service.cli.batch import run
-from service.cli.batch.source import find_units
-from service.cli.files import PICTURE_SUFFIXES
+from service.cli.batch.command import find_units
 from tests.cli.batch.loading import load_fake
 from tests.serving import ROOT, radiograph
 
@@ -74,7 +73,7 @@ def test_a_node_that_is_killed_costs_no_film(cluster: Any, films: Path, tmp_path
             cluster.remove_node(node, allow_graceful=False)
 
     def screen(load: Any, **options: Any) -> run.Totals:
-        units = find_units(str(films), PICTURE_SUFFIXES)
+        units = find_units(str(films))
         return run.screen_units(
             units, str(out), load, max_bytes=1_000_000, films_per_shard=5, **options
         )

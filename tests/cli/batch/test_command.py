@@ -14,7 +14,8 @@ from tests.serving import ROOT
     [
         (".", "nowhere", "models folder is"),
         (".", str(ROOT / "models"), "There is no picture in"),
-        ("missing/*.png", str(ROOT / "models"), "There is no picture in"),
+        ("missing/*.png", str(ROOT / "models"), "No file matches missing/*.png."),
+        ("memory://nothing", str(ROOT / "models"), "There is no picture in memory://nothing."),
     ],
 )
 def test_what_cannot_be_done_is_said_in_words(
