@@ -1,5 +1,5 @@
 # Each target is a short script in scripts/; they need Python 3.11 to 3.13 with its venv module.
-.PHONY: help serve test check format coverage faults bench models screenshots image smoke lock supply platforms clean
+.PHONY: help serve test check format coverage faults bench scale models screenshots image smoke lock supply platforms clean
 
 help: ## this list
 	@awk 'BEGIN { FS = ":.*## " } /^##@ / { printf "\n%s\n", substr($$0, 5) } \
@@ -24,6 +24,8 @@ faults: ## damaged files, broken HTTP, overload and signals (Linux; ARGS=--untim
 	@scripts/faults $(ARGS)
 bench: ## side by side with peers and the floor (ARGS=--quick for a minute)
 	@scripts/bench $(ARGS)
+scale: ## nodes, cores, noisy clients; writes the figures in docs/scaling.md (ARGS=--help)
+	@scripts/scale $(ARGS)
 
 ##@ Networks and pictures
 models: ## compile models/ from its networks (DATA=path/to/chest_xray)

@@ -31,7 +31,7 @@ from benchmarks.measure import (
     time_to_first_answer,
 )
 from benchmarks.process import ContenderError
-from benchmarks.results import Results, write
+from benchmarks.results import Results, write, write_figures
 from service.inference.manifest import MANIFEST_FILE, Manifest
 
 SECONDS: Final = 1.5
@@ -59,8 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         starts, rounds = _repetitions(options)
         selected = _selected_contenders(options)
         measured, failed = _measure_contenders(selected, bench, starts, rounds)
-        comparison = _compare_to_floor(bench, spec, rounds) if measured else None
-        growth = _memory_growth(bench, items, options.quick)
+        skipped = set(options.without)
+        compared = measured and "floor" not in skipped
+        comparison = _compare_to_floor(bench, spec, rounds) if compared else None
+        growth = None if "memory" in skipped else _memory_growth(bench, items, options.quick)
     results = Results(
         made_at,
         machine,
@@ -75,6 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.output:
         write(results, options.output)
         console.print(f"Written to {options.output}")
+    if options.figures:
+        write_figures(results, options.figures)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -101,7 +105,15 @@ def _parser() -> argparse.ArgumentParser:
         help="of the graph",
     )
     add("--cores", type=int, default=2, help="cores per contender (2)")
+    add(
+        "--without",
+        nargs="+",
+        choices=["floor", "memory"],
+        default=[],
+        help="leave out a part that takes minutes",
+    )
     add("--output", type=Path, metavar="FILE", help="write the results to this file")
+    add("--figures", type=Path, metavar="FILE", help="write the bare figures to this file, as JSON")
     return parser
 
 

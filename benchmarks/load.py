@@ -7,6 +7,7 @@ so that it needs little of the cores that it may share with the contender.
 
 import dataclasses
 import json
+import os
 import re
 import socket
 import subprocess
@@ -34,8 +35,11 @@ class LoadSpec:
         port: Port on this machine.
         clients: Concurrent connections, each with one request in flight.
         seconds: When to stop sending; requests in flight are finished.
-        most: Maximum number of requests of all clients together.
+        max_requests: Maximum number of requests of all clients together.
         items: Path on the server, form field and file, in the order of sending.
+        key: API key; empty for none.
+        interval_s: Each client begins its requests this far apart, unless an answer takes longer.
+        nice: By how much the client gives way to others on its cores.
     """
 
     port: int
@@ -43,6 +47,9 @@ class LoadSpec:
     seconds: float
     max_requests: int
     items: list[tuple[str, str, str]]
+    key: str = ""
+    interval_s: float = 0.0
+    nice: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -85,12 +92,13 @@ def form(field: str, name: str, data: bytes) -> bytes:
     return head.encode() + data + f"\r\n--{BOUNDARY}--\r\n".encode()
 
 
-def request(path: str, body: bytes) -> bytes:
-    """A whole HTTP request with one form."""
+def request(path: str, body: bytes, key: str = "") -> bytes:
+    """A whole HTTP request with one form, and with an API key if there is one."""
     head = (
         f"POST {path} HTTP/1.1\r\n"
         "Host: 127.0.0.1\r\n"
-        f"Content-Type: multipart/form-data; boundary={BOUNDARY}\r\n"
+        + (f"X-API-Key: {key}\r\n" if key else "")
+        + f"Content-Type: multipart/form-data; boundary={BOUNDARY}\r\n"
         f"Content-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
@@ -149,7 +157,7 @@ class _Load:
     def __init__(self, spec: LoadSpec) -> None:
         self._spec = spec
         self._requests = [
-            request(path, form(field, Path(file).name, Path(file).read_bytes()))
+            request(path, form(field, Path(file).name, Path(file).read_bytes()), spec.key)
             for path, field, file in spec.items
         ]
         self._lock = threading.Lock()
@@ -184,6 +192,8 @@ class _Load:
             with self._lock:
                 self._milliseconds.append(taken_ms)
                 self._statuses[index][str(status)] += 1
+            if self._spec.interval_s:
+                time.sleep(max(0.0, self._spec.interval_s - taken_ms / 1000))
         client.close()
 
     def _next(self) -> int | None:
@@ -198,7 +208,10 @@ class _Load:
 def main(text: str) -> str:
     """Generate load from this process."""
     spec: dict[str, Any] = json.loads(text)
-    return json.dumps(dataclasses.asdict(_Load(LoadSpec(**spec)).run()))
+    load = LoadSpec(**spec)
+    if load.nice:
+        os.nice(load.nice)
+    return json.dumps(dataclasses.asdict(_Load(load).run()))
 
 
 if __name__ == "__main__":

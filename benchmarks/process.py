@@ -80,7 +80,7 @@ class Running:
         psutil.wait_procs(alive, timeout=STOP_TIMEOUT_S)
         self._process.wait()
 
-    def time_to_first_answer(self, item: Item) -> float:
+    def time_to_first_answer(self, item: Item, key: str = "") -> float:
         """Poll until the first verdict; returns the seconds since the start of the process.
 
         Raises:
@@ -93,18 +93,20 @@ class Running:
             if taken_s > START_TIMEOUT_S:
                 raise ContenderError(f"No answer after {taken_s:.0f} s: {self._last_log_line()}")
             try:
-                status, _ = self.ask(item)
+                status, _ = self.ask(item, key)
             except (OSError, http.client.HTTPException):
                 status = 0
             if status == 200:
                 return time.perf_counter() - self._started
             time.sleep(POLL_INTERVAL_S)
 
-    def ask(self, item: Item) -> tuple[int, bytes]:
-        """Send one file over a new connection."""
+    def ask(self, item: Item, key: str = "") -> tuple[int, bytes]:
+        """Send one file over a new connection, with an API key if there is one."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=START_TIMEOUT_S)
         try:
             headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+            if key:
+                headers["X-API-Key"] = key
             body = form("file", item.name, item.data)
             connection.request("POST", item.path, body, headers)
             answer = connection.getresponse()

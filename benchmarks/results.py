@@ -1,7 +1,8 @@
 """The results of one run, as a Markdown page."""
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -72,6 +73,18 @@ def write(results: Results, file: Path) -> None:
     """Write the page, atomically."""
     with atomic_write(file) as temporary:
         temporary.write_text(page(results), encoding="utf-8")
+
+
+def write_figures(results: Results, file: Path) -> None:
+    """Write the bare figures as JSON, atomically; ``benchmarks.scale.sizing`` reads them."""
+    figures = {
+        "cores": results.cores,
+        "setup": list(results.setup),
+        "measured": {name: asdict(figures) for name, figures in results.measured.items()},
+        "growth": asdict(results.growth) if results.growth else None,
+    }
+    with atomic_write(file) as temporary:
+        temporary.write_text(json.dumps(figures, indent=2), encoding="utf-8")
 
 
 def _listed(lines: Sequence[str]) -> str:
