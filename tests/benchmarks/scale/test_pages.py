@@ -26,7 +26,7 @@ def test_results_are_read_as_they_were_written(results: Path) -> None:
         ("neighbours", NeighbourFigures, NEIGHBOURS),
         ("sizing", list[Size], SIZES),
     ):
-        found = load(name, kind, results)  # type: ignore[var-annotated]
+        found = load(name, kind, results)
         assert found is not None
         assert found.figures == figures
     assert load("other", ClusterFigures, results) is None
