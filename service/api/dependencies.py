@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated, Final
 
-from fastapi import Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from service.api import rate_limits
 from service.api.form import Upload
@@ -75,6 +75,22 @@ async def get_language(request: Request, response: Response) -> Language:
 LanguageDep = Annotated[Language, Depends(get_language)]
 
 
+async def get_chosen_language(
+    preferred: LanguageDep,
+    lang: Annotated[
+        Language | None,
+        Query(
+            description="Language of the results; by default that of Accept-Language or English."
+        ),
+    ] = None,
+) -> Language:
+    """The language of a file that is made: the query's, or else that of the sentences."""
+    return lang or preferred
+
+
+ChosenLanguageDep = Annotated[Language, Depends(get_chosen_language)]
+
+
 PrevalenceQuery = Annotated[
     float | None,
     Query(
@@ -86,9 +102,10 @@ PrevalenceQuery = Annotated[
 ]
 
 
-async def admit(request: Request, services: ServicesDep) -> None:
-    """Refuse an upload before its body is read: its client sends too many, or there is no room.
+async def admit(request: Request, services: ServicesDep, _: ScreeningDep) -> None:
+    """Refuse an upload before its body is read.
 
+    There is no model, its client sends too many, the service is stopping, or its queue is full.
     What finds no room costs its client no token.
     """
     await rate_limits.check(services.limiter, request)
@@ -96,8 +113,9 @@ async def admit(request: Request, services: ServicesDep) -> None:
     rate_limits.take(services.limiter, request)
 
 
-BEFORE_UPLOAD: Final = (Depends(get_screening), Depends(admit))
-"""For the ``dependencies`` of routes that take uploads: they run before a body is read."""
+def upload_router() -> APIRouter:
+    """A router for routes that take uploads."""
+    return APIRouter(tags=["screening"], dependencies=[Depends(admit)])
 
 
 async def get_upload(request: Request, services: ServicesDep) -> AsyncIterator[Upload]:

@@ -1,30 +1,29 @@
 """Cancels work whose client has closed the connection."""
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, Final, TypeVar
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
 
 from fastapi import Request
 
 from service.errors import ClientGoneError
-
-T = TypeVar("T")
 
 UNWATCHED_S: Final = 0.25
 """How long work runs before the connection is watched. Most work has finished by then, and watching
 costs more than the little that could be saved."""
 
 
+@asynccontextmanager
 async def cancel_on_disconnect(
-    request: Request, work: Coroutine[Any, Any, T], *, unwatched_s: float = UNWATCHED_S
-) -> T:
-    """Await work, or cancel it when the client closes the connection.
+    request: Request, *, unwatched_s: float = UNWATCHED_S
+) -> AsyncIterator[None]:
+    """Cancel what is awaited in the context when the client closes the connection.
 
     The body of the request must have been read.
 
     Args:
         request: The client's request.
-        work: What the client waits for.
         unwatched_s: Seconds before the connection is watched.
 
     Raises:
@@ -48,7 +47,7 @@ async def cancel_on_disconnect(
 
     soon = asyncio.get_running_loop().call_later(unwatched_s, start_watching)
     try:
-        return await work
+        yield
     except asyncio.CancelledError:
         # As in asyncio.timeout: a cancellation from elsewhere takes precedence.
         if disconnected and waiting.uncancel() == 0:

@@ -79,6 +79,14 @@ UPLOAD_PROBLEMS: Final = (
 )
 """What may be wrong with an upload, or with the moment it comes at."""
 
+FILE_PROBLEMS: Final = (
+    *UPLOAD_PROBLEMS,
+    errors.SeveralFilesError,
+    *IMAGE_PROBLEMS,
+    errors.InvalidRequestError,
+)
+"""What may be wrong with the upload of one image."""
+
 
 def problems(*kinds: type[ServiceError]) -> Responses:
     """The ``responses`` of a route that may answer these problems, grouped by status."""
@@ -120,6 +128,14 @@ def file_upload(
     if most is None and not texts:
         content |= {kind: {"schema": file} for kind in RAW_BODIES}
     return {"requestBody": {"required": True, "content": content}}
+
+
+ONE_FILE: Final = file_upload(field="file", description="One chest X-ray, as for `/v1/predict`.")
+
+
+def file_answer(media_type: str) -> Responses:
+    """The ``responses`` of a route whose answer is a file."""
+    return {200: {**SUCCESS[200], "content": {media_type: BINARY}}}
 
 
 def _response(status: int) -> dict[str, Any]:

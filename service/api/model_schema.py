@@ -54,7 +54,7 @@ class ModelInput(Answer):
 class ModelCalibration(Answer):
     """How the combined probability p is corrected: sigmoid(slope * logit(p) + intercept)."""
 
-    method: str = Field(description="none, platt or temperature.")
+    method: str = Field(description="none or platt.")
     slope: float = Field(description="Factor on the logit.")
     intercept: float = Field(description="Added to the logit.")
     fitted_on: str = Field(description="What it was fitted on; empty if unknown.")
@@ -123,6 +123,13 @@ class ModelLabels(Answer):
     positive: str = Field(description="Above the threshold.")
 
 
+class ModelAges(Answer):
+    """Ages in whole years; both ends are included."""
+
+    youngest: int = Field(ge=0, description="The lowest of them.")
+    oldest: int = Field(ge=0, description="The highest of them.")
+
+
 class ModelTrainingData(Answer):
     """What the networks were trained on."""
 
@@ -130,6 +137,10 @@ class ModelTrainingData(Answer):
     description: str = Field(description="What the data are.")
     images: int = Field(ge=0, description="Number of images.")
     patients: int = Field(ge=0, description="Number of patients.")
+    ages: ModelAges | None = Field(
+        description="Ages of most patients; a DICOM file that says another age gets the warning "
+        "`outside_population`. Null if they are not known."
+    )
 
 
 class ModelMetrics(Answer):

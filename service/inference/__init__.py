@@ -23,6 +23,7 @@ from service.inference.errors import BundleError, NotExplainableError
 from service.inference.golden import golden_inputs, make_golden, make_lungs_golden
 from service.inference.manifest import (
     MANIFEST_FILE,
+    Ages,
     Agreement,
     Calibration,
     Compiled,
@@ -42,6 +43,7 @@ from service.inference.novelty import Novelty
 
 __all__ = [
     "MANIFEST_FILE",
+    "Ages",
     "Agreement",
     "Bundle",
     "BundleError",

@@ -75,10 +75,10 @@ class Calibration(Part):
     """Correction of the combined probability p: ``sigmoid(slope * logit(p) + intercept)``.
 
     The slope is positive, so that calibration never changes which of two radiographs ranks higher.
-    ``platt`` fits both numbers (Platt 1999); ``temperature`` fits the slope alone (Guo 2017).
+    ``platt`` fits both numbers (Platt 1999).
     """
 
-    method: Literal["none", "platt", "temperature"] = "none"
+    method: Literal["none", "platt"] = "none"
     slope: float = Field(default=1.0, gt=0)
     intercept: float = 0.0
     fitted_on: str = ""
@@ -90,8 +90,6 @@ class Calibration(Part):
     def _method_matches_its_numbers(self) -> Self:
         if self.method == "none" and (self.slope, self.intercept) != (1.0, 0.0):
             raise sentence("says that nothing is calibrated, yet holds a slope or an intercept")
-        if self.method == "temperature" and self.intercept != 0.0:
-            raise sentence("is a temperature, which has no intercept")
         return self
 
 
@@ -271,6 +269,22 @@ class Indeterminate(Part):
         return self
 
 
+class Ages(Part):
+    """Ages in whole years; both ends are included."""
+
+    youngest: int = Field(ge=0)
+    oldest: int = Field(ge=0)
+
+    def __contains__(self, age: int) -> bool:
+        return self.youngest <= age <= self.oldest
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Self:
+        if self.youngest > self.oldest:
+            raise sentence("ends before it begins")
+        return self
+
+
 class TrainingData(Part):
     """The images the members were trained on."""
 
@@ -278,6 +292,11 @@ class TrainingData(Part):
     description: str
     images: int = Field(ge=0)
     patients: int = Field(ge=0)
+    ages: Ages | None = Field(
+        default=None,
+        description="Ages of most patients; a reader is warned of a film of another age. Null if "
+        "they are not known.",
+    )
 
 
 class Metrics(Part):

@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from service.imaging import InputSpec
 from service.inference.atomic_write import atomic_write
 from service.inference.entries import (
+    Ages,
     Agreement,
     Calibration,
     ChannelName,
@@ -37,6 +38,7 @@ from service.inference.errors import BundleError
 __all__ = [
     "MANIFEST_FILE",
     "SCHEMA_FILE",
+    "Ages",
     "Agreement",
     "Calibration",
     "ChannelName",

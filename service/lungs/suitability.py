@@ -1,8 +1,8 @@
 """May this picture be judged, and of what should its reader be warned?"""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Final, Literal
+from dataclasses import dataclass, fields
+from typing import Final, Literal, Self
 
 import numpy as np
 from PIL import Image
@@ -74,6 +74,11 @@ class Limits:
     refuse_quality: float
     warn_otherness: float | None = None
     refuse_otherness: float | None = None
+
+    @classmethod
+    def of(cls, entry: object) -> Self:
+        """The lines of a manifest's entry, which names them alike."""
+        return cls(**{line.name: getattr(entry, line.name) for line in fields(cls)})
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,6 +8,7 @@ with HTTP. Everything that is counted or decided here happens on the event loop.
 
 import asyncio
 import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
@@ -15,7 +16,6 @@ from typing import Any, TypeVar
 
 from service.errors import QueueFullError, ServiceError, ShuttingDownError, WaitTooLongError
 from service.observability.record import note_stage
-from service.screening.job import Job
 from service.screening.thread_pool import LifoThreadPool
 
 T = TypeVar("T")
@@ -175,12 +175,21 @@ class Admission:
         """
         loop = asyncio.get_running_loop()
         finished = asyncio.Event()
-        job = Job(work)
+        queued_s, took_s = time.perf_counter(), 0.0
+
+        def run() -> T:
+            nonlocal took_s
+            note_stage("queue", queued_s)
+            start_s = time.perf_counter()
+            try:
+                return work()
+            finally:
+                took_s = time.perf_counter() - start_s
 
         def finish(future: Future[T]) -> None:
             self._jobs.discard(future)
             if not future.cancelled():
-                self._mean_s += 0.1 * (job.seconds - self._mean_s)
+                self._mean_s += 0.1 * (took_s - self._mean_s)
             self._update_idle()
             finished.set()
 
@@ -188,7 +197,7 @@ class Admission:
             with suppress(RuntimeError):  # the loop is closed: the process is ending
                 loop.call_soon_threadsafe(finish, future)
 
-        future = self._submit(job)
+        future = self._submit(run)
         self._jobs.add(future)
         future.add_done_callback(finish_on_loop)
         # Cancelling a future stops it only while it waits.
@@ -199,7 +208,7 @@ class Admission:
             if deadline is not None:
                 deadline.cancel()
             if future.cancel():
-                note_stage("queue", job.queued_s)
+                note_stage("queue", queued_s)
         if not future.cancelled():
             return future
         if self._closed:
@@ -210,9 +219,9 @@ class Admission:
             retry_after_s=self._retry_after_s(),
         )
 
-    def _submit(self, job: Job[T]) -> Future[T]:
+    def _submit(self, run: Callable[[], T]) -> Future[T]:
         try:
-            return self._pool.submit(job)
+            return self._pool.submit(run)
         except RuntimeError:
             if self._closed:  # the rest of a batch, after close() gave up waiting for it
                 raise _shutting_down() from None

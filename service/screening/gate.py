@@ -9,7 +9,7 @@ import numpy as np
 
 from service.errors import NotAChestRadiographError
 from service.imaging import Radiograph
-from service.inference import Ensemble, LungsEntry, SuitabilityEntry
+from service.inference import Ensemble, LungsEntry
 from service.lungs import (
     Limits,
     Look,
@@ -62,7 +62,8 @@ def examine(ensemble: Ensemble, film: Radiograph, entry: LungsEntry) -> Examined
     Raises:
         NotAChestRadiographError: The picture is no frontal chest film.
     """
-    limits = _limits(ensemble.bundle.manifest.suitability)
+    lines = ensemble.bundle.manifest.suitability
+    limits = Limits.of(lines) if lines else None
     look, upright = put_right(film, partial(_looks, ensemble, film, entry), limits)
     found = suitability_of(look, upright, limits)
     if look.field is None or found.refusal:
@@ -85,16 +86,3 @@ def _looks(
         )
         for pose, seen in zip(poses, ensemble.look(batch), strict=True)
     ]
-
-
-def _limits(entry: SuitabilityEntry | None) -> Limits | None:
-    if entry is None:
-        return None
-    return Limits(
-        warn_distance=entry.warn_distance,
-        refuse_distance=entry.refuse_distance,
-        warn_quality=entry.warn_quality,
-        refuse_quality=entry.refuse_quality,
-        warn_otherness=entry.warn_otherness,
-        refuse_otherness=entry.refuse_otherness,
-    )

@@ -38,9 +38,9 @@ from service.observability.record import (
 )
 from service.screening.explanation import WHOLE_FRAME, Explanation, LungsOnFrame, Unexplained
 from service.screening.gate import examine
-from service.screening.header import check_kind, header_cautions
+from service.screening.header_check import check_kind, header_cautions
 from service.screening.prevalence import local_figures
-from service.screening.verdict import ImageFacts, LungFacts, Verdict, decide, trained_on
+from service.screening.verdict import ImageFacts, LungFacts, Verdict, decide
 
 SHOWN_SIDE: Final = 1024
 """Pixels of the longer side that a picture for people has at least, where its file has as many."""
@@ -155,7 +155,8 @@ class Screening:
         """Bytes to the film in them, its lungs, and the batch of one that the ensemble takes."""
         bundle = self.ensemble.bundle
         manifest = bundle.manifest
-        spec, lungs = manifest.input, manifest.lungs
+        spec, lungs, data_set = manifest.input, manifest.lungs, manifest.training_data
+        ages = data_set.ages if data_set else None
         # The lung field is a part of the picture: more pixels are needed for the same view.
         near = max(spec.width, spec.height) * (2 if lungs else 1)
         # What reduced decoding and cutting do to the answer was measured on networks that came with
@@ -168,11 +169,11 @@ class Screening:
         if lungs is None:
             with stage("prepare"):
                 batch = member_input(film.radiograph, None, spec, manifest.views)[None]
-            cautions = header_cautions(radiograph.header, (), trained_on(manifest))
+            cautions = header_cautions(radiograph.header, (), ages)
             return _Seen(radiograph, film, batch, None, WHOLE_FRAME, warnings=cautions)
         with stage("lungs"):
             found = examine(self.ensemble, film.radiograph, lungs)
-        cautions = header_cautions(radiograph.header, found.warnings, trained_on(manifest))
+        cautions = header_cautions(radiograph.header, found.warnings, ages)
         with stage("prepare"):
             views, margin = manifest.views, lungs.margin
             batch = member_input(found.radiograph, found.field, spec, views, margin)[None]

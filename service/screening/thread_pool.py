@@ -1,5 +1,6 @@
 """A pool of worker threads in which the thread that was busy last gets the next work."""
 
+import contextvars
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -13,6 +14,10 @@ P = ParamSpec("P")
 
 _Task = tuple[Future[Any], Callable[[], Any]]
 _Inbox = SimpleQueue[_Task | None]
+
+
+class WorkerError(Exception):
+    """Work raised what would have ended its thread, or confused whoever waits for its future."""
 
 
 class LifoThreadPool(Executor):
@@ -49,14 +54,17 @@ class LifoThreadPool(Executor):
             self._started += 1
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Schedule a call. Cancelling its future removes it from the queue.
+        """Schedule a call in the context of its caller. Cancelling its future dequeues it.
+
+        The future raises what the call raised, but WorkerError for StopIteration and for what is no
+        Exception: CancelledError would pass for the waiter's own, SystemExit end the process.
 
         Raises:
             RuntimeError: The pool has been shut down.
         """
         self.start()
         future: Future[T] = Future()
-        work = partial(fn, *args, **kwargs)
+        work = partial(contextvars.copy_context().run, fn, *args, **kwargs)
         with self._lock:
             if self._closed:
                 raise RuntimeError("The pool has been shut down.")
@@ -107,7 +115,15 @@ def _run(future: Future[Any], work: Callable[[], Any]) -> None:
     try:
         result = work()
     except BaseException as error:  # noqa: BLE001 - it is raised in whoever waits for the future
-        future.set_exception(error)
+        future.set_exception(_harmless(error))
         del future, work  # the error's traceback refers to this frame: break the cycle
     else:
         future.set_result(result)
+
+
+def _harmless(error: BaseException) -> Exception:
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        return error
+    harmless = WorkerError()
+    harmless.__cause__ = error
+    return harmless

@@ -156,15 +156,10 @@ def decide(
         model=ModelRef(name=manifest.name, version=manifest.version, digest=digest),
         image=image,
         assessment=_assess(probability, manifest),
-        trained_on=trained_on(manifest),
+        trained_on=manifest.training_data.description if manifest.training_data else "",
         lungs=lungs,
         warnings=(*warnings, *disagree),
     )
-
-
-def trained_on(manifest: Manifest) -> str:
-    """What the networks were trained on, in English; empty if that is not known."""
-    return manifest.training_data.description if manifest.training_data else ""
 
 
 def _assess(probability: float, manifest: Manifest) -> Assessment:

@@ -1,6 +1,7 @@
 import asyncio
+from collections.abc import Awaitable
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from starlette.requests import Request
@@ -9,6 +10,13 @@ from service.api.disconnect import UNWATCHED_S, cancel_on_disconnect
 from service.errors import ClientGoneError
 
 pytestmark = pytest.mark.anyio
+
+T = TypeVar("T")
+
+
+async def watched(request: Request, work: Awaitable[T], *, unwatched_s: float = 0) -> T:
+    async with cancel_on_disconnect(request, unwatched_s=unwatched_s):
+        return await work
 
 
 def request_that_leaves_after(seconds: float) -> Request:
@@ -23,9 +31,7 @@ async def test_the_result_comes_back_while_the_client_is_there() -> None:
     async def work() -> str:
         return "done"
 
-    assert (
-        await cancel_on_disconnect(request_that_leaves_after(30), work(), unwatched_s=0) == "done"
-    )
+    assert await watched(request_that_leaves_after(30), work()) == "done"
 
 
 async def test_an_exception_comes_back_as_it_is() -> None:
@@ -33,7 +39,7 @@ async def test_an_exception_comes_back_as_it_is() -> None:
         raise ValueError("broken")
 
     with pytest.raises(ValueError, match="broken"):
-        await cancel_on_disconnect(request_that_leaves_after(30), work(), unwatched_s=0)
+        await watched(request_that_leaves_after(30), work())
 
 
 async def test_work_is_cancelled_when_the_client_leaves() -> None:
@@ -46,7 +52,7 @@ async def test_work_is_cancelled_when_the_client_leaves() -> None:
             cancelled.set()
 
     with pytest.raises(ClientGoneError):
-        await cancel_on_disconnect(request_that_leaves_after(0), work(), unwatched_s=0)
+        await watched(request_that_leaves_after(0), work())
     assert cancelled.is_set()
 
 
@@ -59,9 +65,7 @@ async def test_work_is_cancelled_when_the_request_is() -> None:
         finally:
             cancelled.set()
 
-    task = asyncio.create_task(
-        cancel_on_disconnect(request_that_leaves_after(30), work(), unwatched_s=0)
-    )
+    task = asyncio.create_task(watched(request_that_leaves_after(30), work()))
     await asyncio.sleep(0.01)
     task.cancel()
     await asyncio.wait([task])
@@ -70,10 +74,10 @@ async def test_work_is_cancelled_when_the_request_is() -> None:
 
 
 async def test_a_request_that_is_cancelled_as_its_client_leaves_stays_cancelled() -> None:
-    leaves, watched = asyncio.Event(), asyncio.Event()
+    leaves, asked = asyncio.Event(), asyncio.Event()
 
     async def receive() -> dict[str, Any]:
-        watched.set()
+        asked.set()
         await leaves.wait()
         return {"type": "http.disconnect"}
 
@@ -84,8 +88,8 @@ async def test_a_request_that_is_cancelled_as_its_client_leaves_stays_cancelled(
             await asyncio.sleep(0)  # both have said so by now
 
     request = Request({"type": "http", "headers": []}, receive)
-    task = asyncio.create_task(cancel_on_disconnect(request, work(), unwatched_s=0))
-    await watched.wait()
+    task = asyncio.create_task(watched(request, work()))
+    await asked.wait()
     leaves.set()
     task.cancel()
     await asyncio.wait([task])
@@ -101,7 +105,7 @@ async def test_a_client_that_is_answered_at_once_is_not_watched() -> None:
         return "done"
 
     request = Request({"type": "http", "headers": []}, receive)
-    assert await cancel_on_disconnect(request, work()) == "done"
+    assert await watched(request, work(), unwatched_s=UNWATCHED_S) == "done"
     await asyncio.sleep(UNWATCHED_S)
 
 
@@ -110,7 +114,7 @@ async def test_nobody_watches_a_client_that_was_answered() -> None:
         await asyncio.sleep(0.01)
 
     before = asyncio.all_tasks()
-    await cancel_on_disconnect(request_that_leaves_after(30), work(), unwatched_s=0)
+    await watched(request_that_leaves_after(30), work())
     await asyncio.sleep(0)
     assert asyncio.all_tasks() == before
 
@@ -124,7 +128,7 @@ async def test_a_client_that_leaves_as_the_work_ends_leaves_no_cancellation_behi
             await asyncio.sleep(0)
 
     with suppress(ClientGoneError):
-        await cancel_on_disconnect(request_that_leaves_after(0), work(), unwatched_s=0)
+        await watched(request_that_leaves_after(0), work())
     task = asyncio.current_task()
     assert task is not None
     assert task.cancelling() == 0

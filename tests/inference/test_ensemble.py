@@ -77,7 +77,7 @@ def test_a_score_names_every_member_in_order(tmp_path: Path) -> None:
 
 
 def test_a_score_is_calibrated(tmp_path: Path) -> None:
-    calibration = Calibration(method="temperature", slope=0.5)
+    calibration = Calibration(method="platt", slope=0.5)
 
     (score,) = _ensemble(tmp_path, 0.9, 0.9, calibration=calibration).score(_batch())
 
@@ -97,7 +97,7 @@ def test_an_engine_of_another_size_is_refused(tmp_path: Path) -> None:
 
 
 def _explaining(directory: Path, maps: NDArray[np.float32]) -> Ensemble:
-    calibration = Calibration(method="temperature", slope=0.5)
+    calibration = Calibration(method="platt", slope=0.5)
     bundle = open_bundle(write_bundle(directory, calibration=calibration))
     return Ensemble(bundle, _FixedEngine(0.25, 0.75, maps=maps))
 

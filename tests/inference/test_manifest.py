@@ -8,6 +8,7 @@ import pytest
 
 from service.imaging import InputSpec
 from service.inference import (
+    Ages,
     Agreement,
     BundleError,
     Calibration,
@@ -51,7 +52,13 @@ def _full_manifest() -> Manifest:
                 golden=(Golden(kind="chest", probabilities=(0.25, 0.75), tolerance=0.01),),
             ),
         ),
-        training_data=TrainingData(digest=_SHA, description="phantoms", images=9, patients=3),
+        training_data=TrainingData(
+            digest=_SHA,
+            description="phantoms",
+            images=9,
+            patients=3,
+            ages=Ages(youngest=1, oldest=5),
+        ),
         metrics=Metrics(protocol="none", figures={"auc": {"value": 0.5, "ci": [0.4, 0.6]}}),
         golden=(Golden(kind="ramp", probabilities=(0.25, 0.75)),),
     )
@@ -146,7 +153,8 @@ def test_the_input_is_read_as_the_spec_that_imaging_takes() -> None:
         ("threshold.value", "much", "threshold.value does not hold the kind of value it should."),
         ("calibration.slope", -1, "The manifest's field calibration.slope must be above 0.0."),
         ("calibration.method", "none", "calibration says that nothing is calibrated, yet holds"),
-        ("calibration.method", "temperature", "is a temperature, which has no intercept."),
+        ("calibration.method", "temperature", "method must be 'none' or 'platt'."),
+        ("training_data.ages.oldest", 0, "training_data.ages ends before it begins."),
         ("labels.positive", "clear", "The manifest's field labels gives both classes the same"),
         ("compiled.file", "first.keras", "names one file for two networks or graphs"),
         ("compiled.int8.file", "second.keras", "names one file for two networks or graphs"),

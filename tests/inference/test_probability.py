@@ -32,8 +32,8 @@ def test_without_calibration_the_probability_stays() -> None:
     assert calibrate(np.array([0.0, 0.1234, 1.0]), Calibration()).tolist() == [0.0, 0.1234, 1.0]
 
 
-def test_a_temperature_pulls_towards_one_half() -> None:
-    calibration = Calibration(method="temperature", slope=0.5)
+def test_a_slope_below_one_pulls_towards_one_half() -> None:
+    calibration = Calibration(method="platt", slope=0.5)
 
     assert calibrate(np.array([0.9, 0.5]), calibration) == pytest.approx([0.75, 0.5])
 

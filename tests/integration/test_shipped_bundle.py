@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from service.api.app import create_app
 from service.imaging import Radiograph
-from service.inference import Ensemble, load_ensemble
+from service.inference import Ages, Ensemble, load_ensemble
 from service.inference.probability import calibrate
 from service.lungs import find_lungs, member_input, segmentation_input
 from service.screening.screen import Screening
@@ -51,6 +51,12 @@ def shown(ensemble: Ensemble) -> NDArray[np.float32]:
 def test_it_is_answered_by_its_compiled_graph(ensemble: Ensemble) -> None:
     assert ensemble.bundle.provenance == "manifest"
     assert (ensemble.engine_name, ensemble.warning) == ("onnx", "")
+
+
+def test_it_says_for_which_ages_it_is(ensemble: Ensemble) -> None:
+    data = ensemble.bundle.manifest.training_data
+    assert data is not None
+    assert data.ages == Ages(youngest=1, oldest=5)
 
 
 def test_tensorflow_is_never_imported_for_it() -> None:

@@ -118,7 +118,6 @@ def test_without_figures_it_states_that_accuracy_is_unknown(metrics: Metrics | N
             Calibration(method="platt", slope=2, intercept=1, fitted_on="folds."),
             "Fitted on: folds.",
         ),
-        (Calibration(method="temperature", slope=2), "temperature scaling"),
     ],
 )
 def test_the_calibration_is_described(calibration: Calibration, words: str) -> None:

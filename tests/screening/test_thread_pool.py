@@ -4,10 +4,11 @@ import time
 import weakref
 from collections import Counter
 from collections.abc import Iterator
+from contextvars import ContextVar
 
 import pytest
 
-from service.screening.thread_pool import LifoThreadPool
+from service.screening.thread_pool import LifoThreadPool, WorkerError
 
 
 @pytest.fixture
@@ -24,6 +25,12 @@ def name() -> str:
 def test_results_are_returned(pool: LifoThreadPool) -> None:
     assert pool.submit(pow, 3, 2, mod=5).result(10) == 4
     assert [*pool.map(lambda x: x * x, range(50))] == [x * x for x in range(50)]
+
+
+def test_work_runs_in_the_context_of_its_caller(pool: LifoThreadPool) -> None:
+    variable = ContextVar("variable", default="none")
+    variable.set("the caller's")
+    assert pool.submit(variable.get).result(10) == "the caller's"
 
 
 def test_the_last_busy_thread_gets_the_next_work(pool: LifoThreadPool) -> None:
@@ -76,7 +83,12 @@ def test_an_exception_is_returned_and_the_thread_survives(error: BaseException) 
     def fail() -> None:
         raise error
 
-    assert pool.submit(fail).exception(10) is error
+    raised = pool.submit(fail).exception(10)
+    if isinstance(error, ValueError):
+        assert raised is error
+    else:
+        assert isinstance(raised, WorkerError)
+        assert raised.__cause__ is error
     assert pool.submit(name).result(10) == "worker_0"
     pool.shutdown()
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from service.imaging import ImagingError, Radiograph, decode, film_of
-from service.inference import LungsEntry, Novelty, Segmenter, SuitabilityEntry
+from service.inference import LungsEntry, Novelty, Segmenter
 from service.lungs import (
     AS_RECEIVED,
     POSES,
@@ -219,20 +219,6 @@ def choose_limits(children: Sequence[Look], others: Sequence[Look]) -> Limits:
         refuse_quality=round(1 - _up(max(warn_doubt, min(refuse_doubt, 1.0)), 4), 4),
         warn_otherness=warn_other,
         refuse_otherness=refuse_other,
-    )
-
-
-def limits_of(entry: SuitabilityEntry | None) -> Limits | None:
-    """The lines that a manifest's entry draws; None without one."""
-    if entry is None:
-        return None
-    return Limits(
-        warn_distance=entry.warn_distance,
-        refuse_distance=entry.refuse_distance,
-        warn_quality=entry.warn_quality,
-        refuse_quality=entry.refuse_quality,
-        warn_otherness=entry.warn_otherness,
-        refuse_otherness=entry.refuse_otherness,
     )
 
 

@@ -14,6 +14,7 @@ from rich.progress import track
 from service.imaging import ImagingError, Radiograph, decode, film_of
 from service.inference import Ensemble, LungsEntry, load_ensemble
 from service.lungs import (
+    Limits,
     Look,
     LungField,
     Pose,
@@ -25,7 +26,6 @@ from service.lungs import (
 )
 from training.data import DataError
 from training.evaluation.films import Film, read_folder
-from training.evaluation.gate import limits_of
 from training.evaluation.pipeline import raw_logit
 
 MIN_CASES: Final = 40
@@ -140,7 +140,8 @@ def _admitted(
     ensemble: Ensemble, film: Radiograph, entry: LungsEntry
 ) -> tuple[Radiograph, LungField]:
     """The film put right and its lungs, by the gate of the service."""
-    limits = limits_of(ensemble.bundle.manifest.suitability)
+    lines = ensemble.bundle.manifest.suitability
+    limits = Limits.of(lines) if lines else None
     square = segmentation_input(film, entry.side)
 
     def look_in(poses: Sequence[Pose]) -> list[Look]:

@@ -17,6 +17,7 @@ from service.inference.golden import make_golden, make_lungs_golden
 from service.inference.manifest import (
     MANIFEST_FILE,
     SCHEMA_FILE,
+    Ages,
     LungsEntry,
     Manifest,
     MemberEntry,
@@ -195,4 +196,5 @@ def _training_data(data: Scan, members: Sequence[RunFolder]) -> TrainingData:
         "fewer films, adults in another (NIH ChestX-ray14)",
         images=len(records),
         patients=len({record.patient for record in records}),
+        ages=Ages(youngest=1, oldest=5),
     )

@@ -2,35 +2,31 @@
 
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Request
 from starlette.responses import Response
 
 from service import errors
 from service.api.dependencies import (
-    BEFORE_UPLOAD,
-    LanguageDep,
+    ChosenLanguageDep,
     PrevalenceQuery,
     RequestIdDep,
     ScreeningDep,
     ServicesDep,
     UploadDep,
+    upload_router,
 )
 from service.api.disconnect import cancel_on_disconnect
 from service.api.documentation import (
-    BINARY,
-    IMAGE_PROBLEMS,
-    SUCCESS,
-    UPLOAD_PROBLEMS,
+    FILE_PROBLEMS,
+    file_answer,
     file_upload,
     problems,
 )
 from service.hospital.results import ResultOptions, as_file, check_is_dicom, related, results_of
-from service.i18n import Language
 from service.screening.screen import Screening
 
-router = APIRouter(tags=["screening"], dependencies=BEFORE_UPLOAD)
+router = upload_router()
 
 
 @router.post(
@@ -41,14 +37,8 @@ router = APIRouter(tags=["screening"], dependencies=BEFORE_UPLOAD)
     "radiograph with its map, and a segmentation of the lungs if the model finds them.",
     response_class=Response,
     responses={
-        200: {**SUCCESS[200], "content": {"multipart/related": BINARY}},
-        **problems(
-            *UPLOAD_PROBLEMS,
-            errors.SeveralFilesError,
-            errors.NotDicomError,
-            *IMAGE_PROBLEMS,
-            errors.InvalidRequestError,
-        ),
+        **file_answer("multipart/related"),
+        **problems(*FILE_PROBLEMS, errors.NotDicomError),
     },
     openapi_extra=file_upload(field="file", description="One chest X-ray as a DICOM file."),
 )
@@ -58,13 +48,7 @@ async def dicom_report(
     screening: ScreeningDep,
     upload: UploadDep,
     request_id: RequestIdDep,
-    preferred: LanguageDep,
-    lang: Annotated[
-        Language | None,
-        Query(
-            description="Language of the results; by default that of Accept-Language or English."
-        ),
-    ] = None,
+    language: ChosenLanguageDep,
     prevalence: PrevalenceQuery = None,
 ) -> Response:
     """The verdict as DICOM objects in the study of the file, under its patient.
@@ -72,7 +56,6 @@ async def dicom_report(
     They are marked as unverified. Sent again, the same file gives objects with the same UIDs, so
     that a PACS keeps one of each.
     """
-    language = lang or preferred
     work = partial(
         _make,
         screening,
@@ -81,7 +64,8 @@ async def dicom_report(
         options=ResultOptions(uid_root=services.uid_root, language=language),
         request_id=request_id,
     )
-    kind, body = await cancel_on_disconnect(request, services.admission.run(work))
+    async with cancel_on_disconnect(request):
+        kind, body = await services.admission.run(work)
     return Response(body, media_type=kind, headers={"Content-Language": language})
 
 

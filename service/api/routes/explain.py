@@ -3,26 +3,24 @@
 from functools import partial
 from typing import Annotated, Final, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.responses import Response
 
-from service import errors
 from service.api.dependencies import (
-    BEFORE_UPLOAD,
     LanguageDep,
     PrevalenceQuery,
     RequestIdDep,
     ScreeningDep,
     ServicesDep,
     UploadDep,
+    upload_router,
 )
 from service.api.disconnect import cancel_on_disconnect
 from service.api.documentation import (
-    BINARY,
-    IMAGE_PROBLEMS,
+    FILE_PROBLEMS,
+    ONE_FILE,
     SUCCESS,
-    UPLOAD_PROBLEMS,
-    file_upload,
+    file_answer,
     problems,
 )
 from service.api.explained import Explained
@@ -31,19 +29,11 @@ from service.inference import NotExplainableError
 from service.screening.overlay import OPACITY, as_png, frame, map_layer, overlay
 from service.screening.screen import Screening
 
-router = APIRouter(tags=["screening"], dependencies=BEFORE_UPLOAD)
+router = upload_router()
 
 Layer = Literal["both", "map"]
 
-
-_PROBLEMS: Final = problems(
-    *UPLOAD_PROBLEMS,
-    errors.SeveralFilesError,
-    *IMAGE_PROBLEMS,
-    NotExplainableError,
-    errors.InvalidRequestError,
-)
-_UPLOAD: Final = file_upload(field="file", description="One chest X-ray, as for `/v1/predict`.")
+_PROBLEMS: Final = problems(*FILE_PROBLEMS, NotExplainableError)
 
 
 @router.post(
@@ -52,8 +42,8 @@ _UPLOAD: Final = file_upload(field="file", description="One chest X-ray, as for 
     summary="Show what a verdict rests on, as a picture",
     response_description="The radiograph with its class activation map.",
     response_class=Response,
-    responses={200: {**SUCCESS[200], "content": {"image/png": BINARY}}, **_PROBLEMS},
-    openapi_extra=_UPLOAD,
+    responses={**file_answer("image/png"), **_PROBLEMS},
+    openapi_extra=ONE_FILE,
 )
 async def explain(
     request: Request,
@@ -92,7 +82,8 @@ async def explain(
         work = partial(_figures, screening, data, prevalence, request_id, language)
     else:
         work = partial(_picture, screening, data, layer, opacity, outlines)
-    return await cancel_on_disconnect(request, services.admission.run(work))
+    async with cancel_on_disconnect(request):
+        return await services.admission.run(work)
 
 
 @router.post(
@@ -102,7 +93,7 @@ async def explain(
     response_description="The verdict with the map of each network.",
     response_model=Explained,
     responses={**SUCCESS, **_PROBLEMS},
-    openapi_extra=_UPLOAD,
+    openapi_extra=ONE_FILE,
 )
 async def explain_in_figures(
     request: Request,
@@ -118,7 +109,8 @@ async def explain_in_figures(
     For programs that draw a map of their own; `/v1/explain` draws it for people.
     """
     work = partial(_figures, screening, upload.files[0], prevalence, request_id, language)
-    return await cancel_on_disconnect(request, services.admission.run(work))
+    async with cancel_on_disconnect(request):
+        return await services.admission.run(work)
 
 
 def _figures(

@@ -3,13 +3,12 @@
 from datetime import UTC, datetime
 from functools import partial
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.responses import JSONResponse, Response
 
 from service import errors
 from service.api.accept import prefers
 from service.api.dependencies import (
-    BEFORE_UPLOAD,
     BatchUploadDep,
     LanguageDep,
     PrevalenceQuery,
@@ -17,11 +16,12 @@ from service.api.dependencies import (
     ScreeningDep,
     ServicesDep,
     UploadDep,
+    upload_router,
 )
 from service.api.disconnect import cancel_on_disconnect
 from service.api.documentation import (
     FHIR,
-    IMAGE_PROBLEMS,
+    FILE_PROBLEMS,
     SUCCESS,
     UPLOAD_PROBLEMS,
     file_upload,
@@ -32,7 +32,7 @@ from service.api.schemas import Batch, BatchError, BatchVerdict, Screened
 from service.api.uploads import MAX_BATCH_FILES
 from service.hospital.results import fhir
 
-router = APIRouter(tags=["screening"], dependencies=BEFORE_UPLOAD)
+router = upload_router()
 
 
 @router.post(
@@ -44,12 +44,7 @@ router = APIRouter(tags=["screening"], dependencies=BEFORE_UPLOAD)
     "DiagnosticReport that contains the same.",
     responses={
         200: {**SUCCESS[200], "content": {fhir.MEDIA_TYPE: FHIR}},
-        **problems(
-            *UPLOAD_PROBLEMS,
-            errors.SeveralFilesError,
-            *IMAGE_PROBLEMS,
-            errors.InvalidRequestError,
-        ),
+        **problems(*FILE_PROBLEMS),
     },
     openapi_extra=file_upload(
         field="file",
@@ -71,8 +66,8 @@ async def predict(
     This supports a decision; it is not a diagnosis.
     """
     job = partial(screening.screen, upload.files[0], prevalence=prevalence)
-    work = services.admission.run(job)
-    verdict = await cancel_on_disconnect(request, work)
+    async with cancel_on_disconnect(request):
+        verdict = await services.admission.run(job)
     if prefers(request.headers.get("accept"), fhir.MEDIA_TYPE):
         report = fhir.diagnostic_report(
             verdict,
@@ -117,8 +112,9 @@ async def predict_batch(
     status is 200 when the upload as a whole was in order.
     """
     screen = partial(screening.screen, prevalence=prevalence)
-    work = services.admission.run_all([partial(screen, data) for data in upload.files])
-    outcomes = await cancel_on_disconnect(request, work)
+    jobs = [partial(screen, data) for data in upload.files]
+    async with cancel_on_disconnect(request):
+        outcomes = await services.admission.run_all(jobs)
     return Batch(
         results=[
             BatchError(index=index, error=problem_of(outcome, request_id, language))

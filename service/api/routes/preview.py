@@ -2,24 +2,16 @@
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.responses import Response
 
-from service import errors
-from service.api.dependencies import BEFORE_UPLOAD, ScreeningDep, ServicesDep, UploadDep
+from service.api.dependencies import ScreeningDep, ServicesDep, UploadDep, upload_router
 from service.api.disconnect import cancel_on_disconnect
-from service.api.documentation import (
-    BINARY,
-    IMAGE_PROBLEMS,
-    SUCCESS,
-    UPLOAD_PROBLEMS,
-    file_upload,
-    problems,
-)
+from service.api.documentation import FILE_PROBLEMS, ONE_FILE, file_answer, problems
 from service.screening.overlay import LONGEST_SIDE, as_png, frame
 from service.screening.screen import Screening
 
-router = APIRouter(tags=["screening"], dependencies=BEFORE_UPLOAD)
+router = upload_router()
 
 MAX_LONGEST_SIDE: Final = 4096
 """Pixels; more than most detectors have. What is larger would only take longer to send."""
@@ -31,19 +23,8 @@ MAX_LONGEST_SIDE: Final = 4096
     summary="Show one chest X-ray as it is read",
     response_description="The decoded radiograph.",
     response_class=Response,
-    responses={
-        200: {
-            **SUCCESS[200],
-            "content": {"image/png": BINARY},
-        },
-        **problems(
-            *UPLOAD_PROBLEMS,
-            errors.SeveralFilesError,
-            *IMAGE_PROBLEMS,
-            errors.InvalidRequestError,
-        ),
-    },
-    openapi_extra=file_upload(field="file", description="One chest X-ray, as for `/v1/predict`."),
+    responses={**file_answer("image/png"), **problems(*FILE_PROBLEMS)},
+    openapi_extra=ONE_FILE,
 )
 async def preview(
     request: Request,
@@ -60,8 +41,10 @@ async def preview(
     ] = LONGEST_SIDE,
 ) -> Response:
     """Browsers show no TIFF or DICOM, and few show 16-bit pictures as meant. No verdict is made."""
-    work = services.admission.run(lambda: _picture(screening, upload.files[0], longest))
-    picture = await cancel_on_disconnect(request, work)
+    async with cancel_on_disconnect(request):
+        picture = await services.admission.run(
+            lambda: _picture(screening, upload.files[0], longest)
+        )
     return Response(picture, media_type="image/png")
 
 

@@ -2,27 +2,24 @@
 
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Request
 from starlette.responses import Response
 
 from service import errors
 from service.api.dependencies import (
-    BEFORE_UPLOAD,
-    LanguageDep,
+    ChosenLanguageDep,
     PrevalenceQuery,
     ReportUploadDep,
     RequestIdDep,
     ScreeningDep,
     ServicesDep,
+    upload_router,
 )
 from service.api.disconnect import cancel_on_disconnect
 from service.api.documentation import (
-    BINARY,
-    IMAGE_PROBLEMS,
-    SUCCESS,
-    UPLOAD_PROBLEMS,
+    FILE_PROBLEMS,
+    file_answer,
     file_upload,
     problems,
 )
@@ -30,7 +27,7 @@ from service.i18n import Language
 from service.report import MAX_NOTE, MAX_REFERENCE, make_report
 from service.screening.screen import Screening
 
-router = APIRouter(tags=["screening"], dependencies=BEFORE_UPLOAD)
+router = upload_router()
 
 
 @router.post(
@@ -40,14 +37,8 @@ router = APIRouter(tags=["screening"], dependencies=BEFORE_UPLOAD)
     response_description="A PDF of one A4 page.",
     response_class=Response,
     responses={
-        200: {**SUCCESS[200], "content": {"application/pdf": BINARY}},
-        **problems(
-            *UPLOAD_PROBLEMS,
-            errors.SeveralFilesError,
-            *IMAGE_PROBLEMS,
-            errors.InvalidFieldError,
-            errors.InvalidRequestError,
-        ),
+        **file_answer("application/pdf"),
+        **problems(*FILE_PROBLEMS, errors.InvalidFieldError),
     },
     openapi_extra=file_upload(
         field="file",
@@ -73,18 +64,13 @@ async def report(
     screening: ScreeningDep,
     upload: ReportUploadDep,
     request_id: RequestIdDep,
-    preferred: LanguageDep,
-    lang: Annotated[
-        Language | None,
-        Query(description="Language of the report; by default that of Accept-Language or English."),
-    ] = None,
+    language: ChosenLanguageDep,
     prevalence: PrevalenceQuery = None,
 ) -> Response:
     """The verdict with its radiograph, its map, what identifies image and model, and its limits.
 
     Nothing is invented: what the model's manifest does not tell is said to be unknown.
     """
-    language = lang or preferred
     work = partial(
         _make,
         screening,
@@ -96,7 +82,8 @@ async def report(
         reference=upload.texts.get(b"reference", ""),
         note=upload.texts.get(b"note", ""),
     )
-    sha256, document = await cancel_on_disconnect(request, services.admission.run(work))
+    async with cancel_on_disconnect(request):
+        sha256, document = await services.admission.run(work)
     headers = {
         "Content-Language": language,
         # A part of the digest: a file's own name, or the reference, may be a patient's.

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 import torch
 
+from service.inference import Ages
 from service.inference.bundle import open_bundle
 from service.inference.ensemble import load_ensemble
 from tests.training.small import LUNGS, MEMBER, small_lite, small_unet
 from training import commands
-from training.data import DataError
+from training.data import DataError, Scan
+from training.data.records import Record, parse_name
 from training.export.assemble import LUNGS_FILE, MEMBER_FILES, Parts, assemble
 from training.fit.recipe import LungsRecipe, MemberRecipe
 from training.fit.runs import RunFolder
@@ -96,6 +98,20 @@ def test_the_maps_of_its_members_lie_in_the_lungs_and_add_up_to_their_logits(
         logit = np.log(member.probability / (1 - member.probability))
         assert heat.sum() == pytest.approx(logit, abs=1e-3)
         assert np.abs(heat[2:6, 1:3]).sum() > 0.99 * np.abs(heat).sum()
+
+
+def test_the_manifest_says_what_it_was_trained_on(tmp_path: Path) -> None:
+    names = [f"person{number}_virus_1.jpeg" for number in range(1, 9)]
+    records = [
+        Record(Path(name), f"PNEUMONIA/{name}", 1, *parse_name(name, 1), "0" * 64) for name in names
+    ]
+    data = Scan(tuple(records), (), ())
+    manifest = assemble(parts(tmp_path), tmp_path / "models", "2", data=data, shapes=shapes())
+    trained = manifest.training_data
+    assert trained is not None
+    # Both members left the first of four folds out.
+    assert (trained.digest, trained.images, trained.patients) == (data.digest, 6, 6)
+    assert trained.ages == Ages(youngest=1, oldest=5)
 
 
 def test_the_lungs_of_another_bundle_can_be_kept(tmp_path: Path) -> None:

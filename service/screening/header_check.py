@@ -1,14 +1,13 @@
 """What a file's header says against a verdict. Headers lie, so the picture decides where it can."""
 
-import re
 from typing import Final
 
 from service.errors import NotAChestRadiographError
 from service.imaging import DicomFacts
+from service.inference import Ages
 from service.lungs import WarningCode
 
 _SEND: Final = "Send one frontal chest X-ray that shows both lungs."
-_YEARS: Final = re.compile(r"\b(\d+) to (\d+) years")
 
 
 def check_kind(header: DicomFacts | None) -> None:
@@ -28,14 +27,14 @@ def check_kind(header: DicomFacts | None) -> None:
 
 
 def header_cautions(
-    header: DicomFacts | None, doubts: tuple[WarningCode, ...], trained_on: str
+    header: DicomFacts | None, doubts: tuple[WarningCode, ...], trained: Ages | None
 ) -> tuple[WarningCode, ...]:
     """Of what a reader should be warned because of a header.
 
     Args:
         header: Of the file, if its format has one.
         doubts: Warnings that the picture itself gave rise to.
-        trained_on: What the networks were trained on, in the words of their manifest.
+        trained: Ages that the networks were mainly trained on; None if that is not known.
 
     Raises:
         NotAChestRadiographError: The header says that it is no frontal view of a chest, and the
@@ -52,16 +51,12 @@ def header_cautions(
         )
     found: dict[WarningCode, bool] = {
         "header_disagrees": disagrees,
-        "outside_population": _is_outside(header.ages_years, trained_on),
+        "outside_population": _is_outside(header.ages_years, trained),
         # Where letters were seen over the lungs, their warning says it already.
         "burned_in_text": header.burned_in is True and "text_overlay" not in doubts,
     }
     return tuple(code for code, applies in found.items() if applies)
 
 
-def _is_outside(ages: tuple[int, ...], trained_on: str) -> bool:
-    """Whether an age is none of those that a description of training data names first."""
-    named = _YEARS.search(trained_on)
-    if named is None:
-        return False
-    return any(not int(named[1]) <= age <= int(named[2]) for age in ages)
+def _is_outside(ages: tuple[int, ...], trained: Ages | None) -> bool:
+    return trained is not None and any(age not in trained for age in ages)

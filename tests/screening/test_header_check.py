@@ -8,14 +8,13 @@ import pytest
 
 from service.errors import NotAChestRadiographError
 from service.imaging import DicomFacts
-from service.inference import Ensemble
-from service.inference.entries import TrainingData
-from service.screening.header import check_kind, header_cautions
+from service.inference import Ages, Ensemble, TrainingData
+from service.screening.header_check import check_kind, header_cautions
 from service.screening.screen import Screening
 from tests.dicom_samples import dicom_file, stored_phantom
 from tests.fake_engine import FakeEngine, FakeSegmenter, fake_ensemble
 
-CHILDREN = "children of 1 to 5 years in one hospital and, with fewer films, adults in another"
+CHILDREN = Ages(youngest=1, oldest=5)
 SAMPLES = stored_phantom(12, size=(320, 256))
 
 
@@ -61,8 +60,7 @@ def test_letters_are_warned_of_once() -> None:
 
 
 def test_an_age_means_nothing_where_the_population_is_unknown() -> None:
-    assert header_cautions(facts(ages_years=(80,)), (), "") == ()
-    assert header_cautions(facts(ages_years=(80,)), (), "films of a hospital") == ()
+    assert header_cautions(facts(ages_years=(80,)), (), None) == ()
 
 
 def test_another_kind_of_image_is_refused_whatever_it_looks_like() -> None:
@@ -75,7 +73,7 @@ def test_another_kind_of_image_is_refused_whatever_it_looks_like() -> None:
 
 def screening(*, lungs: bool) -> Screening:
     ensemble = fake_ensemble(lungs=lungs)
-    data = TrainingData(digest="sha256:0", description=CHILDREN, images=1, patients=1)
+    data = TrainingData(digest="sha256:0", description="films", images=1, patients=1, ages=CHILDREN)
     manifest = ensemble.bundle.manifest.model_copy(update={"training_data": data})
     bundle = dataclasses.replace(ensemble.bundle, manifest=manifest)
     segmenter = FakeSegmenter() if lungs else None
