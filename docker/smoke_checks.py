@@ -13,25 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 
+from tests.contract import VERDICT_FIELDS
 from tests.drawn_film import drawn_film
 from tests.films import films, was_looked_at
 from tests.phantom import phantom
 
-FIELDS = [
-    "predicted_class",
-    "probability",
-    "threshold",
-    "assessment",
-    "warnings",
-    "members",
-    "model",
-    "image",
-    "request_id",
-    "summary",
-    "scope",
-    "next_step",
-    "lungs",
-]
 KINDS = ("jpeg", "png", "webp", "bmp", "tiff")
 PAGES = [
     "/",
@@ -76,7 +62,7 @@ def check_verdict(name: str, answer: httpx.Response) -> str:
     """Fails unless the answer is a complete and consistent verdict; returns its assessment."""
     verdict = answer.json()
     assert answer.status_code == 200, (name, answer.status_code, verdict)
-    assert list(verdict)[: len(FIELDS)] == FIELDS, (name, list(verdict))
+    assert list(verdict)[: len(VERDICT_FIELDS)] == VERDICT_FIELDS, (name, list(verdict))
     above = verdict["probability"] > verdict["threshold"]
     assert verdict["predicted_class"] == ("PNEUMONIA" if above else "NORMAL"), (name, verdict)
     possible = {"indeterminate", verdict["predicted_class"].lower()}

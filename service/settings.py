@@ -6,9 +6,9 @@ import logging
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -21,6 +21,28 @@ _SOUND_KEY: Final = re.compile(r"[!-~]{16,}")
 _NAMED_KEY: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,31}):(.*)")
 _NUMBERED: Final = re.compile(r"key-\d+")
 _ORIGIN: Final = re.compile(r"\*|https?://[A-Za-z0-9.\[\]:-]+")
+
+
+def lower_case(given: object) -> object:
+    """For values whose case does not matter."""
+    return given.lower() if isinstance(given, str) else given
+
+
+def split_list(given: object) -> object:
+    """Split a variable's text: a JSON list, or items separated by commas."""
+    if not isinstance(given, str):
+        return given
+    if given.lstrip().startswith("["):
+        try:
+            return tuple(json.loads(given))
+        except ValueError:
+            raise PydanticCustomError("list", "this is not a JSON list") from None
+    return tuple(item.strip() for item in given.strip().strip(",").split(","))
+
+
+T = TypeVar("T")
+Listed = Annotated[tuple[T, ...], NoDecode, BeforeValidator(split_list)]
+"""A variable that holds several items."""
 
 
 class Settings(BaseSettings):
@@ -112,21 +134,21 @@ class Settings(BaseSettings):
     shutdown_seconds: int = Field(
         25, ge=1, description="On SIGTERM, how long requests in flight may take to be answered."
     )
-    log_level: Literal["critical", "error", "warning", "info", "debug"] = Field(
-        "info", description="Least severity that is logged."
-    )
+    log_level: Annotated[
+        Literal["critical", "error", "warning", "info", "debug"], BeforeValidator(lower_case)
+    ] = Field("info", description="Least severity that is logged.")
     log_format: Literal["auto", "json", "text"] = Field(
         "auto",
         description="`json`, `text`, or `auto`: text in a terminal, else JSON, one line "
         "for each request and event.",
     )
-    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+    api_keys: Listed[SecretStr] = Field(
         (),
         description="Keys that open the service, comma-separated or as a JSON list, or `@` and the "
         "path of a file that holds them; unset leaves it open. Each is a secret of at least 16 "
         "characters, or `name:secret`, whose name stands in the log.",
     )
-    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+    trusted_proxies: Listed[str] = Field(
         (),
         description="Addresses or networks (`10.0.0.0/8`) of proxies, comma-separated, whose "
         "X-Forwarded-For is believed; unset believes none.",
@@ -159,7 +181,7 @@ class Settings(BaseSettings):
         max_length=24,
         description="Root of the UIDs of DICOM results; `2.25` needs no registration.",
     )
-    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+    cors_origins: Listed[str] = Field(
         (),
         description="Origins whose pages may use the service (`https://host`, comma-separated, or "
         "`*`); unset allows none but its own.",
@@ -174,11 +196,6 @@ class Settings(BaseSettings):
             return cls.model_fields["port"].default
         return given
 
-    @field_validator("log_level", mode="before")
-    @classmethod
-    def _lower(cls, given: object) -> object:
-        return given.lower() if isinstance(given, str) else given
-
     @field_validator("root_path", mode="before")
     @classmethod
     def _strip_slash(cls, given: object) -> object:
@@ -186,14 +203,14 @@ class Settings(BaseSettings):
 
     @field_validator("api_keys", mode="before")
     @classmethod
-    def _split_keys(cls, given: object) -> object:
+    def _read_keys(cls, given: object) -> object:
         if isinstance(given, str) and given.startswith("@"):
             try:
                 # utf-8-sig: Windows editors put a byte order mark first.
-                given = ",".join(Path(given[1:]).read_text(encoding="utf-8-sig").split())
+                return ",".join(Path(given[1:]).read_text(encoding="utf-8-sig").split())
             except (OSError, ValueError):
                 raise PydanticCustomError("keys", "the file of keys cannot be read") from None
-        return _listed(given)
+        return given
 
     @field_validator("api_keys")
     @classmethod
@@ -220,11 +237,6 @@ class Settings(BaseSettings):
         """Name and secret of each key; one without a name is called ``key-1`` by its place."""
         return _named(self.api_keys)
 
-    @field_validator("trusted_proxies", mode="before")
-    @classmethod
-    def _split_proxies(cls, given: object) -> object:
-        return _listed(given)
-
     @field_validator("trusted_proxies")
     @classmethod
     def _check_proxies(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
@@ -235,18 +247,11 @@ class Settings(BaseSettings):
                 "proxies", "each is an address, or a network such as 10.0.0.0/8"
             ) from None
 
-    @field_validator("cors_origins", mode="before")
-    @classmethod
-    def _split_origins(cls, given: object) -> object:
-        if not isinstance(given, str):
-            return given
-        # Copied from an address bar, an origin ends in a slash.
-        items = [item.strip().rstrip("/") for item in given.strip().strip(",").split(",")]
-        return _listed(given) if given.lstrip().startswith("[") else tuple(items)
-
     @field_validator("cors_origins")
     @classmethod
     def _check_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        # Copied from an address bar, an origin ends in a slash.
+        origins = tuple(origin.rstrip("/") for origin in origins)
         if not all(_ORIGIN.fullmatch(origin) for origin in origins):
             raise PydanticCustomError(
                 "origins", "each origin is https://host, http://host:port or the like, or *"
@@ -260,18 +265,6 @@ def _named(keys: tuple[SecretStr, ...]) -> tuple[tuple[str, str], ...]:
         named = _NAMED_KEY.fullmatch(key.get_secret_value())
         entries.append((named[1], named[2]) if named else (f"key-{number}", key.get_secret_value()))
     return tuple(entries)
-
-
-def _listed(given: object) -> object:
-    """Split a variable's text: a JSON list, or items separated by commas."""
-    if not isinstance(given, str):
-        return given
-    if given.lstrip().startswith("["):
-        try:
-            return tuple(json.loads(given))
-        except ValueError:
-            raise PydanticCustomError("list", "this is not a JSON list") from None
-    return tuple(item.strip() for item in given.split(","))
 
 
 def complaints(error: ValidationError) -> list[str]:

@@ -94,7 +94,7 @@ class TestKeys:
         [
             "short",
             " ",
-            f"{KEYS[0]},",
+            f"{KEYS[0]},,{KEYS[1]}",
             f"{KEYS[0]},tiny",
             "fifteen-charact",
             "with spaces in between",
@@ -133,7 +133,7 @@ class TestProxies:
         monkeypatch.setenv("XRAY_TRUSTED_PROXIES", "127.0.0.1, 10.0.0.0/8,::1")
         assert Settings().trusted_proxies == ("127.0.0.1/32", "10.0.0.0/8", "::1/128")
 
-    @pytest.mark.parametrize("text", ["proxy.example", "10.0.0.1/8", "*", "127.0.0.1,"])
+    @pytest.mark.parametrize("text", ["proxy.example", "10.0.0.1/8", "*", "127.0.0.1,,10.0.0.0/8"])
     def test_what_is_neither_is_refused(self, text: str) -> None:
         with pytest.raises(ValidationError, match="address"):
             Settings.model_validate({"trusted_proxies": text})

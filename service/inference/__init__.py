@@ -17,10 +17,10 @@ from service.inference.ensemble import (
     Explained,
     MemberScore,
     Segmented,
-    load_ensemble,
 )
 from service.inference.errors import BundleError, NotExplainableError
 from service.inference.golden import golden_inputs, make_golden, make_lungs_golden
+from service.inference.load import load_ensemble
 from service.inference.manifest import (
     MANIFEST_FILE,
     Ages,

@@ -1,38 +1,18 @@
-"""Radiographs to calibrated probabilities, and the way from a models folder to that."""
+"""Prepared radiographs to calibrated probabilities."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.inference.bundle import Bundle, open_bundle
-from service.inference.engines import (
-    Engine,
-    EngineChoice,
-    Precision,
-    PrecisionChoice,
-    Segmenter,
-    load_engine,
-    load_segmenter,
-)
+from service.inference.bundle import Bundle
+from service.inference.engines import Engine, Precision, Segmenter
 from service.inference.errors import BundleError
-from service.inference.golden import golden_inputs, lungs_answers
 from service.inference.manifest import Manifest
-from service.inference.novelty import Novelty, read_novelty
+from service.inference.novelty import Novelty
 from service.inference.probability import calibrated, combined
-
-__all__ = [
-    "Engine",
-    "Ensemble",
-    "EnsembleScore",
-    "Explained",
-    "MemberScore",
-    "Segmented",
-    "load_ensemble",
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +173,7 @@ class Ensemble:
         Raises:
             BundleError: A network gave something that is not a probability.
         """
-        rows = _sound(self._engine.scores(batch), len(batch), self._bundle.manifest)
+        rows = sound_scores(self._engine.scores(batch), len(batch), self._bundle.manifest)
         return [self._combined(row) for row in rows]
 
     def explain(self, batch: NDArray[np.float32]) -> list[Explained]:
@@ -211,7 +191,7 @@ class Ensemble:
         """
         manifest = self._bundle.manifest
         scores, maps = self._engine.explain(batch)
-        rows = _sound(scores, len(batch), manifest)
+        rows = sound_scores(scores, len(batch), manifest)
         if maps.shape[:2] != scores.shape or not np.isfinite(maps).all():
             raise BundleError("The engine does not give one map for each network and image.")
         return [Explained(self._combined(row), heat) for row, heat in zip(rows, maps, strict=True)]
@@ -228,46 +208,12 @@ class Ensemble:
         )
 
 
-def load_ensemble(
-    directory: Path,
-    *,
-    threads: int,
-    engine: EngineChoice = "auto",
-    precision: PrecisionChoice = "auto",
-) -> Ensemble:
-    """Open, verify, load and try out a models folder. Blocks for seconds.
-
-    Args:
-        directory: The models folder.
-        threads: Processor threads that one call of the engine may use.
-        engine: See ``load_engine``.
-        precision: See ``load_engine``.
+def sound_scores(scores: NDArray[np.float32], images: int, manifest: Manifest) -> list[list[float]]:
+    """The scores as Python's own figures, a row for each image, once nothing is wrong with them.
 
     Raises:
-        BundleError: The folder does not verify, a network does not fit the manifest, or one does
-            not answer the synthetic radiographs as it should.
+        BundleError: There are too many or too few, or one is no probability.
     """
-    bundle = open_bundle(directory)
-    loaded = load_engine(bundle, threads=threads, choice=engine, precision=precision)
-    _check_golden(loaded.engine, bundle.manifest)
-    warnings = [loaded.warning]
-    entry = bundle.manifest.suitability
-    novelty = read_novelty(bundle.contents[entry.file], file=entry.file) if entry else None
-    lungs = load_segmenter(bundle, threads=threads, choice=engine, precision=precision)
-    if lungs:
-        _check_lungs(lungs.segmenter, bundle.manifest)
-        warnings.append(lungs.warning)
-    return Ensemble(
-        bundle.without_contents(),
-        loaded.engine,
-        segmenter=lungs.segmenter if lungs else None,
-        novelty=novelty,
-        warning=" ".join(filter(None, warnings)),
-    )
-
-
-def _sound(scores: NDArray[np.float32], images: int, manifest: Manifest) -> list[list[float]]:
-    """The scores as Python's own figures, a row for each image, once nothing is wrong with them."""
     if scores.shape != (images, len(manifest.members)):
         raise BundleError("The engine does not give one score for each network and image.")
     rows: list[list[float]] = scores.tolist()
@@ -280,41 +226,7 @@ def _sound(scores: NDArray[np.float32], images: int, manifest: Manifest) -> list
     return rows
 
 
-def _check_golden(engine: Engine, manifest: Manifest) -> None:
-    inputs = golden_inputs(manifest.input, len(manifest.views))
-    answers = _sound(engine.scores(np.stack(list(inputs.values()))), len(inputs), manifest)
-    by_kind = dict(zip(inputs, answers, strict=True))
-    quantised = manifest.compiled.int8 if manifest.compiled else None
-    own = quantised.golden if quantised and engine.precision == "int8" else manifest.golden
-    for golden in own:
-        expected = np.asarray(golden.probabilities)
-        differences = np.abs(np.subtract(by_kind[golden.kind], expected))
-        worst = int(np.argmax(differences))
-        if differences[worst] > golden.tolerance:
-            raise BundleError(
-                f"The network {manifest.members[worst].file} answers the test image "
-                f"{golden.kind!r} with {by_kind[golden.kind][worst]:.4f} where the manifest "
-                f"expects {expected[worst]:.4f}."
-            )
-
-
 def _sound_maps(maps: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
     if maps.shape != shape or not ((maps >= 0) & (maps <= 1)).all():  # which refuses NaN as well
         raise BundleError("The network that finds the lungs gave no probability for each pixel.")
     return maps
-
-
-def _check_lungs(segmenter: Segmenter, manifest: Manifest) -> None:
-    entry = manifest.lungs
-    if entry is None:
-        return
-    quantised = entry.compiled.int8 if entry.compiled else None
-    own = quantised.golden if quantised and segmenter.precision == "int8" else entry.golden
-    answers = lungs_answers(segmenter, entry.side)
-    for golden in own:
-        apart = np.abs(answers[golden.kind] - np.asarray(golden.probabilities))
-        if not (apart <= golden.tolerance).all():
-            raise BundleError(
-                f"The network {entry.file} finds other lungs in the test image {golden.kind!r} "
-                "than the manifest expects."
-            )

@@ -23,7 +23,7 @@ from service.inference import (
     load_ensemble,
     open_bundle,
 )
-from service.inference import ensemble as ensemble_module
+from service.inference import load as load_module
 from tests.inference.crafted import write_bundle
 
 
@@ -134,7 +134,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> None:
     def load(*_: object, **__: object) -> LoadedEngine:
         return LoadedEngine(_FixedEngine(0.25, 0.75))
 
-    monkeypatch.setattr(ensemble_module, "load_engine", load)
+    monkeypatch.setattr(load_module, "load_engine", load)
 
 
 @pytest.mark.usefixtures("engine")
@@ -172,7 +172,7 @@ def test_each_precision_has_golden_answers_of_its_own(
     def load(*_: object, **__: object) -> LoadedEngine:
         return LoadedEngine(_FixedEngine(asked, 0.75, precision=precision))
 
-    monkeypatch.setattr(ensemble_module, "load_engine", load)
+    monkeypatch.setattr(load_module, "load_engine", load)
     int8 = Quantised(
         file="ensemble.int8.onnx",
         sha256="0" * 64,

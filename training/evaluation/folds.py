@@ -1,4 +1,4 @@
-"""Out-of-fold scores: each film is read by the bundle that was trained without its block."""
+"""Which bundle reads a film: the one bundle, or that which was trained without its block."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,17 +13,19 @@ from training.evaluation.scoring import Condition, score_once
 
 
 class FoldBundles:
-    """The bundles of a cross-validation.
+    """The bundles of a cross-validation, or one bundle that reads all films.
 
     Args:
         pipelines: The bundle of each fold; films of other folds are not read.
-        assigned: Fold by patient.
+        assigned: Fold by patient; None if the one bundle reads whatever comes.
 
     Raises:
         DataError: The bundles' members differ.
     """
 
-    def __init__(self, pipelines: Mapping[int, Pipeline], assigned: Mapping[str, int]) -> None:
+    def __init__(
+        self, pipelines: Mapping[int, Pipeline], assigned: Mapping[str, int] | None
+    ) -> None:
         if len({pipeline.members for pipeline in pipelines.values()}) != 1:
             raise DataError("The fold bundles do not have the same members.")
         self.pipelines = pipelines
@@ -46,23 +48,30 @@ class FoldBundles:
         return cls(pipelines, blocks_of(training_set))
 
     @classmethod
+    def of_all(cls, pipeline: Pipeline) -> "FoldBundles":
+        """One bundle, for films of any origin."""
+        return cls({0: pipeline}, None)
+
+    @classmethod
     def of_one(cls, pipeline: Pipeline, training_set: Path) -> "FoldBundles":
         """One bundle in place of all: blocks as in a cross-validation, but nothing is held out."""
         return cls(dict.fromkeys(range(FOLDS), pipeline), blocks_of(training_set))
 
     @property
     def is_out_of_fold(self) -> bool:
-        """Whether each fold has networks of its own."""
+        """Whether no film is read by networks that trained on its block."""
+        if self.assigned is None:
+            return False
         digests = {pipeline.networks_digest for pipeline in self.pipelines.values()}
         return len(digests) == len(self.pipelines)
 
     def reads(self, film: Film) -> bool:
         """Whether there is a bundle for a film's block."""
-        return self.assigned.get(film.patient) in self.pipelines
+        return self.assigned is None or self.assigned.get(film.patient) in self.pipelines
 
     def pipeline_of(self, film: Film) -> Pipeline:
-        """The bundle that did not train on a film's block."""
-        return self.pipelines[self.assigned[film.patient]]
+        """The bundle that reads a film."""
+        return self.pipelines[0 if self.assigned is None else self.assigned[film.patient]]
 
     def score(
         self,
@@ -75,11 +84,14 @@ class FoldBundles:
         """``score_once`` for each fold's own films.
 
         Returns:
-            The folds' tables, one below the other, with a column ``fold``.
+            The folds' tables, one below the other, with a column ``fold``; or the one table of the
+            one bundle, without.
 
         Raises:
             DataError: A film is of no fold that has a bundle.
         """
+        if self.assigned is None:
+            return score_once(self.pipelines[0], films, name, condition, cache, finder)
         strangers = [film.file for film in films if not self.reads(film)]
         if strangers:
             raise DataError(

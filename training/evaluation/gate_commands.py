@@ -111,8 +111,8 @@ def recalibrate(
     from service.inference import MANIFEST_FILE, Manifest
     from training.data import DataError
     from training.evaluation.recalibrate import recalibrate as fit
-    from training.evaluation.recalibrate import report, write_bundle
     from training.evaluation.site import read_cases
+    from training.evaluation.site_bundle import report, write_bundle
 
     if not re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z.-]{0,31}", name):
         raise typer.BadParameter("Letters, digits, dots and hyphens only.", param_hint="--name")

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,68 +24,11 @@ from training.evaluation.scoring import (
     answered,
     perturbed,
     probabilities,
-    score_once,
     unchanged,
 )
 from training.evaluation.segmentation import compare, contact_sheet, dice_figures
 from training.evaluation.statistics import proportion
 from training.evaluation.suite import SUITE
-
-
-class Reader(Protocol):
-    """Reads films: each with the one bundle, or with the one that did not train on it."""
-
-    @property
-    def is_out_of_fold(self) -> bool:
-        """Whether no film is read by networks that trained on its block."""
-
-    def reads(self, film: Film) -> bool:
-        """Whether there is a bundle for a film."""
-
-    def pipeline_of(self, film: Film) -> Pipeline:
-        """The bundle that reads a film."""
-
-    def score(
-        self,
-        films: Sequence[Film],
-        name: str,
-        condition: Condition,
-        cache: Path,
-        finder: LungFinder | None = None,
-    ) -> pd.DataFrame:
-        """See ``training.evaluation.scoring.score_once``."""
-
-
-class Served:
-    """A ``Reader`` of one bundle.
-
-    Args:
-        pipeline: The bundle.
-    """
-
-    is_out_of_fold = False
-
-    def __init__(self, pipeline: Pipeline) -> None:
-        self._pipeline = pipeline
-
-    def reads(self, film: Film) -> bool:
-        """It reads all films."""
-        return True
-
-    def pipeline_of(self, film: Film) -> Pipeline:
-        """The bundle."""
-        return self._pipeline
-
-    def score(
-        self,
-        films: Sequence[Film],
-        name: str,
-        condition: Condition,
-        cache: Path,
-        finder: LungFinder | None = None,
-    ) -> pd.DataFrame:
-        """See ``Reader.score``."""
-        return score_once(self._pipeline, films, name, condition, cache, finder)
 
 
 class Study:
@@ -99,7 +42,7 @@ class Study:
     """
 
     def __init__(
-        self, pipeline: Pipeline, reader: Reader, cache: Path, masks: Path | None = None
+        self, pipeline: Pipeline, reader: FoldBundles, cache: Path, masks: Path | None = None
     ) -> None:
         self.manifest: Manifest = pipeline.manifest
         self._digest = pipeline.networks_digest
@@ -113,7 +56,7 @@ class Study:
     ) -> "Study":
         """One bundle reads all films; with ``finder``, that bundle does in its place."""
         pipeline = Pipeline.open(bundle)
-        reader = Served(Pipeline.open(finder) if finder else pipeline)
+        reader = FoldBundles.of_all(Pipeline.open(finder) if finder else pipeline)
         return cls(pipeline, reader, run / "scores", masks)
 
     @classmethod

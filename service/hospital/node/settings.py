@@ -5,11 +5,10 @@ import re
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_core import PydanticCustomError
-from pydantic_settings import NoDecode
 
-from service.settings import Settings, settings_table
+from service.settings import Listed, Settings, lower_case, settings_table
 
 AE_TITLE: Final = r"[!-?A-\[\]-~](?:[ -?A-\[\]-~]{0,14}[!-?A-\[\]-~])?"
 """One to sixteen ASCII characters, without spaces around them, backslash (PS3.5, AE) and @."""
@@ -39,7 +38,7 @@ class NodeSettings(Settings):
         le=65535,
         description="Port on which it receives by C-STORE, at the address `XRAY_HOST`.",
     )
-    dicom_peers: Annotated[tuple[str, ...], NoDecode] = Field(
+    dicom_peers: Listed[str] = Field(
         (),
         description="Who may send: `AETITLE` or `AETITLE@10.0.0.0/24`, comma-separated; unset "
         "allows everybody who reaches the port.",
@@ -65,7 +64,7 @@ class NodeSettings(Settings):
         description="Where results go: `dicom://AETITLE@host:port`, `dicom-tls://...`, or the root "
         "of a DICOMweb service, `https://host/dicom-web`.",
     )
-    dicom_results: Annotated[tuple[ResultKind, ...], NoDecode] = Field(
+    dicom_results: Listed[Annotated[ResultKind, BeforeValidator(lower_case)]] = Field(
         _KINDS,
         description="Which objects are made: structured report, PDF, secondary capture, "
         "segmentation.",
@@ -82,7 +81,7 @@ class NodeSettings(Settings):
     dicom_poll_days: int = Field(
         2, ge=0, le=3650, description="How many days back the studies' dates may lie."
     )
-    dicom_poll_modalities: Annotated[tuple[str, ...], NoDecode] = Field(
+    dicom_poll_modalities: Listed[str] = Field(
         ("CR", "DX"), description="Modalities that are asked for, comma-separated."
     )
     dicom_web_user: str | None = Field(
@@ -116,18 +115,6 @@ class NodeSettings(Settings):
         gt=0,
         description="Longest wait between two attempts to deliver; the first is a second.",
     )
-
-    @field_validator("dicom_peers", "dicom_results", "dicom_poll_modalities", mode="before")
-    @classmethod
-    def _split(cls, given: object) -> object:
-        if not isinstance(given, str):
-            return given
-        return tuple(item.strip() for item in given.strip().strip(",").split(","))
-
-    @field_validator("dicom_results", mode="before")
-    @classmethod
-    def _lower_results(cls, given: object) -> object:
-        return given.lower() if isinstance(given, str) else given
 
     @field_validator("dicom_peers")
     @classmethod

@@ -17,8 +17,9 @@ from tests.training.evaluation.made_up import write_films
 from training.__main__ import app
 from training.data import DataError
 from training.evaluation import site
-from training.evaluation.recalibrate import FOLDS, Recalibrated, recalibrate, write_bundle
+from training.evaluation.recalibrate import recalibrate
 from training.evaluation.site import MIN_CASES, Cases
+from training.evaluation.site_bundle import FOLDS, Recalibrated, write_bundle
 
 SHIFT = 2.5
 """By how much the site's device lowers every logit."""

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from service.inference import Ages
+from service.inference import Ages, load_ensemble
 from service.inference.bundle import open_bundle
-from service.inference.ensemble import load_ensemble
 from tests.training.small import LUNGS, MEMBER, small_lite, small_unet
 from training import commands
 from training.data import DataError, Scan

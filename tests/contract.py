@@ -1,0 +1,20 @@
+"""What clients rely on."""
+
+from typing import Final
+
+VERDICT_FIELDS: Final = [
+    "predicted_class",
+    "probability",
+    "threshold",
+    "assessment",
+    "warnings",
+    "members",
+    "model",
+    "image",
+    "request_id",
+    "summary",
+    "scope",
+    "next_step",
+    "lungs",
+]
+"""Fields of a verdict, in their order; the two first are read by clients of the first script."""
