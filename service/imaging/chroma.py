@@ -8,7 +8,7 @@ from PIL import Image
 
 from service.imaging.layout import Levels
 
-_COLOURED: Final = frozenset({"P", "RGB", "RGBA", "CMYK", "YCbCr"})
+_COLOURED: Final = frozenset({"P", "RGB", "RGBA", "CMYK"})
 CHROMA_SIDE: Final = 64
 """Samples on a side by which colour is measured."""
 
@@ -46,5 +46,6 @@ def chroma_of_samples(colours: Levels) -> float:
 def chroma_of_jpeg(file: bytes) -> float:
     """``chroma_of`` a JPEG at an eighth of its size, which costs next to nothing."""
     with Image.open(BytesIO(file), formats=("JPEG",)) as image:
-        image.draft("YCbCr", (CHROMA_SIDE, CHROMA_SIDE))
+        # Not as YCbCr, into which libjpeg turns none that stores red, green and blue as they are.
+        image.draft("RGB", (CHROMA_SIDE, CHROMA_SIDE))
         return chroma_of(image)

@@ -31,6 +31,7 @@ from service.imaging.greyscale import (
     from_samples,
 )
 from service.imaging.header import DicomFacts
+from service.imaging.inks import plain_inks
 from service.imaging.layout import Layout, unsupported_pixels
 from service.imaging.orientation import turn_upright
 from service.imaging.quiet import silence_libtiff
@@ -221,7 +222,8 @@ def _by_pillow(
         image.load()
         if image.mode in DEEP_MODES:
             return from_deep_picture(image), 0.0
-        return from_picture(image), chroma or chroma_of(image)
+        picture = plain_inks(image) if image.mode == "CMYK" else image
+        return from_picture(picture), chroma or chroma_of(picture)
 
 
 def _is_blank(picture: Image.Image) -> bool:

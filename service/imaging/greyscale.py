@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops
 
+from service.imaging.inks import has_inverted_inks
 from service.imaging.layout import Levels, Samples
 
 DEPTHS: Final = range(8, 17)
@@ -101,7 +102,7 @@ def from_picture(picture: Image.Image) -> Image.Image:
         levels.info = {}  # all that a copy takes along of what the file said
         return levels
     see_through = _is_partly_transparent(picture)
-    negative = picture.mode == "CMYK" and _has_inverted_inks(picture)
+    negative = picture.mode == "CMYK" and has_inverted_inks(picture)
     levels = Image.new("L", picture.size)
     # Conversions hold several copies of what they convert, of four bytes a pixel: a band at a time,
     # so that the picture itself is the largest thing in memory.
@@ -140,18 +141,6 @@ def _is_partly_transparent(picture: Image.Image) -> bool:
             return len({transparent.ljust(256, b"\xff")[index] for index in used}) > 1
         return len(used) > 1
     return transparent is not None
-
-
-def _has_inverted_inks(picture: Image.Image) -> bool:
-    """Tell whether Pillow took a CMYK JPEG for its negative.
-
-    Pillow supposes that all store 255 for no ink, which those with an Adobe marker do; the others
-    store 0. Some do neither, and black ink all over the picture gives them away.
-    """
-    least, most = picture.getextrema()[3]  # type: ignore[misc]
-    if least == 255:
-        return True
-    return most > 0 and "adobe" not in picture.info
 
 
 def _flatten(band: Image.Image, *, see_through: bool) -> Image.Image:

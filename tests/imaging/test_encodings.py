@@ -118,7 +118,7 @@ def tiffs() -> Iterator[tuple[str, str, int, dict[str, Any]]]:
 TIFFS = {name: (channels, bits, options) for name, channels, bits, options in tiffs()}
 
 
-def written(samples: Pixels, *, planar: bool = False, **options: Any) -> bytes:
+def written(samples: NDArray[Any], *, planar: bool = False, **options: Any) -> bytes:
     buffer = BytesIO()
     if planar and samples.ndim == 3:
         samples = np.moveaxis(samples, -1, 0)
@@ -243,6 +243,16 @@ def test_a_sixteen_bit_tiff_is_as_bright_as_one_of_eight_bits(bits: int) -> None
     assert np.abs(error).max() <= 1.01
 
 
+@pytest.mark.parametrize("bits", [9, 12, 15])
+@pytest.mark.parametrize("options", [{}, {"tile": (64, 64), "compression": "lzw", "predictor": 2}])
+def test_a_sign_that_no_sample_uses_costs_nobody_their_answer(
+    bits: int, options: dict[str, Any]
+) -> None:
+    data = written(deep(bits).astype(np.int16), photometric="minisblack", **options)
+    error = decode(data).pixels - expected(deep(bits), "grey", bits)
+    assert np.abs(error).max() <= 1.01
+
+
 def marked(kind: str, bits: int) -> Pixels:
     """Samples of so many bits with something at 65,535 that is no part of the film."""
     samples = deep(bits).astype(np.uint16)
@@ -303,7 +313,11 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
         "floating-point",
     ),
     "int8": (lambda: written((LEVELS // 2).astype(np.int8)), "with a sign"),
-    "int16": (lambda: written(LEVELS.astype(np.int16)), "with a sign"),
+    "int16": (lambda: written(LEVELS.astype(np.int16) - 1024), "below 0"),
+    "int16 in tiles": (
+        lambda: written(LEVELS.astype(np.int16) - 200, tile=(64, 64), compression="zlib"),
+        "below 0",
+    ),
     "uint32": (lambda: written(LEVELS.astype(np.uint32)), "32 bits"),
     "zstd": (lambda: written(LEVELS, compression="zstd"), "Zstandard"),
     "jpeg 2000": (lambda: written(LEVELS, compression="jpeg2000"), "JPEG 2000"),

@@ -64,25 +64,6 @@ class TestJpeg:
             data = whole[: segment.start()] + stray + whole[segment.start() :]
             assert np.array_equal(decode(data).pixels, wanted), segment
 
-    @pytest.mark.parametrize("adobe", [True, False], ids=["Adobe marker", "no marker"])
-    @pytest.mark.parametrize("inverted", [True, False], ids=["255 is no ink", "0 is no ink"])
-    @pytest.mark.parametrize("black", [True, False], ids=["black ink", "no black ink"])
-    def test_inks(self, adobe: bool, inverted: bool, black: bool) -> None:
-        """Which way round the inks are is known by the marker, or by black ink all over."""
-        if black and adobe != inverted:
-            pytest.skip("nothing in such a file says that it breaks the convention")
-        blank = np.zeros_like(LEVELS)
-        inks = [blank, blank, blank, 255 - LEVELS] if black else [255 - LEVELS] * 3 + [blank]
-        stored = np.stack(inks, axis=-1)
-        # Pillow writes the inverse and the marker, always.
-        picture = Image.fromarray(stored if inverted else 255 - stored, "CMYK")
-        data = encoded(picture, "JPEG", quality=95)
-        marker = data.index(b"\xff\xee")
-        if not adobe:
-            data = data[:marker] + data[marker + 16 :]
-        error = decode(data).pixels.astype(int) - LEVELS
-        assert np.abs(error).mean() < 2
-
 
 class TestOpacity:
     @pytest.mark.parametrize("shade", [0, 90, 255])
@@ -141,8 +122,11 @@ class TestOpacity:
         assert np.array_equal(decode(data).pixels, LEVELS // 2)
 
 
+WHOLE_NUMBERS = [(1, "B"), (3, "H"), (4, "I"), (6, "b"), (8, "h"), (9, "i")]
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
-@pytest.mark.parametrize("tag_type", [(1, "B"), (3, "H"), (4, "I"), (9, "i")])
+@pytest.mark.parametrize("tag_type", WHOLE_NUMBERS)
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_the_orientation_may_be_any_whole_number(
     kind: str, tag_type: tuple[int, str], order: str
@@ -157,6 +141,21 @@ def test_the_orientation_may_be_any_whole_number(
     block = block if kind == "PNG" else b"Exif\x00\x00" + block
     levels = decode(encoded(stored, kind, exif=block, **options)).pixels
     assert np.abs(levels - LEVELS.astype(int)).mean() < 3
+
+
+@pytest.mark.parametrize("tag_type", WHOLE_NUMBERS)
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("turned", [1, 6, 8])
+def test_the_orientation_of_a_tiff_may_too(
+    tag_type: tuple[int, str], order: str, turned: int
+) -> None:
+    stored = {1: LEVELS, 6: np.rot90(LEVELS), 8: np.rot90(LEVELS, -1)}[turned]
+    size = stored.shape[::-1]
+    data = bytearray(bare_tiff(stored.tobytes(), size, order=order, more={274: [turned]}))
+    entry = data.index(struct.pack(f"{order}HHI", 274, 3, 1))
+    value = struct.pack(order + tag_type[1], turned).ljust(4, b"\x00")
+    data[entry : entry + 12] = struct.pack(f"{order}HHI", 274, tag_type[0], 1) + value
+    assert np.array_equal(decode(bytes(data)).pixels, LEVELS)
 
 
 class TestWebp:

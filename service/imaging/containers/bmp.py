@@ -10,6 +10,21 @@ MAX_RUN_LENGTH_PIXELS: Final = 2_000_000
 slowest file within this limit takes a core for 1.2 seconds."""
 
 _CORE_HEADER: Final = 12
+_SHORT_HEADER: Final = 16
+_BITFIELDS: Final = 3
+_MASKS_AT: Final = 54
+_HEADER_WITH_OPACITY: Final = 56
+_BGR: Final = (0xFF0000, 0xFF00, 0xFF)
+_READ_MASKS: Final = {
+    16: {(0xF800, 0x7E0, 0x1F), (0x7C00, 0x3E0, 0x1F)},
+    24: {_BGR},
+    32: {_BGR, (0xFF, 0xFF00, 0xFF0000), (0xFF000000, 0xFF0000, 0xFF00), (0, 0, 0)},
+}
+"""Bits of red, green and blue, by the bits of a pixel, that Pillow knows."""
+
+_OPACITY_BESIDE: Final = (0xFF, 0xFF00, 0xFF0000)
+"""An order that Pillow knows with an opacity only."""
+
 _UNCOMPRESSED: Final = frozenset({0, 3})
 _RUN_LENGTH: Final = frozenset({1, 2})
 
@@ -17,6 +32,8 @@ _RUN_LENGTH: Final = frozenset({1, 2})
 def read_layout(data: bytes) -> Layout:
     """Read the header and check that the pixels it announces are there."""
     offset, header_size = struct.unpack_from("<II", data, 10)
+    if header_size == _SHORT_HEADER:
+        raise unsupported_pixels("as a bitmap with a shortened header of OS/2")
     if header_size == _CORE_HEADER:
         width, height, _, depth = struct.unpack_from("<HHHH", data, 18)
         compression = 0
@@ -29,6 +46,8 @@ def read_layout(data: bytes) -> Layout:
         return _run_length(data, width, height, offset)
     if compression not in _UNCOMPRESSED:
         raise unsupported_pixels("as a bitmap with a compression of its own")
+    if compression == _BITFIELDS:
+        _check_masks(data, header_size, depth)
     row_bytes = (width * depth + 31) // 32 * 4
     return Layout(
         width,
@@ -50,3 +69,12 @@ def _run_length(data: bytes, width: int, height: int, offset: int) -> Layout:
         pieces=[memoryview(data)[:end]],
         most_pixels=MAX_RUN_LENGTH_PIXELS,
     )
+
+
+def _check_masks(data: bytes, header_size: int, depth: int) -> None:
+    """Refuse an order of colours that Pillow does not know: the file is sound."""
+    *colours, opacity = struct.unpack_from("<4I", data, _MASKS_AT)
+    known = tuple(colours) in _READ_MASKS.get(depth, set())
+    has_opacity = header_size >= _HEADER_WITH_OPACITY and opacity > 0
+    if not known or (tuple(colours) == _OPACITY_BESIDE and not has_opacity):
+        raise unsupported_pixels("as a bitmap with its colours in a rare order")

@@ -14,6 +14,7 @@ from service.imaging.containers import tiff_directory as tags
 from service.imaging.containers.tiff_chunks import Chunks, mini_tiff
 from service.imaging.containers.tiff_directory import Directory, main_directory
 from service.imaging.containers.tiff_samples import Pixels
+from service.imaging.errors import UnsupportedFormatError
 from service.imaging.layout import Layout, unsupported_pixels
 
 MAX_SAMPLES: Final = 8
@@ -95,18 +96,16 @@ def read_layout(data: bytes) -> Layout:
 
 
 def _samples_and_bits(directory: Directory) -> tuple[int, int]:
-    """Samples of a pixel and bits of a sample, of whole numbers without a sign."""
+    """Samples of a pixel and bits of a sample, of whole numbers."""
     samples = directory.one(tags.SAMPLES, 1)
     if not 1 <= samples <= MAX_SAMPLES:
         raise unsupported_pixels(f"{samples} samples a pixel")
-    formats = set(directory.tags.get(tags.SAMPLE_FORMAT, ())) - {_UNDEFINED} or {_UNSIGNED}
+    formats = _sample_formats(directory)
     if _FLOAT in formats:
         raise unsupported_pixels(
             "as floating-point numbers, of which no tag says what is black and what is white"
         )
-    if _SIGNED in formats:
-        raise unsupported_pixels("as numbers with a sign, whose black and white no tag gives")
-    if formats != {_UNSIGNED}:
+    if formats not in ({_UNSIGNED}, {_SIGNED}):
         raise unsupported_pixels("as numbers of an unknown kind")
     depths = set((directory.tags.get(tags.BITS) or (1,))[:samples])
     [bits] = depths if len(depths) == 1 else (0,)
@@ -117,12 +116,19 @@ def _samples_and_bits(directory: Directory) -> tuple[int, int]:
     return samples, bits
 
 
+def _sample_formats(directory: Directory) -> set[int]:
+    return set(directory.tags.get(tags.SAMPLE_FORMAT, ())) - {_UNDEFINED} or {_UNSIGNED}
+
+
 def _pixels(directory: Directory, chunks: Chunks, compression: int) -> Pixels:
     """What the samples mean, of a picture whose decompressed bytes are its samples."""
     photometric = _photometric(directory)
     if photometric not in _COLOURS:
         raise unsupported_pixels(_OTHER_COLOURS.get(photometric, "in an unknown colour space"))
     extras = _extra_samples(directory, chunks.samples - _COLOURS[photometric])
+    signed = _SIGNED in _sample_formats(directory)
+    if signed and chunks.bits <= 8:
+        raise _below_zero()
     if photometric == _CMYK and directory.one(tags.INK_SET, 1) != 1:
         raise unsupported_pixels("as inks other than CMYK")
     if photometric == _PALETTE and (chunks.bits > 8 or tags.PALETTE not in directory.tags):
@@ -140,6 +146,7 @@ def _pixels(directory: Directory, chunks: Chunks, compression: int) -> Pixels:
         order=directory.order,
         fill_order=directory.one(tags.FILL_ORDER, 1),
         predicted=predictor == 2,
+        signed=signed,
         colour=_COLOUR_NAMES[photometric],
         white_is_zero=photometric == _WHITE_IS_ZERO,
         palette=directory.tags.get(tags.PALETTE, ()),
@@ -171,6 +178,8 @@ def _for_pillow(directory: Directory, chunks: Chunks, data: bytes) -> bytes:
     """
     compression = directory.one(tags.COMPRESSION, _NONE)
     photometric = _photometric(directory)
+    if _SIGNED in _sample_formats(directory):
+        raise _below_zero()
     kept: dict[int, Sequence[int]] = {
         tag: directory.tags[tag]
         for tag in (tags.FILL_ORDER, tags.T4_OPTIONS, tags.T6_OPTIONS, tags.SUBSAMPLING)
@@ -198,6 +207,10 @@ def _for_pillow(directory: Directory, chunks: Chunks, data: bytes) -> bytes:
         *directory.tags.get(tags.JPEG_TABLES, ()),
     )
     return mini_tiff({**kept, **own}, chunks, range(len(chunks.offsets)), data, tables)
+
+
+def _below_zero() -> UnsupportedFormatError:
+    return unsupported_pixels("as numbers with a sign, whose black and white no tag gives")
 
 
 def _check_jpeg(photometric: int, chunks: Chunks) -> None:

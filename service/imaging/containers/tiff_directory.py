@@ -34,6 +34,9 @@ _NEEDED: Final = _SINGLE | {
 _CODES: Final = {1: "B", 3: "H", 4: "I", 7: "B", 13: "I", 16: "Q", 18: "Q"}
 """Types whose numbers are read: the whole ones, offsets of directories and plain bytes."""
 
+_SIGNED_CODES: Final = {6: "b", 8: "h", 9: "i", 17: "q"}
+"""Types that some writers use for the orientation."""
+
 _BIG: Final = 43
 _REDUCED, _MASK = 1, 4
 _OLD_REDUCED: Final = 2
@@ -145,7 +148,7 @@ def _directory(data: bytes, at: int, order: str, *, big: bool) -> tuple[Director
 
 def _numbers(data: bytes, at: int, order: str, offset_code: str) -> tuple[int, ...]:
     tag, kind, count = struct.unpack_from(f"{order}HH{offset_code}", data, at)
-    code = _CODES.get(kind)
+    code = (_CODES | _SIGNED_CODES if tag == ORIENTATION else _CODES).get(kind)
     if code is None or count > MAX_VALUES or (tag in _SINGLE and count != 1):
         if tag == ORIENTATION:
             return ()  # broken or not, it costs nobody their answer

@@ -13,7 +13,7 @@ from PIL import Image
 from service.imaging.chroma import CHROMA_SIDE, chroma_of_samples
 from service.imaging.containers import tiff_directory as tags
 from service.imaging.containers.tiff_chunks import Chunks, mini_tiff
-from service.imaging.layout import Levels, Samples
+from service.imaging.layout import Levels, Samples, unsupported_pixels
 from service.imaging.luminance import luminance
 
 Bytes: TypeAlias = NDArray[np.uint8]
@@ -38,6 +38,7 @@ class Pixels:
         order: Byte order of 16-bit samples.
         fill_order: 2 where the bits of each byte are reversed.
         predicted: Whether each sample is stored as the difference from its left neighbour.
+        signed: Whether samples are numbers with a sign: read where none of them uses it.
         colour: What the first samples are.
         white_is_zero: Whether 0 is white.
         palette: All reds, greens and blues, where samples are its indices.
@@ -49,6 +50,7 @@ class Pixels:
     order: str
     fill_order: int
     predicted: bool
+    signed: bool
     colour: Literal["grey", "rgb", "cmyk", "palette"]
     white_is_zero: bool
     palette: tuple[int, ...]
@@ -75,7 +77,11 @@ class Pixels:
         return together + max(chunk, levels + step)
 
     def read(self, data: bytes) -> Samples:
-        """Decompress and convert, a few rows at a time."""
+        """Decompress and convert, a few rows at a time.
+
+        Raises:
+            UnsupportedFormatError: A sample is below 0.
+        """
         chunks = self.chunks
         kind = np.uint16 if self._deep else np.uint8
         levels = np.empty((chunks.height, chunks.width), dtype=kind)
@@ -85,6 +91,8 @@ class Pixels:
         top = 0
         for samples in self._steps(data):
             bottom = top + len(samples)
+            if self.signed and samples.max() >= 1 << (chunks.bits - 1):
+                raise unsupported_pixels("as numbers below 0, whose black and white no tag gives")
             levels[top:bottom] = self._grey(samples)
             if self.colour != "grey":
                 few.append(self._colours(samples[-top % apart[0] :: apart[0], :: apart[1]]))
