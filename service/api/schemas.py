@@ -43,8 +43,8 @@ class ImageIdentity(Answer):
     """Which image the answer is about. The name of the file is neither kept nor repeated."""
 
     format: str = Field(
-        description="Format recognised from the content: JPEG, PNG, WEBP, BMP, TIFF, JPEG2000 or "
-        "DICOM.",
+        description="Format recognised from the content: JPEG, PNG, WEBP, BMP, TIFF, JPEG2000, "
+        "AVIF or DICOM.",
     )
     width: int = Field(ge=1, description="Width in pixels, upright.")
     height: int = Field(ge=1, description="Height in pixels, upright.")

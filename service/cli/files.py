@@ -15,8 +15,9 @@ from service.settings import MIB
 
 # fmt: off
 PICTURE_SUFFIXES: Final = frozenset({
-    ".avif", ".bmp", ".dcm", ".dib", ".dicom", ".gif", ".heic", ".heif", ".j2k", ".jfif", ".jp2",
-    ".jpe", ".jpeg", ".jpg", ".jxl", ".png", ".tif", ".tiff", ".webp",
+    ".avif", ".bmp", ".dcm", ".dib", ".dicom", ".gif", ".heic", ".heif", ".hif", ".j2c", ".j2k",
+    ".jfif", ".jp2", ".jpc", ".jpe", ".jpeg", ".jpg", ".jpx", ".jxl", ".png", ".tif", ".tiff",
+    ".webp",
 })
 # fmt: on
 """Suffixes of picture files. Formats that cannot be read are included so that they are reported,

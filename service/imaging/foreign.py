@@ -19,7 +19,7 @@ class Foreign:
 
     @property
     def text_key(self) -> str:
-        """Which text says this in another language, for the kinds that clinics send most."""
+        """Which text says this in another language, for all kinds of which the same is to do."""
         return _TEXT_KEYS.get(self.advice, "detail")
 
 
@@ -30,16 +30,21 @@ _EXTRACT: Final = "Export the radiograph in it as an image."
 _CAMERA: Final = "Convert the photo, or set the camera to its most compatible format."
 _STILL: Final = "Save the frame that shows the radiograph as an image."
 _ITSELF: Final = "Send the image file itself."
+_PAGE: Final = "Save the image on it, not the page."
 _DECODE: Final = "Decode it and send the bytes of the image."
 _TEXT_KEYS: Final = {
     _CAMERA: "photo",
     _UNPACK: "archive",
     _EXTRACT: "document",
     _STILL: "video",
+    _CONVERT: "image",
+    _EXPORT: "data",
+    _DECODE: "encoded",
+    _PAGE: "page",
+    _ITSELF: "other",
 }
 
 _SIGNATURES: Final = (
-    (rb".{4}ftyp(?:avi[fs]|mi[fa][1f].{4}(?:.{4}){0,9}?avi[fs])", "an AVIF image", _CONVERT),
     (rb".{4}ftyp(?:hei[cxms]|hev[cx]|m[is]f1|miaf)", "a HEIC photo", _CAMERA),
     (rb".{4}ftypcrx ", "a Canon raw photo", _EXPORT),
     (rb".{4}ftypqt  ", "a QuickTime video", _STILL),
@@ -58,6 +63,8 @@ _SIGNATURES: Final = (
     (rb"\x28\xb5\x2f\xfd", "a Zstandard archive", _UNPACK),
     (rb".{257}ustar", "a tar archive", _UNPACK),
     (rb"\x00{3}\x0cJXL \r\n\x87\n|\xff\x0a", "a JPEG XL image", _CONVERT),
+    (rb"II\xbc\x01", "a JPEG XR image", _CONVERT),
+    (rb"qoif", "a QOI image", _CONVERT),
     (rb"8BPS", "a Photoshop document", _EXPORT),
     (rb"\x00\x00\x01\x00[^\x00]", "a Windows icon", _CONVERT),
     (rb"v/1\x01", "an OpenEXR image", _CONVERT),
@@ -76,7 +83,7 @@ _SIGNATURES: Final = (
 _TEXTS: Final = (
     (rb"data:", "a data: URL", _DECODE),
     (rb"<(?:.*<)?svg\b", "an SVG drawing", _CONVERT),
-    (rb"<(?:!doctype\s+)?html\b", "a web page", "Save the image on it, not the page."),
+    (rb"<(?:!doctype\s+)?html\b", "a web page", _PAGE),
     (rb"<\?xml\b|<[a-z]", "an XML document", _EXTRACT),
     (rb"[{\[]", "a JSON document", _DECODE),
     (rb"[A-Za-z0-9+/_\r\n-]{64,}={0,2}\s*\Z", "text in Base64", _DECODE),

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "JPEG2000", "DICOM")
+FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "JPEG2000", "AVIF", "DICOM")
 """Names of the formats that are read, Pillow's where it reads them. No other decoder is ever tried
 on a file."""
 
@@ -13,19 +13,25 @@ _SIGNATURES: Final = (
     (b"\x00\x00\x00\x0cjP  \r\n\x87\n", "JPEG2000"),
     (b"\xff\x4f\xff\x51", "JPEG2000"),
 )
-_LATE_JPEG: Final = re.compile(rb"\xff\xd8[^\xff]{1,120}\xff[\xc0-\xfe]")
-"""Some writers leave stray bytes before the first segment."""
-
+_PATTERNS: Final = tuple(
+    (re.compile(start, re.DOTALL), name)
+    for start, name in (
+        (rb"RIFF.{4}WEBP", "WEBP"),
+        # Before TIFF: the preamble may be that of a TIFF, for viewers that know no DICOM.
+        (rb".{128}DICM", "DICOM"),
+        # The first element, of group 2 or 8, of a data set without its preamble.
+        (rb"[\x02\x08]\x00.\x00(?:[A-Z]{2}..|..\x00\x00)|\x00[\x02\x08]\x00.[A-Z]{2}", "DICOM"),
+        (rb"II[*+]\x00|MM\x00[*+]", "TIFF"),
+        # By its brand, or by one of those that it is compatible with.
+        (rb".{4}ftyp(?:avi[fs]|(?:mif1|msf1|miaf).{4}(?:.{4}){0,9}?avi[fs])", "AVIF"),
+        # Some writers leave stray bytes before the first segment.
+        (rb"\xff\xd8[^\xff]{1,120}\xff[\xc0-\xfe]", "JPEG"),
+    )
+)
 _BMP_HEADER_SIZES: Final = frozenset({12, 16, 40, 52, 56, 64, 108, 124})
-_TIFF_MAGICS: Final = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 
 SIGNATURE_BYTES: Final = 132
 """How many of a file's first bytes tell its format."""
-
-_BARE_DICOM: Final = re.compile(
-    rb"[\x02\x08]\x00.\x00(?:[A-Z]{2}..|..\x00\x00)|\x00[\x02\x08]\x00.[A-Z]{2}", re.DOTALL
-)
-"""The first element, of group 2 or 8, of a DICOM data set without its preamble."""
 
 
 def sniff_format(data: bytes) -> str | None:
@@ -37,15 +43,9 @@ def sniff_format(data: bytes) -> str | None:
     for start, name in _SIGNATURES:
         if data.startswith(start):
             return name
-    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-        return "WEBP"
-    # Before TIFF: the preamble may be that of a TIFF, for viewers that know no DICOM.
-    if data[128:132] == b"DICM" or _BARE_DICOM.match(data):
-        return "DICOM"
-    if data.startswith(_TIFF_MAGICS):
-        return "TIFF"
-    if _LATE_JPEG.match(data):
-        return "JPEG"
+    for pattern, name in _PATTERNS:
+        if pattern.match(data):
+            return name
     # Two letters are too weak a signature: plain text may begin with them.
     is_bmp = data[:2] == b"BM" and int.from_bytes(data[14:18], "little") in _BMP_HEADER_SIZES
     return "BMP" if is_bmp else None

@@ -52,6 +52,8 @@ def sound_files() -> list[tuple[str, bytes]]:
         (colour.convert("RGBA"), "TIFF", {"compression": "packbits"}),
         (colour.convert("CMYK"), "TIFF", {}),
         (grey.convert("LA"), "PNG", {}),
+        (grey, "AVIF", {"speed": 10}),
+        (colour.convert("RGBA"), "AVIF", {"speed": 10, "subsampling": "4:4:4"}),
     ]
     named = [
         (" ".join([kind, image.mode, *options]), encoded(image, kind, **options))
@@ -83,6 +85,12 @@ def _unusual_files(grey: Image.Image) -> list[tuple[str, bytes]]:
         writer.write(levels, metadata=None)
     files.append(("TIFF with a thumbnail", buffer.getvalue()))
     files.append(("PNG of 12-bit colour", bytes(imagecodecs.png_encode(colours))))
+    inks = np.stack([levels] * 3 + [np.full_like(levels, 255)], axis=-1)
+    ycck = imagecodecs.jpeg8_encode(inks, colorspace="CMYK", outcolorspace="YCCK")
+    files.append(("JPEG of YCCK", bytes(ycck)))
+    signed = io.BytesIO()
+    tifffile.imwrite(signed, deep.astype(np.int16), metadata=None)
+    files.append(("TIFF of numbers with a sign", signed.getvalue()))
     files.append(("JPEG without its end", encoded(grey, "JPEG")[:-2]))
     return files
 

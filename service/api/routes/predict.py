@@ -48,8 +48,8 @@ router = upload_router()
     },
     openapi_extra=file_upload(
         field="file",
-        description="One chest X-ray as JPEG, PNG, WebP, BMP, TIFF, JPEG 2000 or DICOM, recognised "
-        "by its content. Its name is not read.",
+        description="One chest X-ray as JPEG, PNG, WebP, BMP, TIFF, JPEG 2000, AVIF or DICOM, "
+        "recognised by its content. Its name is not read.",
     ),
 )
 async def predict(

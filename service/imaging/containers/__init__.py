@@ -9,7 +9,7 @@ the rest out. Broken metadata around sound pixels therefore costs nobody their a
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from service.imaging.containers import bmp, jpeg, jpeg2000, png, tiff, webp
+from service.imaging.containers import avif, bmp, jpeg, jpeg2000, png, tiff, webp
 from service.imaging.dicom import read_layout as read_dicom
 from service.imaging.layout import Layout
 
@@ -20,6 +20,7 @@ READERS: Final[Mapping[str, Callable[[bytes], Layout]]] = {
     "BMP": bmp.read_layout,
     "TIFF": tiff.read_layout,
     "JPEG2000": jpeg2000.read_layout,
+    "AVIF": avif.read_layout,
     "DICOM": read_dicom,
 }
 """By the names of ``formats.FORMATS``. Each raises DamagedError, ``struct.error`` or

@@ -1,16 +1,15 @@
 """JPEG 2000: a codestream by itself or in a JP2 file (ITU-T T.800, annexes A and I)."""
 
 import struct
-from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
 
+from service.imaging.containers.boxes import boxes
 from service.imaging.dicom.codestream import Codestream, read_codestream
 from service.imaging.layout import DamagedError, Layout, Samples, unsupported_pixels
 from service.imaging.luminance import luminance
 
-MAX_BOXES: Final = 1_000
 MAX_TILE_PARTS: Final = 65_536
 
 _START: Final = b"\xff\x4f\xff\x51"
@@ -51,9 +50,9 @@ def read_layout(data: bytes) -> Layout:
 def _unboxed(data: bytes) -> tuple[bytes, bool]:
     """The codestream of a JP2 file, and whether there are more."""
     streams = []
-    for kind, content in _boxes(data):
+    for kind, content in boxes(data):
         if kind == b"jp2c":
-            streams.append(content)
+            streams.append(bytes(content))
         elif kind == b"jp2h":
             _check_colours(content)
     if not streams:
@@ -61,32 +60,12 @@ def _unboxed(data: bytes) -> tuple[bytes, bool]:
     return streams[0], len(streams) > 1
 
 
-def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Kind and content of each box, in their order."""
-    at = 0
-    for _ in range(MAX_BOXES):
-        if len(data) - at < 8:
-            return
-        length, kind = struct.unpack_from(">I4s", data, at)
-        head = 8
-        if length == 1:
-            [length] = struct.unpack_from(">Q", data, at + 8)
-            head = 16
-        elif length == 0:  # up to the end
-            length = len(data) - at
-        if length < head or at + length > len(data):
-            raise DamagedError("a box is longer than the file")
-        yield kind, data[at + head : at + length]
-        at += length
-    raise DamagedError("too many boxes")
-
-
-def _check_colours(header: bytes) -> None:
+def _check_colours(header: memoryview) -> None:
     """Refuse what the codestream alone does not show."""
-    for kind, content in _boxes(header):
+    for kind, content in boxes(header):
         if kind == b"pclr":
             raise unsupported_pixels("as JPEG 2000 with a palette")
-        if kind == b"colr" and content[:1] == b"\x01":
+        if kind == b"colr" and bytes(content[:1]) == b"\x01":
             [space] = struct.unpack_from(">I", content, 3)
             if space not in _READ_COLOURS:
                 raise unsupported_pixels("as JPEG 2000 in other colours than RGB")
