@@ -62,6 +62,8 @@ FILES = {
     "SVG": b"<?xml version='1.0'?>\n<svg xmlns='http://www.w3.org/2000/svg'/>",
     "XML": b"<?xml version='1.0'?><ClinicalDocument/>",
     "JPEG XL": b"\xff\x0a" + bytes(64),
+    "JPEG XR": b"II\xbc\x01" + bytes(64),
+    "QOI": b"qoif" + bytes(64),
     "Photoshop": b"8BPS\x00\x01" + bytes(64),
     "icon": encoded("ICO"),
     "Netpbm": encoded("PPM"),
@@ -108,9 +110,19 @@ def test_a_multi_picture_photo_is_a_jpeg() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "said"), [("HEIC", "una foto HEIC"), ("GIF", "formato admitido"), ("PDF", "documento")]
+    ("kind", "said"),
+    [
+        ("HEIC", "una foto HEIC"),
+        ("GIF", "(como GIF o JPEG XL)"),
+        ("JPEG XL", "(como GIF o JPEG XL)"),
+        ("PDF", "documento"),
+        ("web page", "una página web"),
+        ("Photoshop", "otro programa"),
+        ("Base64", "Decodifíquelo"),
+        ("text", "Envíe el archivo de la imagen"),
+    ],
 )
-def test_the_commonest_kinds_are_named_in_spanish_too(kind: str, said: str) -> None:
+def test_kinds_are_named_in_spanish_too(kind: str, said: str) -> None:
     with pytest.raises(UnsupportedFormatError) as refused:
         decode(FILES[kind])
     error = refused.value
