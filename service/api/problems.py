@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from service import errors
 from service.errors import ServiceError
-from service.i18n import Language, negotiate_language, texts
+from service.i18n import LANGUAGES, Language, negotiate_language, texts
 from service.observability.record import note_problem
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -99,7 +99,10 @@ def install(app: FastAPI) -> None:
     """Answer every expected exception with problem+json."""
 
     async def answer(request: Request, error: Exception) -> Response:
-        language = negotiate_language(request.headers.get("accept-language"))
+        preferred = negotiate_language(request.headers.get("accept-language"))
+        # A route whose answer has a language of its own is asked for it by the query.
+        asked = request.query_params.get("lang")
+        language = next((one for one in LANGUAGES if one == asked), preferred)
         return problem_response(error, request.state.request_id, language)
 
     for kind in (ServiceError, MemoryError, HTTPException, RequestValidationError):

@@ -9,7 +9,7 @@ from service.inference import Ensemble
 from service.screening.verdict import ModelRef, Verdict
 from service.screening.wording import localise, warn
 
-_FIRST: Final = ("path", "predicted_class", "probability", "threshold")
+_FIRST: Final = ("path", "predicted_class", "assessment", "probability", "threshold")
 _LAST: Final = (
     "model_name",
     "model_version",
@@ -21,7 +21,6 @@ _LAST: Final = (
     "image_sha256",
     "error",
     "message",
-    "assessment",
     "warnings",
     "local_prevalence",
     "local_probability",
@@ -116,12 +115,13 @@ class Columns:
         if isinstance(result, Failure):
             blank = [""] * (len(_FIRST) - 1 + len(self._members))
             reason = [result.code, result.message]
-            return [outcome.path, *blank, *identity, "", "", "", "", *reason, "", "", "", ""]
+            return [outcome.path, *blank, *identity, "", "", "", "", *reason, "", "", ""]
         image, local = result.image, result.local
         shifted = local.probability if local else None
         return [
             outcome.path,
             result.predicted_class,
+            result.assessment,
             repr(result.probability),
             repr(result.threshold),
             *(repr(member.probability) for member in result.members),
@@ -132,7 +132,6 @@ class Columns:
             image.sha256,
             "",
             "",
-            result.assessment,
             " ".join(result.warnings),
             repr(local.prevalence) if local else "",
             "" if shifted is None else repr(shifted),

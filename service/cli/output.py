@@ -26,7 +26,7 @@ MAX_TABLE_ROWS = 50
 """Longest table on the screen if the same rows are also written to a CSV file."""
 
 
-_TAB_SEPARATED = ("path", "predicted_class", "probability")
+_TAB_SEPARATED = ("path", "predicted_class", "assessment", "probability")
 
 
 class Output(Protocol):
@@ -68,13 +68,17 @@ class TabSeparatedLines:
     """
 
     def __init__(self, members: Sequence[str]) -> None:
-        print_line("\t".join((*_TAB_SEPARATED, *members, "assessment", "warnings")))
+        print_line("\t".join((*_TAB_SEPARATED, *members, "warnings")))
 
     def add(self, outcome: Outcome) -> None:
         """Print the next outcome."""
         result = outcome.result
-        more = () if isinstance(result, Failure) else (result.assessment, " ".join(result.warnings))
-        print_line("\t".join((outcome.path, *_cells(outcome), *more)))
+        if isinstance(result, Failure):
+            print_line(f"{outcome.path}\t{result.code}")
+            return
+        name, *probabilities = _cells(outcome)
+        warnings = " ".join(result.warnings)
+        print_line("\t".join((outcome.path, name, result.assessment, *probabilities, warnings)))
 
     def close(self) -> None:
         """Finish after the last outcome."""

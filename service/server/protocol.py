@@ -13,6 +13,9 @@ PROBE_SECONDS: Final = 2.0
 """After how long a client that has closed its sending side, and has had no answer yet, is asked
 whether it still reads. Most that do so have left altogether."""
 
+_FOLDED: Final = "continuation line at start of headers"
+"""How h11 says that there is nothing which the first line could continue."""
+
 
 class GuardedProtocol(H11Protocol):
     """One connection.
@@ -113,5 +116,11 @@ def _error_of(error: BaseException | None) -> ServiceError:
         return MalformedRequestError(
             "The body of the request is compressed (Transfer-Encoding). Please send it as it is.",
             reason="compressed",
+        )
+    if str(error).startswith(_FOLDED):
+        return MalformedRequestError(
+            "The first header line begins with a space, as only the continuation of another may. "
+            "Please send each header on one line.",
+            reason="folded",
         )
     return MalformedRequestError("The request is not valid HTTP and was not read.")

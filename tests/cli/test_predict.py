@@ -170,7 +170,7 @@ def test_a_finished_table_is_unchanged(
     status, out, err = cli("predict", chests, "--csv", table)
     assert (status, table.read_bytes(), engine.calls) == (0, before, calls)
     assert out.splitlines() == [
-        "path\tpredicted_class\tprobability\tchecksum\tmean\tassessment\twarnings"
+        "path\tpredicted_class\tassessment\tprobability\tchecksum\tmean\twarnings"
     ]
     assert "0 failed; 6 from an earlier run." in err
 

@@ -301,6 +301,12 @@ class TestWrong:
         [(status, _, _)] = answers_in(service.talk(head + body))
         assert status == 200
 
+    @pytest.mark.parametrize("space", [" ", "\t"])
+    def test_a_first_header_cannot_be_folded(self, service: LiveService, space: str) -> None:
+        received = service.talk(f"GET / HTTP/1.1\r\n{space}Host: x\r\n\r\n".encode())
+        problem_in(received, 400, "malformed_request")
+        assert b"first header line begins with a space" in received
+
     def test_who_is_still_sending_can_read_the_answer(self, service: LiveService) -> None:
         received = service.talk(b"GET / HTTP/1.1\r\nHost: x\r\nX-Endless: " + b"y" * 2 * MIB)
         problem_in(received, 431, "headers_too_large")

@@ -118,6 +118,14 @@ class TestRefusals:
         )
         assert_problem(answer, 422, "invalid_field")
 
+    async def test_a_problem_is_in_the_language_asked_for(self, client: httpx.AsyncClient) -> None:
+        headers = {"Accept-Language": "en"}
+        gif = {"file": b"GIF89a" + bytes(100)}
+        answer = await client.post("/report?lang=es", files=gif, headers=headers)
+        assert answer.headers["content-language"] == "es"
+        assert "GIF" in assert_problem(answer, 415, "unsupported_format")["detail"]
+        assert "Guárdela en otro formato" in answer.json()["detail"]
+
     async def test_a_language_that_it_does_not_speak_is_refused(
         self, client: httpx.AsyncClient
     ) -> None:
