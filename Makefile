@@ -41,7 +41,7 @@ smoke: ## build the images, start them, send them X-rays, stop them
 lock: ## write the lock files from pyproject.toml
 	@scripts/lock
 supply: ## write SBOMs of the served locks, and look for known vulnerabilities
-	@scripts/supply
+	@scripts/supply $(ARGS)
 platforms: ## check that the locks install on every supported platform
 	@scripts/platforms
 

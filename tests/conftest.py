@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
+import hypothesis
 import pytest
 
 from service.api.app import create_app
@@ -14,7 +15,9 @@ from tests.serving import LiveService, client_of
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register our markers."""
+    """Register our markers, and let no example fail because the machine is busy."""
+    hypothesis.settings.register_profile("untimed", deadline=None)
+    hypothesis.settings.load_profile("untimed")
     config.addinivalue_line("markers", "tensorflow: loads TensorFlow, which takes seconds")
     # A shell has what it starts in the background ignore Ctrl-C, and all that this starts in turn.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -10,13 +10,15 @@ from typing import Any
 
 import httpx
 import pytest
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from tests.serving import ROOT, radiograph
+from tests.deploy.prometheus import DASHBOARD, MONITORING, expressions
+from tests.serving import radiograph
 
-MONITORING = ROOT / "deploy/monitoring"
 RULES = sorted((MONITORING / "rules").glob("*.yml"))
 CASES = sorted((MONITORING / "tests").glob("*.yml"))
-DASHBOARD = MONITORING / "grafana/dashboards/pneumonia-xray.json"
 
 needs_promtool = pytest.mark.skipif(
     shutil.which("promtool") is None, reason="Debian's package prometheus has promtool"
@@ -30,13 +32,8 @@ def promtool(*arguments: str | Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def expressions() -> Iterator[str]:
-    """Every query of the dashboard, its variables filled in."""
-    board: dict[str, Any] = json.loads(DASHBOARD.read_text(encoding="utf-8"))
-    queries = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
-    queries += [each["expr"] for each in board["annotations"]["list"]]
-    for query in queries:
-        yield query.replace("$job", "pneumonia-xray").replace("$__rate_interval", "1m")
+def queries() -> list[str]:
+    return list(expressions(json.loads(DASHBOARD.read_text(encoding="utf-8"))))
 
 
 @needs_promtool
@@ -54,9 +51,41 @@ def test_each_file_of_rules_has_its_cases() -> None:
     assert [path.name for path in CASES] == [path.name for path in RULES]
 
 
+def test_grafana_s_own_model_knows_every_field_of_the_dashboard() -> None:
+    """What it does not know, or knows by another name, it drops."""
+    written = json.loads(DASHBOARD.read_text(encoding="utf-8"))
+    register_default_plugins()
+    known = json.loads(JSONEncoder().encode(Dashboard.from_json(written)))
+    # The data source's own, which the model of dashboards leaves to it.
+    assert set(_dropped(written, known)) == {"annotations.list.0.titleFormat"}
+
+
+def _dropped(written: Any, known: Any, path: str = "") -> Iterator[str]:
+    if isinstance(written, dict | list):
+        pairs = written.items() if isinstance(written, dict) else enumerate(written)
+        for key, value in pairs:
+            below = f"{path}.{key}".lstrip(".")
+            there = key in known if isinstance(known, dict) else key < len(known)
+            yield from _dropped(value, known[key], below) if there else [below]
+    elif written != known:
+        yield path
+
+
+def test_panels_lie_beside_each_other_in_the_grid() -> None:
+    panels = json.loads(DASHBOARD.read_text(encoding="utf-8"))["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    taken: set[tuple[int, int]] = set()
+    for panel in panels:
+        at = panel["gridPos"]
+        cells = {(at["x"] + x, at["y"] + y) for x in range(at["w"]) for y in range(at["h"])}
+        assert not cells & taken, panel["title"]
+        assert at["x"] + at["w"] <= 24
+        taken |= cells
+
+
 @needs_promtool
 def test_every_query_of_the_dashboard_is_sound(tmp_path: Path) -> None:
-    rules = [{"record": f"q{n}", "expr": query} for n, query in enumerate(expressions())]
+    rules = [{"record": f"q{n}", "expr": query} for n, query in enumerate(queries())]
     assert len(rules) > 15
     file = tmp_path / "queries.yml"
     file.write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
@@ -72,7 +101,7 @@ async def test_rules_and_dashboard_ask_for_metrics_that_the_service_has(
     served = set(re.findall(r"^([a-z_]+)(?:\{| )", text, flags=re.MULTILINE))
     assert "xray_model_ready" in served
     rules = "\n".join(path.read_text(encoding="utf-8") for path in RULES)
-    asked = "\n".join([re.sub(r"(summary|action): .*", "", rules), *expressions()])
+    asked = "\n".join([re.sub(r"(summary|action): .*", "", rules), *queries()])
     names = set(re.findall(r"(?<![\w:])((?:xray|process)_[a-z_]+)(?=[{\[) ])", asked))
     assert len(names) > 15
     assert names <= served | {"xray_warnings_total"}, names - served  # it has no warning to count
