@@ -4,7 +4,7 @@ import sys
 
 from pydantic import ValidationError
 
-from service.server.system import unsupported_system
+from service.server.process import unsupported_system
 from service.settings import Settings, complaints
 
 

@@ -17,6 +17,9 @@ log = logging.getLogger(__name__)
 
 MIB = 1024 * 1024
 
+WAITING_PER_THREAD: Final = 8
+"""Length of the queue, where ``queue_size`` is unset."""
+
 _SOUND_KEY: Final = re.compile(r"[!-~]{16,}")
 _NAMED_KEY: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,31}):(.*)")
 _NUMBERED: Final = re.compile(r"key-\d+")
@@ -85,7 +88,8 @@ class Settings(BaseSettings):
     queue_size: int | None = Field(
         None,
         ge=0,
-        description="Requests that may wait for a thread; unset is 8 for each thread. "
+        description=f"Requests that may wait for a thread; unset is {WAITING_PER_THREAD} for each "
+        "thread. "
         "A short queue refuses clients early instead of having them wait.",
     )
     queue_seconds: float = Field(

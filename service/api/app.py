@@ -39,7 +39,7 @@ from service.observability.tracing import make_tracer
 from service.screening.admission import Admission
 from service.screening.cpu_quota import available_cpus
 from service.screening.loading import ModelLoader, ensemble_loader
-from service.settings import MIB, Settings
+from service.settings import MIB, WAITING_PER_THREAD, Settings
 
 DESCRIPTION: Final = """\
 A chest X-ray goes in, a verdict comes out: how probable pneumonia is, by an ensemble of networks.
@@ -72,8 +72,6 @@ TAGS: Final = [
     {"name": "model", "description": "Which networks answer, and what was measured of them."},
     {"name": "operation", "description": "For probes, load balancers and monitoring."},
 ]
-
-WAITING_PER_THREAD = 8
 
 LAST_WORK_S = 1.0
 """How long shutdown waits for work whose client has disconnected."""

@@ -13,9 +13,9 @@ from service.cli.loading import read_settings
 from service.hospital.node.delivery import UnreachableError
 from service.hospital.node.dicomweb import WebError
 from service.hospital.node.dimse import Address, DimseDestination
+from service.hospital.node.durable_queue import DurableQueue, QueueError
 from service.hospital.node.ledger import Ledger
 from service.hospital.node.node import tls_files, web_service
-from service.hospital.node.queue import DurableQueue, QueueError
 from service.hospital.node.serving import serve_node
 from service.hospital.node.settings import NodeSettings
 from service.hospital.node.tls import TlsError

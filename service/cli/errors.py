@@ -8,7 +8,7 @@ from typing import Final
 
 import typer
 
-from service.server.system import unsupported_system
+from service.server.process import unsupported_system
 
 SUCCESS: Final = 0
 SOME_FAILED: Final = 1

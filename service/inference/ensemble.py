@@ -75,7 +75,12 @@ class Segmented:
 
 
 class Ensemble:
-    """A verified bundle and the engine that computes it. Safe to use from several threads."""
+    """A verified bundle and the engine that computes it. Safe to use from several threads.
+
+    Attributes:
+        bundle: The bundle that answers.
+        warning: What the operator should know of the engine's choice; empty if there is nothing.
+    """
 
     def __init__(
         self,
@@ -86,16 +91,11 @@ class Ensemble:
         novelty: Novelty | None = None,
         warning: str = "",
     ) -> None:
-        self._bundle = bundle
+        self.bundle = bundle
+        self.warning = warning
         self._engine = engine
         self._segmenter = segmenter
         self._novelty = novelty
-        self._warning = warning
-
-    @property
-    def bundle(self) -> Bundle:
-        """The bundle that answers."""
-        return self._bundle
 
     @property
     def engine_name(self) -> str:
@@ -107,18 +107,8 @@ class Ensemble:
         """The arithmetic of the networks' convolutions."""
         return self._engine.precision
 
-    @property
-    def warning(self) -> str:
-        """What the operator should know of that choice; empty when there is nothing."""
-        return self._warning
-
-    @property
-    def finds_lungs(self) -> bool:
-        """Whether the bundle has a segmentation network."""
-        return self._segmenter is not None
-
     def segment(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Find lung tissue, with a bundle that ``finds_lungs``.
+        """Find lung tissue, with a bundle that has a network for that.
 
         Args:
             batch: Shape (N, side, side, 1), float32 from 0 to 1: whole frames, squashed to the
@@ -173,7 +163,7 @@ class Ensemble:
         Raises:
             BundleError: A network gave something that is not a probability.
         """
-        rows = sound_scores(self._engine.scores(batch), len(batch), self._bundle.manifest)
+        rows = sound_scores(self._engine.scores(batch), len(batch), self.bundle.manifest)
         return [self._combined(row) for row in rows]
 
     def explain(self, batch: NDArray[np.float32]) -> list[Explained]:
@@ -189,7 +179,7 @@ class Ensemble:
             BundleError: A network gave something that is not a probability or a map.
             NotExplainableError: Not all networks allow a map.
         """
-        manifest = self._bundle.manifest
+        manifest = self.bundle.manifest
         scores, maps = self._engine.explain(batch)
         rows = sound_scores(scores, len(batch), manifest)
         if maps.shape[:2] != scores.shape or not np.isfinite(maps).all():
@@ -197,7 +187,7 @@ class Ensemble:
         return [Explained(self._combined(row), heat) for row, heat in zip(rows, maps, strict=True)]
 
     def _combined(self, row: Sequence[float]) -> EnsembleScore:
-        manifest = self._bundle.manifest
+        manifest = self.bundle.manifest
         together = combined(row, manifest.combine)
         return EnsembleScore(
             calibrated(together, manifest.calibration),

@@ -39,23 +39,6 @@ Box = tuple[float, float, float, float]
 """Left, top, right and bottom, as shares of the frame's width and height."""
 
 
-@dataclass(frozen=True, slots=True)
-class FieldSpec:
-    """How a bundle's lung field is found and cut out.
-
-    Attributes:
-        side: Of the square views that the members take, in pixels.
-        margin: Added to the box on each side, as a share of its width or height.
-        segmentation_side: Of the square that the segmentation network takes, in pixels.
-        threshold: Probability above which a pixel counts as lung.
-    """
-
-    side: int
-    margin: float = MARGIN
-    segmentation_side: int = SEGMENTATION_SIDE
-    threshold: float = 0.5
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class LungField:
     """Where the lungs are.

@@ -36,11 +36,12 @@ from service.observability.record import (
     note_verdict,
     stage,
 )
+from service.screening.decision import decide
 from service.screening.explanation import WHOLE_FRAME, Explanation, LungsOnFrame, Unexplained
 from service.screening.gate import examine
 from service.screening.header_check import check_kind, header_cautions
 from service.screening.prevalence import local_figures
-from service.screening.verdict import ImageFacts, LungFacts, Verdict, decide
+from service.screening.verdict import ImageFacts, LungFacts, Verdict
 
 SHOWN_SIDE: Final = 1024
 """Pixels of the longer side that a picture for people has at least, where its file has as many."""

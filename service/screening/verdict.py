@@ -1,12 +1,11 @@
 """The answer as a frozen value: screening makes it, everything that presents an answer reads it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, floor
-from typing import Final, Literal, Self
+from typing import Literal, Self
 
 from service.imaging import Film
-from service.inference import EnsembleScore, Manifest, MemberScore
+from service.inference import MemberScore
 from service.lungs import LungField, WarningCode
 from service.screening.prevalence import LocalFigures
 
@@ -14,9 +13,6 @@ DECIMALS = 4
 
 Assessment = Literal["pneumonia", "normal", "indeterminate"]
 Caution = Literal[WarningCode, "members_disagree"]
-
-MIN_DISAGREEMENT: Final = 0.3
-"""Members disagree if they are on both sides of the threshold and at least this far apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,47 +125,3 @@ class Verdict:
     lungs: LungFacts | None = None
     warnings: tuple[Caution, ...] = ()
     local: LocalFigures | None = None
-
-
-def decide(
-    score: EnsembleScore,
-    manifest: Manifest,
-    digest: str,
-    image: ImageFacts,
-    lungs: LungFacts | None = None,
-    warnings: Sequence[WarningCode] = (),
-) -> Verdict:
-    """Round first and decide on the rounded figure, so that an answer never contradicts itself."""
-    probability = round(score.probability, DECIMALS)
-    labels = manifest.labels
-    threshold = manifest.threshold.value
-    members = tuple(
-        MemberScore(name=member.name, probability=round(member.probability, DECIMALS))
-        for member in score.members
-    )
-    disagree: tuple[Caution, ...] = ("members_disagree",) if _disagree(members, threshold) else ()
-    return Verdict(
-        predicted_class=labels.positive if probability > threshold else labels.negative,
-        probability=probability,
-        threshold=threshold,
-        members=members,
-        model=ModelRef(name=manifest.name, version=manifest.version, digest=digest),
-        image=image,
-        assessment=_assess(probability, manifest),
-        trained_on=manifest.training_data.description if manifest.training_data else "",
-        lungs=lungs,
-        warnings=(*warnings, *disagree),
-    )
-
-
-def _assess(probability: float, manifest: Manifest) -> Assessment:
-    between = manifest.indeterminate
-    if between and between.lower <= probability <= between.upper:
-        return "indeterminate"
-    return "pneumonia" if probability > manifest.threshold.value else "normal"
-
-
-def _disagree(members: Sequence[MemberScore], threshold: float) -> bool:
-    values = [member.probability for member in members]
-    lowest, highest = min(values), max(values)
-    return lowest <= threshold < highest and highest - lowest >= MIN_DISAGREEMENT

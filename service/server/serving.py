@@ -10,8 +10,7 @@ from service.inference import Ensemble
 from service.observability.audit import AuditLogError, open_audit
 from service.observability.logs import log_config
 from service.screening.loading import ModelLoader, ensemble_loader
-from service.server.memory import settle
-from service.server.scheduling import use_batch_scheduling
+from service.server.process import settle, use_batch_scheduling
 from service.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ from pydicom.uid import BasicTextSRStorage
 from typer.testing import CliRunner
 
 from service.cli.app import app
+from service.hospital.node.durable_queue import DurableQueue
 from service.hospital.node.ledger import State
-from service.hospital.node.queue import DurableQueue
 from service.hospital.node.uids import uid_of_file
 from tests.hospital.node.objects import film, film_uid
 from tests.hospital.node.peers import FakePacs

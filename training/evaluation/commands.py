@@ -80,7 +80,7 @@ def out_of_fold(
 ) -> None:
     """Read each film of the training set by the bundle that was trained without its block."""
     from service.inference import MANIFEST_FILE
-    from training.evaluation.choosing import with_metrics
+    from training.evaluation.operating_point import with_metrics
     from training.evaluation.reports import print_figures
     from training.evaluation.study import Study
 
@@ -242,7 +242,7 @@ def calibrate(
     ] = True,
 ) -> None:
     """Fit the calibration and choose the operating point over several worlds."""
-    from training.evaluation.choosing import choose
+    from training.evaluation.operating_point import choose
     from training.evaluation.reports import print_worlds
 
     figures = choose(

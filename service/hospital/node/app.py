@@ -25,9 +25,9 @@ from service.api.routes.metrics import PrometheusText
 from service.api.schemas import Alive, ModelIdentity, Ready, identity_of
 from service.api.security import RequireKey
 from service.hospital.node import stow
+from service.hospital.node.durable_queue import DurableQueue
 from service.hospital.node.intake import Intake
 from service.hospital.node.ledger import State
-from service.hospital.node.queue import DurableQueue
 from service.observability.middleware import Observer, RequestRecordMiddleware, RouteNames
 from service.screening.loading import ModelLoader
 

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from service.errors import UploadsFullError
+from service.hospital.node.durable_queue import DurableQueue
 from service.hospital.node.metrics import NodeMetrics
-from service.hospital.node.queue import DurableQueue
 from service.hospital.node.receipt import Receipt
 from service.hospital.node.scp import OUT_OF_RESOURCES, SOP_CLASSES
 from service.hospital.node.uids import identity_of

@@ -3,8 +3,8 @@
 from functools import partial
 from typing import Final
 
+from service.hospital.node.durable_queue import DurableQueue
 from service.hospital.node.ledger import State
-from service.hospital.node.queue import DurableQueue
 from service.hospital.node.receipt import Receipt
 from service.observability.metrics import Metrics
 from service.observability.record import RequestRecord

@@ -9,10 +9,10 @@ from service.hospital.node.backoff import Backoff
 from service.hospital.node.delivery import Destination
 from service.hospital.node.dicomweb import Access, DicomWeb, WebDestination
 from service.hospital.node.dimse import Address, DimseDestination
+from service.hospital.node.durable_queue import DurableQueue
 from service.hospital.node.intake import Intake
 from service.hospital.node.metrics import NodeMetrics
 from service.hospital.node.poller import Poller
-from service.hospital.node.queue import DurableQueue
 from service.hospital.node.scp import Peer, StoreScp
 from service.hospital.node.screener import MakeResults, Screener
 from service.hospital.node.sender import Sender

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from service.hospital.node.backoff import Backoff
 from service.hospital.node.dicomweb import DicomWeb, WebError, value_of
+from service.hospital.node.durable_queue import DurableQueue
 from service.hospital.node.metrics import NodeMetrics
-from service.hospital.node.queue import DurableQueue
 from service.hospital.node.scp import SOP_CLASSES
 from service.hospital.node.uids import identity_of
 from service.hospital.results.uids import is_uid

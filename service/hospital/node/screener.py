@@ -14,9 +14,9 @@ from pydicom import Dataset, dcmwrite
 
 from service.errors import InternalError, OutOfMemoryError, ServiceError
 from service.hospital.node.backoff import Backoff
+from service.hospital.node.durable_queue import DurableQueue
 from service.hospital.node.ledger import Entry
 from service.hospital.node.metrics import NodeMetrics
-from service.hospital.node.queue import DurableQueue
 from service.hospital.node.uids import identity_of
 from service.imaging import CorruptImageError, UnsupportedFormatError
 from service.inference import Bundle

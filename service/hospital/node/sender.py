@@ -5,8 +5,8 @@ from typing import Final
 
 from service.hospital.node.backoff import Backoff
 from service.hospital.node.delivery import Destination, UnreachableError
+from service.hospital.node.durable_queue import DurableQueue, Parcel
 from service.hospital.node.metrics import NodeMetrics
-from service.hospital.node.queue import DurableQueue, Parcel
 
 log = logging.getLogger(__name__)
 

@@ -28,7 +28,7 @@ from service.observability.middleware import Observer
 from service.observability.tracing import make_tracer
 from service.screening.loading import ModelLoader, ensemble_loader
 from service.server.http import exit_cleanly_on_signals, uvicorn_config
-from service.server.memory import settle
+from service.server.process import settle
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from service.hospital.node.queue import DurableQueue
+from service.hospital.node.durable_queue import DurableQueue
 
 log = logging.getLogger(__name__)
 

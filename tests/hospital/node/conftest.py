@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from service.hospital.node.durable_queue import DurableQueue
 from service.hospital.node.metrics import NodeMetrics
-from service.hospital.node.queue import DurableQueue
 from service.hospital.node.uids import uid_of_file
 from service.observability.metrics import Metrics
 

@@ -18,10 +18,10 @@ from service.hospital.node.dicomweb import (
     WebDestination,
     WebError,
 )
+from service.hospital.node.durable_queue import DurableQueue
 from service.hospital.node.metrics import NodeMetrics
 from service.hospital.node.multipart import MultipartError, Parts, boundary_of
 from service.hospital.node.poller import Poller
-from service.hospital.node.queue import DurableQueue
 from service.hospital.results.related import related
 from tests.hospital.node.objects import film, film_uid, study_uid
 from tests.hospital.node.reading import value

@@ -10,9 +10,9 @@ from pydicom.uid import UID
 
 from service.errors import NotAChestRadiographError, QueueFullError, ServiceError
 from service.hospital.node.backoff import Backoff
+from service.hospital.node.durable_queue import DurableQueue
 from service.hospital.node.ledger import State
 from service.hospital.node.metrics import NodeMetrics
-from service.hospital.node.queue import DurableQueue
 from service.hospital.node.screener import MAX_ATTEMPTS, Screener
 from service.imaging import CorruptImageError
 from service.inference import Bundle

@@ -19,9 +19,9 @@ from pydicom.uid import (
 from service.hospital.node.backoff import Backoff
 from service.hospital.node.delivery import Outcome, UnreachableError
 from service.hospital.node.dimse import Address, DimseDestination
+from service.hospital.node.durable_queue import DurableQueue
 from service.hospital.node.ledger import State
 from service.hospital.node.metrics import NodeMetrics
-from service.hospital.node.queue import DurableQueue
 from service.hospital.node.sender import Sender
 from service.hospital.node.tls import TlsFiles
 from tests.hospital.node.objects import film, film_uid

@@ -9,9 +9,9 @@ from fastapi import FastAPI
 from pydicom.uid import CTImageStorage
 
 from service.hospital.node.app import NodeState, create_node_app
+from service.hospital.node.durable_queue import DurableQueue
 from service.hospital.node.intake import Intake
 from service.hospital.node.metrics import NodeMetrics
-from service.hospital.node.queue import DurableQueue
 from service.hospital.results.related import related
 from service.observability.middleware import Observer
 from service.screening.loading import ModelLoader

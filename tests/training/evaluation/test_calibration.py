@@ -7,7 +7,7 @@ from service.inference.probability import calibrate
 from tests.training.evaluation.made_up import manifest, table
 from training.data import DataError
 from training.evaluation.calibration import Worlds, choose_threshold, fit_platt, table_of_worlds
-from training.evaluation.choosing import Scores, decide
+from training.evaluation.operating_point import Scores, decide
 from training.evaluation.statistics import expected_calibration_error
 
 RNG = np.random.default_rng(0)

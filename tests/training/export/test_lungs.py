@@ -221,4 +221,4 @@ def test_lungs_that_8_bits_lose_leave_the_32_bit_graph(
     assert "agree with a Dice coefficient of" in outcome.lungs.refusal
     assert (directory / LUNGS_GRAPH).exists()
     assert not (directory / LUNGS_INT8).exists()
-    assert load_ensemble(directory, threads=1).finds_lungs
+    assert load_ensemble(directory, threads=1).bundle.manifest.lungs is not None

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from service.hospital.node import quarantine
+from service.hospital.node.durable_queue import DurableQueue, QueueError
 from service.hospital.node.ledger import FILE_NAME, State
-from service.hospital.node.queue import DurableQueue, QueueError
 from service.hospital.node.receipt import Receipt
 from service.hospital.node.uids import uid_of_file
 from tests.hospital.node.objects import film, film_uid
@@ -142,7 +142,7 @@ FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path
 from tests.hospital.node.objects import film, film_uid
-from tests.hospital.node.test_queue import opened
+from tests.hospital.node.test_durable_queue import opened
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 with opened(Path(sys.argv[1])) as queue:
     resource.setrlimit(resource.RLIMIT_FSIZE, (1024, resource.RLIM_INFINITY))

@@ -1,3 +1,4 @@
+import gc
 import os
 import subprocess
 import sys
@@ -5,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from service.server.scheduling import use_batch_scheduling
+from service.server.process import settle, use_batch_scheduling
 
 ROOT = Path(__file__).parents[2]
 
 CODE = """
 import os
 from threading import Thread
-from service.server.scheduling import use_batch_scheduling
+from service.server.process import use_batch_scheduling
 
 print(use_batch_scheduling())
 later = Thread(target=lambda: print(os.sched_getscheduler(0) == os.SCHED_BATCH))
@@ -41,3 +42,13 @@ def test_another_system_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     monkeypatch.delattr(os, "sched_setscheduler", raising=False)
     assert not use_batch_scheduling()
+
+
+def test_what_is_there_is_never_searched_again() -> None:
+    gc.unfreeze()
+    kept: list[list[object]] = [[] for _ in range(1000)]
+    try:
+        settle()
+        assert gc.get_freeze_count() > len(kept)
+    finally:
+        gc.unfreeze()

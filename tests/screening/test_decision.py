@@ -1,7 +1,8 @@
 import pytest
 
 from service.inference import EnsembleScore, MemberScore
-from service.screening.verdict import ImageFacts, ModelRef, decide
+from service.screening.decision import decide
+from service.screening.verdict import ImageFacts, ModelRef
 from tests.fake_engine import fake_bundle
 
 IMAGE = ImageFacts(format="PNG", width=64, height=48, sha256="e" * 64)
