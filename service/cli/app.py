@@ -12,7 +12,9 @@ from typing import Annotated
 import typer
 
 from service import __version__
+from service.cli.dicom_app import dicom
 from service.cli.errors import exit_on_error
+from service.cli.options import JsonOption, ModelsOption, QuietOption
 
 app = typer.Typer(
     name="pneumonia-xray",
@@ -22,6 +24,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(dicom)
 
 
 def _print_version(requested: bool) -> None:
@@ -40,23 +43,6 @@ def _options(
     ] = False,
 ) -> None:
     """Options of the program itself."""
-
-
-ModelsOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--models",
-        metavar="DIR",
-        help="Folder of the model bundle. Default: XRAY_MODELS_DIR, or `models`.",
-    ),
-]
-QuietOption = Annotated[
-    bool,
-    typer.Option("--quiet", "-q", help="Print only errors: no progress bar, table or totals."),
-]
-JsonOption = Annotated[
-    bool, typer.Option("--json", help="Print JSON to standard output, one object per answer.")
-]
 
 
 class Language(StrEnum):
@@ -82,9 +68,10 @@ def serve(
 ) -> None:
     """Serve over HTTP, like `python -m service`. XRAY_* variables set everything else."""
     with exit_on_error():
-        from service.cli.serve import serve as run
+        from service.cli.loading import read_settings
+        from service.server import serving
 
-        run({"host": host, "port": port, "models_dir": models})
+        serving.serve(read_settings({"host": host, "port": port, "models_dir": models}))
 
 
 @app.command(
@@ -204,93 +191,6 @@ def check(models: ModelsOption = None) -> None:
         from service.cli.check import check as run
 
         raise typer.Exit(run({"models_dir": models}))
-
-
-dicom = typer.Typer(
-    name="dicom",
-    help="A node in a DICOM network: receives radiographs, screens them, sends results.",
-    no_args_is_help=True,
-)
-app.add_typer(dicom)
-
-SendToOption = Annotated[
-    str | None,
-    typer.Option(
-        "--send-to",
-        metavar="ADDRESS",
-        help="Where results go: dicom://AETITLE@host:port or https://host/dicom-web. "
-        "Default: XRAY_DICOM_SEND_TO.",
-    ),
-]
-PollOption = Annotated[
-    str | None,
-    typer.Option(
-        "--poll",
-        metavar="URL",
-        help="A DICOMweb service to ask for new studies. Default: XRAY_DICOM_POLL.",
-    ),
-]
-QueueOption = Annotated[
-    Path | None,
-    typer.Option("--dir", metavar="DIR", help="Folder of the queue. Default: XRAY_DICOM_DIR."),
-]
-
-
-@dicom.command("serve")
-def dicom_serve(
-    send_to: SendToOption = None,
-    poll: PollOption = None,
-    port: Annotated[
-        int | None,
-        typer.Option(metavar="NUMBER", help="Port for C-STORE. Default: XRAY_DICOM_PORT."),
-    ] = None,
-    ae_title: Annotated[
-        str | None, typer.Option(help="Our AE title. Default: XRAY_DICOM_AE_TITLE.")
-    ] = None,
-    folder: QueueOption = None,
-    models: ModelsOption = None,
-) -> None:
-    """Receive by C-STORE and STOW-RS, screen, and send results. XRAY_* variables set the rest."""
-    with exit_on_error():
-        from service.cli.dicom import serve as run
-
-        run(
-            {
-                "dicom_send_to": send_to,
-                "dicom_poll": poll,
-                "dicom_port": port,
-                "dicom_ae_title": ae_title,
-                "dicom_dir": folder,
-                "models_dir": models,
-            }
-        )
-
-
-@dicom.command("echo")
-def dicom_echo(send_to: SendToOption = None, poll: PollOption = None) -> None:
-    """Ask the PACS whether it is there and knows this node."""
-    with exit_on_error():
-        from service.cli.dicom import echo as run
-
-        run({"dicom_send_to": send_to, "dicom_poll": poll})
-
-
-@dicom.command("status")
-def dicom_status(folder: QueueOption = None, as_json: JsonOption = False) -> None:
-    """Print how many images wait, were screened, refused, or put into quarantine."""
-    with exit_on_error():
-        from service.cli.dicom import status as run
-
-        run({"dicom_dir": folder}, as_json=as_json)
-
-
-@dicom.command("retry")
-def dicom_retry(folder: QueueOption = None) -> None:
-    """Queue what is in quarantine again. Stop the node first."""
-    with exit_on_error():
-        from service.cli.dicom import retry as run
-
-        run({"dicom_dir": folder})
 
 
 def main() -> None:

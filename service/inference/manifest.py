@@ -12,7 +12,6 @@ from pydantic_core import ErrorDetails
 from service.imaging import InputSpec
 from service.inference.atomic_write import atomic_write
 from service.inference.entries import (
-    Ages,
     Agreement,
     Calibration,
     ChannelName,
@@ -23,17 +22,16 @@ from service.inference.entries import (
     Labels,
     LungsEntry,
     MemberEntry,
-    Metrics,
     Name,
     Part,
     Quantised,
     SuitabilityEntry,
     Threshold,
-    TrainingData,
     ViewName,
     sentence,
 )
 from service.inference.errors import BundleError
+from service.inference.provenance import Ages, Metrics, TrainingData
 
 __all__ = [
     "MANIFEST_FILE",
