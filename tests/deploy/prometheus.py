@@ -111,7 +111,7 @@ def main() -> None:
                 page.goto(f"{client.base_url}/graph?{urlencode(shown)}")
                 page.wait_for_selector(".rickshaw_graph svg path, .graph-legend")
                 time.sleep(2)
-                shot = Image.open(io.BytesIO(page.screenshot()))
+                shot = Image.open(io.BytesIO(page.screenshot(full_page=True)))
                 browser.close()
     shot.convert("RGB").quantize(64).save(PICTURE, optimize=True)
 

@@ -47,6 +47,8 @@ def connect(address: str, environment: Mapping[str, str] | None = None) -> None:
     """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # it would report to its makers
     logging.getLogger("ray.data").setLevel(logging.WARNING)
+    # It warns that the progress bars below are off.
+    logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)
     ray.data.DataContext.get_current().enable_progress_bars = False
     ray.init(
         address=address,
