@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -102,17 +103,19 @@ def replica(port: int, version: str) -> LiveService:
     )
 
 
-def exchange(running: LiveService, port: int, version: str) -> LiveService:
-    """Stop a replica as an update does, and start its successor."""
-    running.terminate()
-    assert running.exit_status() == 0
+def exchange(
+    running: LiveService, port: int, version: str, number: signal.Signals = signal.SIGTERM
+) -> LiveService:
+    """Stop a replica as an update does, or kill it, and start its successor."""
+    running.terminate(number)
+    assert running.exit_status() == (0 if number == signal.SIGTERM else -number)
     running.__exit__()
     successor = replica(port, version).__enter__()
     successor.wait_until_ready()
     return successor
 
 
-def test_an_update_and_the_way_back_lose_no_request(tmp_path: Path) -> None:
+def test_an_update_the_way_back_and_a_crash_lose_no_request(tmp_path: Path) -> None:
     front, one, two = free_ports(3)
     replicas = {port: replica(port, "2.0.0").__enter__() for port in (one, two)}
     try:
@@ -128,6 +131,8 @@ def test_an_update_and_the_way_back_lose_no_request(tmp_path: Path) -> None:
                     replicas[port] = exchange(replicas[port], port, version)
                     clients.versions_of_next(20)
                 assert clients.versions_of_next(30) == {version}
+            replicas[one] = exchange(replicas[one], one, version, signal.SIGKILL)
+            clients.versions_of_next(30)
         assert clients.failures == []
         assert len(clients.answers) > 100
         assert all(re.fullmatch(r"2\.[01]\.0", version) for _, version in clients.answers)
