@@ -94,6 +94,7 @@ def bombs(*, size: int = 4 * MB) -> Iterator[tuple[str, bytes]]:
     yield from _png_chunks(size)
     yield from _jpeg_segments(size)
     yield from _tiff_directories(size)
+    yield from _avif_boxes(size)
     riff = b"RIFF" + struct.pack("<I", 4 + size) + b"WEBP" + b"JUNK\x00\x00\x00\x00" * (size // 8)
     yield "WebP of empty chunks", riff
     yield "BMP of endless runs", bmp_header(1400, 1400, compression=1) + b"\x00\x00" * (size // 2)
@@ -165,6 +166,26 @@ def _jpeg_segments(size: int) -> Iterator[tuple[str, bytes]]:
     exif = b"Exif\x00\x00" + bytes(65_000)
     segment = b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif
     yield "JPEG of EXIF blocks", sound[:2] + segment * (size // 65_000) + sound[2:]
+
+
+def _avif_boxes(size: int) -> Iterator[tuple[str, bytes]]:
+    sound = encoded(phantom(6, (64, 64)), "AVIF", speed=10)
+    start = sound[: sound.index(b"meta") - 4]
+    sides = sound.index(b"ispe") + 8
+    announced = struct.pack(">II", 2**31 - 1, 2**31 - 1)
+    yield "AVIF of a huge size", sound[:sides] + announced + sound[sides + 8 :]
+    yield "AVIF of empty boxes", start + b"\x00\x00\x00\x08free" * (size // 8) + sound[len(start) :]
+    # The length of the picture's bytes, of which the units come first.
+    at = sound.index(b"mdat") + 4
+    units = b"\x12\x00" * (size // 2)
+    places = sound.index(b"iloc") + 22
+    [length] = struct.unpack_from(">I", sound, places)
+    longer = struct.pack(">I", length + len(units))
+    whole = sound[:places] + longer + sound[places + 4 : at - 8]
+    yield (
+        "AVIF of empty units",
+        whole + struct.pack(">I", 8 + length + len(units)) + b"mdat" + (units + sound[at:]),
+    )
 
 
 def _tiff_directories(size: int) -> Iterator[tuple[str, bytes]]:
