@@ -1,11 +1,12 @@
 """``python -m service``: serve on the address that the settings name."""
 
+import os
 import sys
 
 from pydantic import ValidationError
 
 from service.server.process import unsupported_system
-from service.settings import Settings, complaints
+from service.settings import Settings, complaints, unknown_names
 
 
 def main() -> None:
@@ -19,6 +20,8 @@ def main() -> None:
         settings = Settings()
     except ValidationError as error:
         sys.exit(_refused(*complaints(error)))
+    for name in unknown_names(os.environ):
+        print(f"{name} is no setting and is ignored", file=sys.stderr)  # noqa: T201
     serve(settings)
 
 

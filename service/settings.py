@@ -4,7 +4,7 @@ import ipaddress
 import json
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeVar
 
@@ -23,6 +23,7 @@ WAITING_PER_THREAD: Final = 8
 _SOUND_KEY: Final = re.compile(r"[!-~]{16,}")
 _NAMED_KEY: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,31}):(.*)")
 _NUMBERED: Final = re.compile(r"key-\d+")
+_LIKE_A_SETTING: Final = re.compile(r"XRAY_(?!DICOM_|SERVICE_|PORT_)")
 _ORIGIN: Final = re.compile(r"\*|https?://[A-Za-z0-9.\[\]:-]+")
 
 
@@ -269,6 +270,15 @@ def _named(keys: tuple[SecretStr, ...]) -> tuple[tuple[str, str], ...]:
         named = _NAMED_KEY.fullmatch(key.get_secret_value())
         entries.append((named[1], named[2]) if named else (f"key-{number}", key.get_secret_value()))
     return tuple(entries)
+
+
+def unknown_names(names: Iterable[str]) -> list[str]:
+    """Variables that are named like a setting and are none, perhaps by a slip of the finger.
+
+    Those of the DICOM node, and those that Kubernetes sets for a Service, are passed over.
+    """
+    known = {f"XRAY_{field.upper()}" for field in Settings.model_fields}
+    return sorted(set(filter(_LIKE_A_SETTING.match, map(str.upper, names))) - known)
 
 
 def complaints(error: ValidationError) -> list[str]:

@@ -27,6 +27,18 @@ def test_it_serves_what_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> Non
     assert [settings.port for settings in served] == [8123]
 
 
+def test_a_misspelt_setting_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A service whose XRAY_API_KEY lacks its last letter is open."""
+    monkeypatch.setattr(serving, "serve", lambda _: None)
+    for name in ("XRAY_API_KEY", "XRAY_HOST", "XRAY_DICOM_PORT", "XRAY_SERVICE_HOST"):
+        monkeypatch.setenv(name, "127.0.0.1")
+    monkeypatch.setenv("XRAY_PORT_8000_TCP_ADDR", "10.0.0.1")
+    program.main()
+    assert capsys.readouterr().err.splitlines() == ["XRAY_API_KEY is no setting and is ignored"]
+
+
 def test_native_windows_is_refused_in_words(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
