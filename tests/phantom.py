@@ -44,3 +44,10 @@ def phantom(seed: int = 0, size: tuple[int, int] = (320, 256), opacity: float = 
     picture += 80 * opacity * _ellipse(x, y, 0.5 + side * 0.18, cloud_y, 0.13, 0.16)
     picture += rng.normal(0, 2.5, picture.shape)
     return Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8))
+
+
+def grained(picture: Image.Image, deviation: float = 12.0) -> Image.Image:
+    """Give a drawing the grain of a film: without it, it counts as blurred."""
+    grain = np.random.default_rng(1).normal(0, deviation, (picture.height, picture.width))
+    levels = np.asarray(picture, dtype=float) + grain
+    return Image.fromarray(np.rint(levels).clip(0, 255).astype(np.uint8))

@@ -21,10 +21,10 @@ from service.lungs import (
     suitability_of,
 )
 from tests.lungs.drawn import as_probabilities, ellipse, two_lungs
-from tests.phantom import phantom
+from tests.phantom import grained, phantom
 
 LIMITS = Limits(warn_distance=20, refuse_distance=30, warn_quality=0.8, refuse_quality=0.5)
-FILM = Radiograph(phantom(1, size=(640, 512)), "PNG", "")
+FILM = Radiograph(grained(phantom(1, size=(640, 512))), "PNG", "")
 
 
 def lungs(
@@ -121,8 +121,9 @@ class TestWarnings:
     def test_few_pixels(self) -> None:
         assert warned(look(field=lungs(size=(150, 120)))) == ("low_resolution",)
 
-    def test_blur(self) -> None:
-        blurred = FILM.picture.filter(ImageFilter.GaussianBlur(FILM.width / 80))
+    @pytest.mark.parametrize("share", [56, 80, 88, 100])
+    def test_blur(self, share: int) -> None:
+        blurred = FILM.picture.filter(ImageFilter.GaussianBlur(FILM.width / share))
         assert warned(look(), replace(FILM, picture=blurred)) == ("low_resolution",)
 
     def test_flat_grey(self) -> None:

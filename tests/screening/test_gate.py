@@ -15,7 +15,7 @@ from service.lungs import segmentation_input
 from service.screening.overlay import as_png
 from service.screening.screen import Screening
 from tests.fake_engine import FakeEngine, FakeSegmenter, fake_bundle
-from tests.phantom import phantom
+from tests.phantom import grained, phantom
 
 SIDE = 64
 LIMITS = SuitabilityEntry(
@@ -45,7 +45,7 @@ class QuarterSegmenter(FakeSegmenter):
 
 def film(seed: int = 1) -> Image.Image:
     """A chest above a bright belly, so that it has an upper end."""
-    picture = phantom(seed, size=(640, 512))
+    picture = grained(phantom(seed, size=(640, 512)))
     belly = picture.crop((0, 440, 640, 512)).point([min(255, level + 100) for level in range(256)])
     picture.paste(belly, (0, 440))
     return picture
