@@ -70,12 +70,8 @@ class Layout:
             return self.height, self.width
         return self.width, self.height
 
-    def essence(self) -> bytes:
-        """The whole file, holding nothing but what its pixels need."""
-        return b"".join(self.pieces)
-
     def variants(self) -> Iterator[bytes]:
-        """The essence, or in its place one file for each probe."""
+        """The file, holding nothing but what its pixels need; or one file for each probe."""
         return (b"".join(pieces) for pieces in (self.probes or [self.pieces]))
 
 

@@ -22,15 +22,14 @@ from service.lungs import (
     segmentation_input,
     suitability_of,
 )
-
-_SEND: Final = "Send one frontal chest X-ray that shows both lungs."
+from service.screening.header_check import ADVICE
 
 _REFUSALS: Final[dict[Refusal, str]] = {
-    "no_lungs": f"No pair of lungs was found in this image, so it was not judged. {_SEND}",
+    "no_lungs": f"No pair of lungs was found in this image, so it was not judged. {ADVICE}",
     "unlike_training_films": "This image does not look like a frontal chest X-ray, so it was not "
-    f"judged. {_SEND}",
+    f"judged. {ADVICE}",
     "uncertain_lungs": "The lungs in this image could not be outlined with any certainty, so it "
-    f"was not judged. {_SEND}",
+    f"was not judged. {ADVICE}",
 }
 
 

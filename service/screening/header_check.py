@@ -7,7 +7,7 @@ from service.imaging import DicomFacts
 from service.inference import Ages
 from service.lungs import WarningCode
 
-_SEND: Final = "Send one frontal chest X-ray that shows both lungs."
+ADVICE: Final = "Send one frontal chest X-ray that shows both lungs."
 
 
 def check_kind(header: DicomFacts | None) -> None:
@@ -21,7 +21,7 @@ def check_kind(header: DicomFacts | None) -> None:
     if header is not None and header.modality == "other":
         raise NotAChestRadiographError(
             "The file's header names another kind of image than a radiograph, such as CT, MR or "
-            f"ultrasound, so it was not judged. {_SEND}",
+            f"ultrasound, so it was not judged. {ADVICE}",
             reason="header_modality",
         )
 
@@ -46,7 +46,7 @@ def header_cautions(
     if disagrees and doubts:
         raise NotAChestRadiographError(
             "The file's header says that this is another view or another part of the body, and the "
-            f"image leaves doubts too, so it was not judged. {_SEND}",
+            f"image leaves doubts too, so it was not judged. {ADVICE}",
             reason="header_disagrees",
         )
     found: dict[WarningCode, bool] = {

@@ -4,22 +4,19 @@ import time
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from service.cli.errors import SOME_FAILED, SUCCESS, CommandError
 from service.cli.files import PICTURE_SUFFIXES, find_files, printable_path
 from service.cli.loading import load_model
 from service.cli.output import print_message
-from service.inference import load_ensemble
+from service.inference import EngineChoice, PrecisionChoice, load_ensemble
 from service.screening.screen import Screening
 from service.settings import MIB, Settings
 
 if TYPE_CHECKING:
     from service.cli.batch.run import Totals
     from service.cli.batch.source import Unit
-
-EngineChoice = Literal["auto", "onnx", "tensorflow"]
-PrecisionChoice = Literal["auto", "fp32", "int8"]
 
 
 def batch(source: str, out: str, address: str, settings: Settings, *, quiet: bool) -> int:

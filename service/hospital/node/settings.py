@@ -3,11 +3,13 @@
 import ipaddress
 import re
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from service.hospital.results import KINDS, Kind
+from service.i18n import Language
 from service.settings import Listed, Settings, lower_case, settings_table
 
 AE_TITLE: Final = r"[!-?A-\[\]-~](?:[ -?A-\[\]-~]{0,14}[!-?A-\[\]-~])?"
@@ -18,10 +20,6 @@ _DESTINATION: Final = re.compile(
     rf"dicom(-tls)?://{AE_TITLE}@[A-Za-z0-9.\[\]:-]+:\d{{1,5}}|https?://[^\s@?#]+"
 )
 _WEB: Final = re.compile(r"https?://[^\s@?#]+")
-
-Language = Literal["en", "es"]
-ResultKind = Literal["sr", "pdf", "sc", "seg"]
-_KINDS: Final = ("sr", "pdf", "sc", "seg")
 
 
 class NodeSettings(Settings):
@@ -64,8 +62,8 @@ class NodeSettings(Settings):
         description="Where results go: `dicom://AETITLE@host:port`, `dicom-tls://...`, or the root "
         "of a DICOMweb service, `https://host/dicom-web`.",
     )
-    dicom_results: Listed[Annotated[ResultKind, BeforeValidator(lower_case)]] = Field(
-        _KINDS,
+    dicom_results: Listed[Annotated[Kind, BeforeValidator(lower_case)]] = Field(
+        KINDS,
         description="Which objects are made: structured report, PDF, secondary capture, "
         "segmentation.",
     )
