@@ -1,6 +1,7 @@
 """Recipes: all that decides what a fit gives, in a TOML file for each network."""
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
@@ -9,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from service.lungs import View
 from training.data import DataError
 from training.fit.views import ViewSpec
+from training.models.shapes import LITE0, LiteShape
 
 RECIPES: Final = Path(__file__).parent / "recipes"
 
@@ -108,6 +110,8 @@ class MemberRecipe(_Part):
             a third normal, a third bacterial and a third viral.
         large_share: How often the larger copy of a film is taken where there is one.
         histogram: Share of films whose grey levels are mixed with another's.
+        spectrum: Share of films that take the spectrum of another's detail.
+        local_contrast: Whether the network evens out the contrast of its view.
         distil: Share of the teachers' answers in the targets, where there are teachers.
     """
 
@@ -124,12 +128,19 @@ class MemberRecipe(_Part):
     other_hospital: int = Field(default=5, ge=0)
     large_share: Share = 0.7
     histogram: Share = 0.5
+    spectrum: Share = 0.6
+    local_contrast: bool = False
     distil: Share = 0.7
+
+    @property
+    def shape(self) -> LiteShape:
+        """What its network is made of."""
+        return replace(LITE0, local_contrast=self.local_contrast)
 
     @property
     def views(self) -> ViewSpec:
         """What its network sees."""
-        return ViewSpec(self.view, self.side, self.histogram)
+        return ViewSpec(self.view, self.side, self.histogram, self.spectrum)
 
 
 Recipe = LungsRecipe | MemberRecipe

@@ -18,6 +18,7 @@ from torch.nn import functional
 from service.lungs import MARGIN, View
 from training.data.fields import BOX_SHARE
 from training.fit.draws import Draws, each
+from training.fit.spectrum import exchanged_spectrum
 
 RIM: Final = 2
 """Pixels by which the mask of a crop is widened in a view that is not augmented."""
@@ -35,12 +36,14 @@ class ViewSpec:
         view: All of the lung field, or the lungs only.
         side: In pixels.
         histogram: Share of the films in a batch whose grey levels are mixed with another's.
+        spectrum: Share of them that take the spectrum of another's detail.
         margin: Around the lungs' box, as a share of its width or height.
     """
 
     view: View
     side: int
     histogram: float = 0.5
+    spectrum: float = 0.6
     margin: float = MARGIN
 
     @property
@@ -79,6 +82,7 @@ def augmented_view(
     on_film = (framed == grid).all(-1)[:, None]
     lungs = _sampled(_widened(masks, draws.integer(0, 5)), grid, "zeros") * on_film
     x = _mixed(x, spec.histogram, draws)
+    x = exchanged_spectrum(x, spec.spectrum, draws)
     x = _toned(x, draws)
     x = _resolved(x, draws)
     x = x + draws.noise(x) * each(draws.uniform(0, 0.03) * draws.happens(0.5))

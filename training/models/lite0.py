@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from training.models.shapes import EVIDENCE_STRIDE, LITE0, MASK_SHARPNESS, LiteShape
-from training.models.units import ConvNorm
+from training.models.units import ConvNorm, local_contrast
 
 
 class Block(nn.Module):
@@ -59,6 +59,8 @@ class Lite0(nn.Module):
         The first channel is the standardised view, the second the lungs, 0 to 1.
         """
         x, mask = x[:, :1], x[:, 1:].float()
+        if self.shape.local_contrast:
+            x = local_contrast(x)
         x = self.stem(x)
         for block in self.blocks[: self.shape.mid_block]:
             x = block(x)

@@ -12,6 +12,15 @@ MASK_SHARPNESS: Final = 10.0
 """How sharply a member tells lung from what is not: a cell without lung counts exp(-10) times as
 much as one full of it."""
 
+LOCAL_CELLS: Final = (16, 32)
+"""Pixels of a view over which local contrast takes the mean, and how far pixels are from it."""
+
+LOCAL_FLOOR: Final = 0.1
+"""Added to that distance, in standard deviations of the view: flat parts are not blown up."""
+
+LOCAL_WEIGHTS: Final = (0.85, 0.75)
+"""Of the mean and of the local contrast, so that their sum varies about as much as a view."""
+
 EVIDENCE_STRIDE: Final = 8
 """Pixels of a view on each side of a cell of a member's evidence map."""
 
@@ -65,6 +74,8 @@ class LiteShape:
             resolution once.
         mid: Channels of the second tap.
         deep: Channels of the deepest features.
+        local_contrast: Even out the contrast of a standardised view first, see
+            ``training.models.units.local_contrast``.
     """
 
     stem: int = 32
@@ -80,6 +91,7 @@ class LiteShape:
     mid_stage: int = 5
     mid: int = 256
     deep: int = 1280
+    local_contrast: bool = False
 
     @property
     def mid_block(self) -> int:

@@ -15,6 +15,9 @@ from keras import layers
 from training.models.shapes import (
     EVIDENCE_STRIDE,
     LITE0,
+    LOCAL_CELLS,
+    LOCAL_FLOOR,
+    LOCAL_WEIGHTS,
     MASK_SHARPNESS,
     STANDARD_FLOORS,
     UNET,
@@ -65,6 +68,8 @@ def build_member(side: int, shape: LiteShape = LITE0) -> keras.Model:
     """
     both = keras.Input((side, side, 2), name="view_and_lungs")
     x = _standardise(_channel(both, 0, "view"), STANDARD_FLOORS["member"])
+    if shape.local_contrast:
+        x = _local_contrast(x)
     x = _same(layers.Conv2D, x, "stem", filters=shape.stem, kernel_size=3, strides=2)
     number, mid = 0, None
     for count, stage in enumerate(shape.stages, start=1):
@@ -127,6 +132,31 @@ def _standardise(image: Picture, floor: float) -> Picture:
     share = layers.Activation("softsign", name="share")(ratio)
     gain = layers.Rescaling(math.sqrt(pixels) / unbiased, name="gain")(share)
     return layers.Multiply(name="standardised")([unit, gain])
+
+
+def _local_contrast(x: Picture) -> Picture:
+    """See ``training.models.units.local_contrast``.
+
+    The quotient a / (m + floor) is a (1 - softsign(m / floor)) / floor, of built-in layers.
+    """
+    near, wide = LOCAL_CELLS
+    mean = _smooth(x, near, "local_mean")
+    apart = layers.Subtract(name="local_apart")([x, mean])
+    below = layers.ReLU(name="local_below")(layers.Rescaling(-1.0, name="local_negated")(apart))
+    above = layers.ReLU(name="local_above")(apart)
+    distance = _smooth(layers.Add(name="local_distance")([above, below]), wide, "local_spread")
+    ratio = layers.Rescaling(1 / LOCAL_FLOOR, name="local_ratio")(distance)
+    share = layers.Activation("softsign", name="local_share")(ratio)
+    gain = LOCAL_WEIGHTS[1] / LOCAL_FLOOR
+    gain = layers.Rescaling(-gain, offset=gain, name="local_gain")(share)
+    contrast = layers.Multiply(name="local_contrast")([apart, gain])
+    shades = layers.Rescaling(LOCAL_WEIGHTS[0], name="local_shades")(mean)
+    return layers.Add(name="local")([shades, contrast])
+
+
+def _smooth(x: Picture, cell: int, name: str) -> Picture:
+    means = layers.AveragePooling2D(cell, name=f"{name}_cells")(x)
+    return layers.UpSampling2D(cell, interpolation="bilinear", name=name)(means)
 
 
 def _centred(x: Picture, width: int, kernel: int, stride: int, name: str) -> Picture:

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from training.models.shapes import LOCAL_CELLS, LOCAL_FLOOR, LOCAL_WEIGHTS
+
 Activation = Literal["relu", "relu6"]
 Padding = Literal["centred", "same"]
 """Where a convolution with a stride looks: ``centred`` pads alike on both sides, ``same`` as
@@ -69,3 +71,29 @@ def standardise(x: Tensor, floor: float) -> Tensor:
     mean = picture.mean((1, 2, 3), keepdim=True)
     deviation = picture.std((1, 2, 3), keepdim=True)
     return torch.cat([(picture - mean) / (deviation + floor), x[:, 1:]], 1)
+
+
+def local_contrast(x: Tensor) -> Tensor:
+    """Even out how strong contrast is in each part of a picture, and weaken its large shades.
+
+    A pixel's distance from the mean around it is divided by how far pixels around it are from
+    theirs (local contrast normalisation: Jarrett 2009, doi:10.1109/ICCV.2009.5459469). So a film
+    that its device processed to be soft looks much like one that was processed to be hard.
+
+    Args:
+        x: Standardised, shape (N, 1, side, side), the side a multiple of ``LOCAL_CELLS``.
+
+    Returns:
+        Shape of ``x``.
+    """
+    near, wide = LOCAL_CELLS
+    mean = _smooth(x, near)
+    apart = x - mean
+    contrast = apart / (_smooth(apart.abs(), wide) + LOCAL_FLOOR)
+    return LOCAL_WEIGHTS[0] * mean + LOCAL_WEIGHTS[1] * contrast
+
+
+def _smooth(x: Tensor, cell: int) -> Tensor:
+    """Means over cells, and between their centres what lies between."""
+    means = functional.avg_pool2d(x, cell)
+    return functional.interpolate(means, scale_factor=cell, mode="bilinear", align_corners=False)

@@ -1,5 +1,6 @@
 """A fitted network and its served twin answer alike."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from training.models.lite0 import Lite0, lung_weights
 from training.models.port import port_lungs, port_member
 from training.models.shapes import LITE0, STANDARD_FLOORS, LiteShape
 from training.models.unet import LungsNet
-from training.models.units import standardise
+from training.models.units import local_contrast, standardise
 
 # Keras reads a variable of TensorFlow's in a way that NumPy has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -86,7 +87,10 @@ def test_it_describes_each_picture_by_its_deepest_channels() -> None:
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("shape", [SMALL_LITE, LITE0], ids=["small", "full"])
+LOCAL_LITE = replace(SMALL_LITE, local_contrast=True)
+
+
+@pytest.mark.parametrize("shape", [SMALL_LITE, LITE0, LOCAL_LITE], ids=["small", "full", "local"])
 def test_a_member_is_served_as_it_was_fitted(shape: LiteShape) -> None:
     torch.manual_seed(1)
     network = fitted(Lite0(shape))
@@ -142,3 +146,17 @@ def test_exposure_and_window_hardly_reach_a_network() -> None:
     assert one.shape == picture.shape
     assert float((picture - (0.8 * picture + 0.1)).abs().max()) > 0.05
     torch.testing.assert_close(one, other, atol=0.05, rtol=0)
+
+
+def test_soft_and_hard_processing_look_more_alike_after_local_contrast() -> None:
+    soft = standardise(torch.from_numpy(pictures(192)[1:2]).permute(0, 3, 1, 2), 0.01)
+    mean = torch.nn.functional.avg_pool2d(soft, 25, 1, 12, count_include_pad=False)
+    hard = standardise(mean + 3 * (soft - mean), 0.01)
+    assert local_contrast(soft).shape == soft.shape
+
+    def difference(one: torch.Tensor, other: torch.Tensor) -> float:
+        return float((one - other).std() / one.std())
+
+    before = difference(soft, hard)
+    assert before > 0.2
+    assert difference(local_contrast(soft), local_contrast(hard)) < 0.8 * before
