@@ -86,7 +86,7 @@ def assemble(
         empty = shapes or (None, None)
         lungs = _lungs(parts.lungs, staging / LUNGS_FILE, recipes[0].views.margin, empty[0])
         for run, member, file in zip(parts.members, recipes, MEMBER_FILES, strict=True):
-            network = load_member(run.network, empty[1] or Lite0(member.shape))
+            network = load_member(run.network, empty[1])
             port_member(network, member.side).save(staging / file)
         manifest = Manifest(
             name=NAME,

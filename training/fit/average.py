@@ -52,7 +52,7 @@ def average_runs(
     target.claim(
         {"recipe": recipe.model_dump(mode="json"), "average_of": [part.facts() for part in parts]}
     )
-    mean = network or Lite0(recipe.shape, recipe.dropout)
+    mean = network or Lite0(dropout=recipe.dropout)
     mean.load_state_dict(mean_of(states))
     measure_statistics(mean, recipe, sources, batches)
     with atomic_write(target.network) as path:

@@ -44,7 +44,7 @@ def fit_member(
     """
     if network is None:
         torch.manual_seed(recipe.seed)
-        network = load_imagenet(Lite0(recipe.shape, recipe.dropout))
+        network = load_imagenet(Lite0(dropout=recipe.dropout))
     facts: dict[str, Any] = {"recipe": recipe.model_dump(mode="json"), "fold": fold}
     if teachers:
         facts["teachers"] = [teacher.facts() for teacher in teachers]
@@ -54,7 +54,7 @@ def fit_member(
         {"params": groups["trunk"], "factor": 1.0},
         {"params": groups["new"], "factor": recipe.head_rate},
     ]
-    taught = [load_member(teacher.network, Lite0(recipe.shape)) for teacher in teachers]
+    taught = [load_member(teacher.network) for teacher in teachers]
     task = MemberTask(recipe, sources, fold, taught)
     return run(task, network, weighted, recipe.schedule, recipe.seed, folder)
 

@@ -1,7 +1,6 @@
 """Recipes: all that decides what a fit gives, in a TOML file for each network."""
 
 import tomllib
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
@@ -10,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from service.lungs import View
 from training.data import DataError
 from training.fit.views import ViewSpec
-from training.models.shapes import LITE0, LiteShape
 
 RECIPES: Final = Path(__file__).parent / "recipes"
 
@@ -111,7 +109,6 @@ class MemberRecipe(_Part):
         large_share: How often the larger copy of a film is taken where there is one.
         histogram: Share of films whose grey levels are mixed with another's.
         spectrum: Share of films that take the spectrum of another's detail.
-        local_contrast: Whether the network evens out the contrast of its view.
         distil: Share of the teachers' answers in the targets, where there are teachers.
     """
 
@@ -129,13 +126,7 @@ class MemberRecipe(_Part):
     large_share: Share = 0.7
     histogram: Share = 0.5
     spectrum: Share = 0.6
-    local_contrast: bool = False
     distil: Share = 0.7
-
-    @property
-    def shape(self) -> LiteShape:
-        """What its network is made of."""
-        return replace(LITE0, local_contrast=self.local_contrast)
 
     @property
     def views(self) -> ViewSpec:

@@ -28,8 +28,8 @@ class Block(nn.Module):
 class Lite0(nn.Module):
     """A view and the lungs in it to the logit of pneumonia and, for training only, the aetiology.
 
-    The logit is the mean of an evidence map over the lungs: what lies outside of them has no vote,
-    however the film was framed. The second output, normal / bacterial / viral, makes the shared
+    Contrast is evened out first. The logit is the mean of an evidence map over the lungs: what lies
+    outside of them has no vote, however the film was framed. The second output, normal / bacterial / viral, makes the shared
     features describe the lung; it is dropped in the served twin,
     ``training.models.twins.build_member``.
     """
@@ -59,9 +59,7 @@ class Lite0(nn.Module):
         The first channel is the standardised view, the second the lungs, 0 to 1.
         """
         x, mask = x[:, :1], x[:, 1:].float()
-        if self.shape.local_contrast:
-            x = local_contrast(x)
-        x = self.stem(x)
+        x = self.stem(local_contrast(x))
         for block in self.blocks[: self.shape.mid_block]:
             x = block(x)
         mid = self.mid(x)

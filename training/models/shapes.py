@@ -74,8 +74,6 @@ class LiteShape:
             resolution once.
         mid: Channels of the second tap.
         deep: Channels of the deepest features.
-        local_contrast: Even out the contrast of a standardised view first, see
-            ``training.models.units.local_contrast``.
     """
 
     stem: int = 32
@@ -91,7 +89,6 @@ class LiteShape:
     mid_stage: int = 5
     mid: int = 256
     deep: int = 1280
-    local_contrast: bool = False
 
     @property
     def mid_block(self) -> int:

@@ -68,8 +68,7 @@ def build_member(side: int, shape: LiteShape = LITE0) -> keras.Model:
     """
     both = keras.Input((side, side, 2), name="view_and_lungs")
     x = _standardise(_channel(both, 0, "view"), STANDARD_FLOORS["member"])
-    if shape.local_contrast:
-        x = _local_contrast(x)
+    x = _local_contrast(x)
     x = _same(layers.Conv2D, x, "stem", filters=shape.stem, kernel_size=3, strides=2)
     number, mid = 0, None
     for count, stage in enumerate(shape.stages, start=1):

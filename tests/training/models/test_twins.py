@@ -1,6 +1,5 @@
 """A fitted network and its served twin answer alike."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -87,10 +86,7 @@ def test_it_describes_each_picture_by_its_deepest_channels() -> None:
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-LOCAL_LITE = replace(SMALL_LITE, local_contrast=True)
-
-
-@pytest.mark.parametrize("shape", [SMALL_LITE, LITE0, LOCAL_LITE], ids=["small", "full", "local"])
+@pytest.mark.parametrize("shape", [SMALL_LITE, LITE0], ids=["small", "full"])
 def test_a_member_is_served_as_it_was_fitted(shape: LiteShape) -> None:
     torch.manual_seed(1)
     network = fitted(Lite0(shape))
