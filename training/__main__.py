@@ -85,34 +85,12 @@ def fit(
     fold: FoldOption = None,
     seed: SeedOption = None,
     runs: RunsOption = RUNS,
-    teacher: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="A run whose answers the member learns beside the labels; repeat for several."
-        ),
-    ] = None,
 ) -> None:
     """Fit a member of the ensemble on the lung fields."""
     from training import commands
 
-    folder = commands.member(recipe, runs, fold, seed, teacher or ())
+    folder = commands.member(recipe, runs, fold, seed)
     Console().print(f"Fitted: {folder.path}")
-
-
-@app.command()
-def average(
-    parts: Annotated[list[Path], typer.Argument(help="Runs of one recipe.")],
-    target: Annotated[Path, typer.Option("--target", help="Folder for the mean network.")],
-    runs: RunsOption = RUNS,
-    batches: Annotated[
-        int, typer.Option(min=1, help="Training batches on which its statistics are measured.")
-    ] = 100,
-) -> None:
-    """Make one network of several fine-tunings: the mean of their weights."""
-    from training import commands
-
-    commands.average(parts, target, runs, batches)
-    Console().print(f"Averaged: {target}")
 
 
 @app.command()

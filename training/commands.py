@@ -13,7 +13,6 @@ from training.data.collection import SOURCES, Collection
 from training.data.fields import Fields, cut_fields
 from training.data.squares import read_squares
 from training.export.assemble import Parts, assemble
-from training.fit.average import average_runs
 from training.fit.lungs import fit_lungs, load_lungs, segment
 from training.fit.member import fit_member
 from training.fit.recipe import LungsRecipe, MemberRecipe
@@ -83,19 +82,12 @@ def member(
     runs: Path,
     fold: int | None,
     seed: int | None,
-    teachers: Sequence[Path] = (),
 ) -> RunFolder:
     """Fit a member of the ensemble."""
     read = seeded(MemberRecipe.read(recipe), seed)
     folder = RunFolder.of(runs, read, known_fold(fold))
-    taught_by = [RunFolder(teacher) for teacher in teachers]
-    fit_member(read, open_fields(runs), fold, folder, teachers=taught_by)
+    fit_member(read, open_fields(runs), fold, folder)
     return folder
-
-
-def average(parts: Sequence[Path], target: Path, runs: Path, batches: int) -> None:
-    """Average the networks of several runs of one recipe."""
-    average_runs([RunFolder(part) for part in parts], open_fields(runs), RunFolder(target), batches)
 
 
 def fold_bundles(lungs_run: Path, members: Sequence[Path], target: Path) -> list[int]:

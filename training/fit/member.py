@@ -1,6 +1,6 @@
 """Fitting a member of the ensemble."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,6 @@ def fit_member(
     fold: int | None,
     folder: RunFolder,
     network: Lite0 | None = None,
-    teachers: Sequence[RunFolder] = (),
 ) -> Lite0:
     """Fit a member, or resume.
 
@@ -36,8 +35,6 @@ def fit_member(
         fold: Held out; None holds out nothing.
         folder: Of the run.
         network: Of another shape than usual, with its first weights.
-        teachers: Runs whose mean answer the member learns as well as the labels, by the recipe's
-            ``distil``.
 
     Returns:
         The averaged network.
@@ -46,16 +43,13 @@ def fit_member(
         torch.manual_seed(recipe.seed)
         network = load_imagenet(Lite0(dropout=recipe.dropout))
     facts: dict[str, Any] = {"recipe": recipe.model_dump(mode="json"), "fold": fold}
-    if teachers:
-        facts["teachers"] = [teacher.facts() for teacher in teachers]
     folder.claim(facts)
     groups = parameters_of(network)
     weighted = [
         {"params": groups["trunk"], "factor": 1.0},
         {"params": groups["new"], "factor": recipe.head_rate},
     ]
-    taught = [load_member(teacher.network) for teacher in teachers]
-    task = MemberTask(recipe, sources, fold, taught)
+    task = MemberTask(recipe, sources, fold)
     return run(task, network, weighted, recipe.schedule, recipe.seed, folder)
 
 
@@ -74,18 +68,10 @@ class MemberTask:
         recipe: How.
         sources: Lung fields.
         fold: Held out; None holds out nothing.
-        teachers: Fitted members of the same view.
     """
 
-    def __init__(
-        self,
-        recipe: MemberRecipe,
-        sources: Sources,
-        fold: int | None,
-        teachers: Sequence[nn.Module] = (),
-    ) -> None:
+    def __init__(self, recipe: MemberRecipe, sources: Sources, fold: int | None) -> None:
         self._recipe = recipe
-        self._teachers = [each.to(memory_format=torch.channels_last) for each in teachers]
         self._sources = sources
         self._fold = fold
         self._sampler = Sampler(recipe, sources, fold)
@@ -98,28 +84,16 @@ class MemberTask:
             yield standardise(views, STANDARD_FLOORS["member"]), drawn
 
     def loss(self, network: nn.Module, batch: tuple[Tensor, Drawn]) -> Tensor:
-        """Cross-entropy with smoothed targets, and that of the aetiology where it is known.
-
-        Teachers see the very variant that the network sees (Hinton 2015, arXiv:1503.02531; Beyer
-        2022, arXiv:2106.05237); targets are a mixture of the labels and the mean of their logits.
-        """
+        """Cross-entropy with smoothed targets, and that of the aetiology where it is known."""
         views, drawn = batch
         views = views.to(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
             logits, aetiology = network(views)
         targets = drawn.labels * (1 - 2 * self._recipe.smoothing) + self._recipe.smoothing
-        if self._teachers:
-            targets = torch.lerp(targets, self._taught(views), self._recipe.distil)
         loss = functional.binary_cross_entropy_with_logits(logits.float(), targets)
         known = drawn.aetiologies >= 0
         auxiliary = functional.cross_entropy(aetiology.float()[known], drawn.aetiologies[known])
         return torch.as_tensor(loss + self._recipe.aetiology * auxiliary)
-
-    @torch.no_grad()
-    def _taught(self, views: Tensor) -> Tensor:
-        with torch.autocast("cpu", torch.bfloat16):
-            logits = [teacher(views)[0].float() for teacher in self._teachers]
-        return torch.sigmoid(torch.stack(logits).mean(0))
 
     def figures(self, network: nn.Module) -> Row:
         """See ``training.fit.worlds``."""

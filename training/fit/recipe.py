@@ -109,7 +109,6 @@ class MemberRecipe(_Part):
         large_share: How often the larger copy of a film is taken where there is one.
         histogram: Share of films whose grey levels are mixed with another's.
         spectrum: Share of films that take the spectrum of another's detail.
-        distil: Share of the teachers' answers in the targets, where there are teachers.
     """
 
     name: str
@@ -126,7 +125,6 @@ class MemberRecipe(_Part):
     large_share: Share = 0.7
     histogram: Share = 0.5
     spectrum: Share = 0.6
-    distil: Share = 0.7
 
     @property
     def views(self) -> ViewSpec:

@@ -29,8 +29,8 @@ class Lite0(nn.Module):
     """A view and the lungs in it to the logit of pneumonia and, for training only, the aetiology.
 
     Contrast is evened out first. The logit is the mean of an evidence map over the lungs: what lies
-    outside of them has no vote, however the film was framed. The second output, normal / bacterial / viral, makes the shared
-    features describe the lung; it is dropped in the served twin,
+    outside of them has no vote, however the film was framed. The second output, normal / bacterial
+    / viral, makes the shared features describe the lung; it is dropped in the served twin,
     ``training.models.twins.build_member``.
     """
 

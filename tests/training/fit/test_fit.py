@@ -10,13 +10,12 @@ from torch import nn
 from tests.training.small import LUNGS, MEMBER, fields, small_lite, small_unet, sources
 from training.data import DataError, Record
 from training.data.squares import Squares
-from training.fit import loop, member
+from training.fit import loop
 from training.fit.lungs import dice, fit_lungs, load_lungs, segment
 from training.fit.member import fit_member, load_member
 from training.fit.recipe import Schedule
 from training.fit.runs import RunFolder
 from training.fit.sampler import Sampler, Sources
-from training.fit.worlds import logits_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -120,27 +119,6 @@ def test_a_member_learns_what_it_is_shown(tmp_path: Path) -> None:
     fit_member(recipe, sources(), 0, folder, small_lite())
     log = folder.read_log()
     assert log[-1]["loss"] < 0.8 * log[0]["loss"]
-
-
-def test_a_member_learns_from_teachers_what_labels_do_not_say(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A teacher that calls every film normal; the labels have no share."""
-    teacher = RunFolder(tmp_path / "teacher/0/all")
-    network = small_lite(3)
-    torch.nn.init.zeros_(network.head.weight)
-    torch.nn.init.zeros_(network.mid_head.weight)
-    torch.nn.init.constant_(network.head.bias, -6)
-    teacher.claim({"recipe": MEMBER.model_dump(mode="json"), "fold": None})
-    torch.save(network.state_dict(), teacher.network)
-    monkeypatch.setattr(member, "load_member", lambda path: load_member(path, small_lite(4)))
-    schedule = MEMBER.schedule.model_copy(update={"epochs": 4, "images": 160})
-    recipe = MEMBER.model_copy(update={"schedule": schedule, "distil": 1.0})
-    folder = RunFolder(tmp_path / "pupil/0/all")
-    pupil = fit_member(recipe, sources(), None, folder, small_lite(), [teacher])
-    answers = logits_of(pupil, sources()["adults_montgomery"], recipe.views)
-    assert answers.max() < -1
-    assert folder.facts()["teachers"] == [teacher.facts()]
 
 
 def test_the_lungs_network_learns_where_the_lungs_are(tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def test_a_served_member_keeps_16_bits_of_its_convolutions(tmp_path: Path) -> No
         np.testing.assert_array_equal(kernel, kernel.astype(np.float16).astype(np.float32))
     images = with_lungs(pictures(64))
     exact = np.asarray(port_member(network, 64, halved=False)(images))
-    np.testing.assert_allclose(np.asarray(member(images)), exact, atol=0.01)
+    np.testing.assert_allclose(np.asarray(member(images)), exact, atol=0.02)
 
 
 def test_what_lies_outside_the_lungs_has_no_vote() -> None:
