@@ -25,7 +25,7 @@ def invoke(*arguments: str | Path) -> str:
 
 def test_every_step_is_a_command() -> None:
     text = invoke("--help")
-    for name in ("eda", "lungs", "fields", "fit", "average", "assemble", "compile", "experiments"):
+    for name in ("eda", "lungs", "fields", "fit", "assemble", "compile", "experiments"):
         assert name in text
 
 
@@ -131,6 +131,3 @@ def test_a_member_is_fitted_from_films_and_masks(
     run = RunFolder(runs / "reader/seed-3/fold-1")
     assert run.facts()["recipe"]["seed"] == 3
     assert "block_auc" in run.read_log()[0]
-    invoke("average", run.path, "--target", runs / "reader/average", "--runs", runs,
-           "--batches", "2")  # fmt: skip
-    assert RunFolder(runs / "reader/average").network.exists()
