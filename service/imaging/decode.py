@@ -1,6 +1,7 @@
 """Bytes to Radiograph: which files are read, and how each pixel type becomes grey levels."""
 
 import hashlib
+import itertools
 import warnings
 from dataclasses import dataclass
 from io import BytesIO
@@ -29,6 +30,7 @@ from service.imaging.greyscale import (
     from_deep_picture,
     from_picture,
     from_samples,
+    last_level,
 )
 from service.imaging.header import DicomFacts
 from service.imaging.inks import plain_inks
@@ -199,7 +201,10 @@ def _grey_levels(layout: Layout, declared: str, near: int | None) -> tuple[Image
         return from_samples(samples), samples.chroma
     pictures = (_by_pillow(file, layout, declared, near) for file in layout.variants())
     picture, chroma = next(pictures)
-    if any(other.tobytes() != picture.tobytes() for other, _ in pictures):
+    files = layout.doubts(last_level(picture))
+    doubts = (_by_pillow(file, layout, declared, near) for file in files)
+    others = itertools.chain(pictures, doubts)
+    if any(other.tobytes() != picture.tobytes() for other, _ in others):
         raise _corrupt()
     return picture, chroma
 

@@ -114,6 +114,13 @@ def from_picture(picture: Image.Image) -> Image.Image:
     return levels
 
 
+def last_level(picture: Image.Image) -> int:
+    """Grey level, or first channel, of the pixel that is decoded last."""
+    right, bottom = picture.size
+    [level, *_] = picture.crop((right - 1, bottom - 1, right, bottom)).tobytes()
+    return level
+
+
 def histogram(pieces: Iterable[Levels]) -> NDArray[np.int64]:
     """How often each value from 0 to 65,535 is found in some samples."""
     counts = np.zeros(0x10000, dtype=np.int64)

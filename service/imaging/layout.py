@@ -46,6 +46,8 @@ class Layout:
         most_pixels: Limit on width x height for this way of storing them, where it has its own.
         probes: Pieces of files that all decode to the same picture if this one is whole, where only
             decoding can tell.
+        level_of_nothing: Grey level that a decoder gives to what is missing at the end; where the
+            last pixel has it, probes decide. None: they are decoded in place of the file.
         read_samples: Reads the grey levels where Pillow's own reading would lose or confuse them;
             None where Pillow reads ``pieces`` right.
         header: What the file says of its picture, where its format has words for it.
@@ -60,6 +62,7 @@ class Layout:
     complete: bool = True
     most_pixels: int | None = None
     probes: Sequence[Sequence[bytes | memoryview]] = ()
+    level_of_nothing: int | None = None
     read_samples: Callable[[], Samples] | None = None
     header: DicomFacts | None = None
 
@@ -72,7 +75,13 @@ class Layout:
 
     def variants(self) -> Iterator[bytes]:
         """The file, holding nothing but what its pixels need; or one file for each probe."""
-        return (b"".join(pieces) for pieces in (self.probes or [self.pieces]))
+        in_place = self.probes if self.level_of_nothing is None else ()
+        return (b"".join(pieces) for pieces in (in_place or [self.pieces]))
+
+    def doubts(self, last_level: int) -> Iterator[bytes]:
+        """Files that decode to the same picture, if one whose last pixel is so grey is whole."""
+        doubtful = self.level_of_nothing == last_level
+        return (b"".join(pieces) for pieces in (self.probes if doubtful else ()))
 
 
 class DamagedError(Exception):

@@ -45,6 +45,27 @@ class TestJpeg:
         with pytest.raises(CorruptImageError):
             decode(jpeg(**options)[:-lost], near=near)
 
+    @pytest.mark.parametrize("mode", ["L", "RGB"])
+    @pytest.mark.parametrize("options", [{}, {"restart_marker_rows": 1}, {"subsampling": 0}])
+    @pytest.mark.parametrize("share", [0.2, 0.5, 0.9, 0.99])
+    @pytest.mark.parametrize("near", [None, 32])
+    def test_an_end_marker_does_not_make_it_whole(
+        self, mode: str, options: dict[str, Any], share: float, near: int | None
+    ) -> None:
+        """Decoders fill up what is missing with grey, without a word."""
+        data = encoded(Image.fromarray(LEVELS).convert(mode), "JPEG", quality=95, **options)
+        scan = data.index(b"\xff\xda") + 12
+        cut = data[: scan + int(share * (len(data) - scan))].rstrip(b"\xff") + b"\xff\xd9"
+        with pytest.raises(CorruptImageError):
+            decode(cut, near=near)
+
+    def test_a_whole_one_may_end_in_that_grey(self) -> None:
+        levels = LEVELS.copy()
+        levels[-40:] = 128
+        for options in ({}, {"progressive": True}, {"restart_marker_rows": 1}):
+            data = encoded(Image.fromarray(levels), "JPEG", quality=95, **options)
+            assert decode(data).pixels[-1, -1] == 128
+
     @pytest.mark.parametrize(
         "stray", [b"\x00", b"\x00\x00\r\n", b"text", b"\xff\xff", b"\xff\xd0", b"\xff\x01"]
     )

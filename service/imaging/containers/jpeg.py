@@ -2,6 +2,7 @@
 
 import re
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -37,6 +38,9 @@ _END: Final = b"\xff\xd9"
 _PROBES: Final = (b"\x00" * 256, b"\xaa\x5a" * 128)
 """Bytes to follow a scan that has no end. A decoder passes them over when it has all of the picture
 and makes different pictures of them when it lacks some."""
+
+_NOTHING: Final = 128
+"""Level of blocks that a decoder has no data for; of inks it is another."""
 
 _BLOCK_BYTES: Final = 128  # coefficients of one 8 x 8 block, two bytes each
 
@@ -77,7 +81,7 @@ def read_layout(data: bytes) -> Layout:
 
     What follows the end of the first picture (a preview, a gain map) is not looked at, nor are
     stray bytes between segments. A file that ends without its end marker may be whole but for that
-    or broken off: its layout has probes.
+    or broken off, and one that broke off may have been given an end: its layout has probes.
     """
     view = memoryview(data)
     walk = _Walk()
@@ -166,5 +170,11 @@ def _layout(walk: _Walk, *, whole: bool) -> Layout:
         working_bytes=decoded + (0 if one_pass else frame.coefficient_bytes()),
         pieces=[*walk.pieces, _END],
         orientation=walk.orientation,
-        probes=() if whole else tuple([*walk.pieces, more, _END] for more in _PROBES),
+        probes=_probes(walk, whole=whole),
+        level_of_nothing=_NOTHING if whole else None,
     )
+
+
+def _probes(walk: _Walk, *, whole: bool) -> tuple[Sequence[bytes | memoryview], ...]:
+    """An end marker may have been put after a scan that breaks off: one probe shows that."""
+    return tuple([*walk.pieces, more, _END] for more in (_PROBES[1:] if whole else _PROBES))

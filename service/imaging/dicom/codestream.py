@@ -22,6 +22,7 @@ from service.imaging.dicom.jpeg_markers import (
     read_markers,
 )
 from service.imaging.dicom.missing import not_installed
+from service.imaging.greyscale import last_level
 from service.imaging.layout import DamagedError, Levels, unsupported_pixels
 
 MAX_TILES: Final = 4096
@@ -127,6 +128,8 @@ def _jpeg_8_bit(frame: bytes, markers: Markers, *, rgb: bool) -> Codestream:
 
     def decode() -> Decoded:
         pictures = [_pillow(_marked(file, rgb=rgb), "JPEG") for file in layout.variants()]
+        doubts = layout.doubts(last_level(pictures[0]))
+        pictures += [_pillow(_marked(file, rgb=rgb), "JPEG") for file in doubts]
         if any(picture.tobytes() != pictures[0].tobytes() for picture in pictures[1:]):
             raise DamagedError("a picture that breaks off")
         return _as_decoded(pictures[0])
