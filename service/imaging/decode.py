@@ -112,7 +112,7 @@ class Radiograph:
 
 
 def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, near: int | None = None) -> Radiograph:
-    """Read one radiograph from the bytes of a JPEG, PNG, WebP, BMP, TIFF, JPEG 2000 or DICOM file.
+    """Read one radiograph from the bytes of a file in one of the ``FORMATS``.
 
     The format is taken from the content. Size, number of frames and expected bytes are checked from
     the headers, before any pixel is decoded. The EXIF orientation is applied, transparent areas

@@ -4,6 +4,7 @@ The files are written and read back by tifffile and imagecodecs, which share no 
 """
 
 import itertools
+import struct
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from typing import Any
@@ -15,7 +16,7 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
-from service.imaging import UnsupportedFormatError, decode
+from service.imaging import CorruptImageError, UnsupportedFormatError, decode
 from tests.imaging.bare_tiff import bare_tiff
 from tests.phantom import phantom
 
@@ -197,6 +198,22 @@ def test_jpeg_in_tiff(colour: str, tile: tuple[int, int] | None) -> None:
     )
     error = decode(data).pixels - expected(read_by_tifffile(data), colour, 8)
     assert np.abs(error).mean() < 1
+
+
+@pytest.mark.parametrize("tile", [None, (96, 96)])
+@pytest.mark.parametrize("which", [0, 1, -1])
+def test_a_piece_of_a_jpeg_in_tiff_that_breaks_off_is_damaged(
+    tile: tuple[int, int] | None, which: int
+) -> None:
+    data = written(LEVELS, photometric="minisblack", compression="jpeg", tile=tile, rowsperstrip=64)
+    with tifffile.TiffFile(BytesIO(data)) as file:
+        sizes = file.pages[0].tags[325 if tile else 279]  # type: ignore[union-attr]
+    shorter = list(sizes.value)
+    shorter[which] //= 2
+    code = {3: "H", 4: "I"}[int(sizes.dtype)]
+    place, packed = sizes.valueoffset, struct.pack(f"<{len(shorter)}{code}", *shorter)
+    with pytest.raises(CorruptImageError):
+        decode(data[:place] + packed + data[place + len(packed) :])
 
 
 def test_bits_in_reverse_are_put_right() -> None:

@@ -88,15 +88,52 @@ def jpeg2000(bits: int) -> Callable[[Levels], bytes]:
     return write
 
 
+def avif(bits: int, **options: Any) -> Callable[[Levels], bytes]:
+    def write(levels: Levels) -> bytes:
+        samples: Levels = levels if bits == 8 else deep(bits)(levels)
+        return bytes(imagecodecs.avif_encode(samples, bitspersample=bits, speed=10, **options))
+
+    return write
+
+
+def of_ycck(levels: Levels) -> bytes:
+    """A JPEG of luminance and black that lost the marker which says so."""
+    planes = np.stack([levels] * 3 + [np.full_like(levels, 255)], axis=-1)
+    data = imagecodecs.jpeg8_encode(planes, level=98, colorspace="CMYK", outcolorspace="YCCK")
+    marker = data.index(b"\xff\xee")
+    return bytes(data[:marker] + data[marker + 16 :])
+
+
+def of_rgb(levels: Levels) -> bytes:
+    """A JPEG whose components are red, green and blue."""
+    planes = np.stack([levels] * 3, axis=-1)
+    return bytes(imagecodecs.jpeg8_encode(planes, level=98, colorspace="RGB", outcolorspace="RGB"))
+
+
+def with_a_sign(levels: Levels) -> bytes:
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, deep(12)(levels).astype(np.int16), metadata=None)
+    return buffer.getvalue()
+
+
 def negative(bits: int, **options: Any) -> Callable[[Levels], bytes]:
     """A TIFF in which 0 is white."""
     return lambda levels: tiff(bits, 1, photometric="miniswhite", **options)(255 - levels)
 
 
-def encodings() -> Iterator[tuple[str, Callable[[Levels], bytes]]]:
+def jpegs() -> Iterator[tuple[str, Callable[[Levels], bytes]]]:
     for mode in ("L", "RGB", "CMYK"):
         yield f"JPEG {mode}", by_pillow("JPEG", mode, quality=98)
     yield "JPEG progressive", by_pillow("JPEG", quality=98, progressive=True)
+    yield "JPEG YCCK without a marker", of_ycck
+    yield "JPEG RGB as it is", of_rgb
+
+
+def encodings() -> Iterator[tuple[str, Callable[[Levels], bytes]]]:
+    yield from jpegs()
+    yield "TIFF with a sign", with_a_sign
+    for bits in (8, 10, 12):
+        yield f"AVIF {bits}", avif(bits)
     for mode in ("L", "LA", "RGB", "RGBA"):
         yield f"PNG {mode}", by_pillow("PNG", mode)
     for mode in ("L", "RGB", "RGBA"):

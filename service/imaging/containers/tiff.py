@@ -20,6 +20,10 @@ from service.imaging.layout import Layout, unsupported_pixels
 MAX_SAMPLES: Final = 8
 
 _NONE, _LZW, _JPEG, _DEFLATE, _PACK_BITS, _OLD_DEFLATE = 1, 5, 7, 8, 32773, 32946
+_JPEG_END: Final = b"\xff\xd9"
+_PADDING: Final = 16
+"""Most bytes that writers leave after it."""
+
 _FAX: Final = frozenset({2, 3, 4})
 _BYTEWISE: Final = frozenset({_NONE, _LZW, _DEFLATE, _PACK_BITS, _OLD_DEFLATE})
 _PREDICTED: Final = frozenset({_LZW, _DEFLATE, _OLD_DEFLATE})
@@ -73,7 +77,7 @@ def read_layout(data: bytes) -> Layout:
     chunks = Chunks(directory, samples=samples, bits=bits, uncompressed=compression == _NONE)
     orientation = directory.one(tags.ORIENTATION, 1)
     turned = orientation if 1 <= orientation <= 8 else 1
-    complete = chunks.fit(len(data))
+    complete = chunks.fit(len(data)) and (compression != _JPEG or _are_ended(chunks, data))
     if compression in _BYTEWISE:
         pixels = _pixels(directory, chunks, compression)
         return Layout(
@@ -207,6 +211,12 @@ def _for_pillow(directory: Directory, chunks: Chunks, data: bytes) -> bytes:
         *directory.tags.get(tags.JPEG_TABLES, ()),
     )
     return mini_tiff({**kept, **own}, chunks, range(len(chunks.offsets)), data, tables)
+
+
+def _are_ended(chunks: Chunks, data: bytes) -> bool:
+    """Whether each strip or tile ends as a JPEG does: what one lacks would be read as grey."""
+    ends = (at + size for at, size in zip(chunks.offsets, chunks.sizes, strict=True))
+    return all(_JPEG_END in data[max(0, end - _PADDING) : end] for end in ends)
 
 
 def _below_zero() -> UnsupportedFormatError:
