@@ -52,6 +52,8 @@ def sound_files() -> list[tuple[str, bytes]]:
         (colour.convert("RGBA"), "TIFF", {"compression": "packbits"}),
         (colour.convert("CMYK"), "TIFF", {}),
         (grey.convert("LA"), "PNG", {}),
+        (grey, "JPEG2000", {}),
+        (colour, "JPEG2000", {"irreversible": True}),
         (grey, "AVIF", {"speed": 10}),
         (colour.convert("RGBA"), "AVIF", {"speed": 10, "subsampling": "4:4:4"}),
     ]
