@@ -9,7 +9,7 @@ TEXTS: Final[Mapping[str, Texts]] = {
     "en": {
         "unmeasured": "Not measured on an idle machine yet: `make scale`.",
         "origin": "Measured on {when} by `make scale`, {load}:",
-        "cores": "{n} core(s)",
+        "cores": "cores: {n}",
         "days": "{days} days",
         "sizing": "|radiographs/s|radiographs/h|one client: half / 95 % of answers within"
         "|eight clients: half / 95 % within|first answer after its start|peak memory under load"
@@ -36,7 +36,7 @@ TEXTS: Final[Mapping[str, Texts]] = {
     "es": {
         "unmeasured": "Aún sin medir en una máquina desocupada: `make scale`.",
         "origin": "Medido el {when} con `make scale`, {load}:",
-        "cores": "{n} núcleo(s)",
+        "cores": "núcleos: {n}",
         "days": "{days} días",
         "sizing": "|radiografías/s|radiografías/h"
         "|un cliente: la mitad / el 95 % de las respuestas en"

@@ -56,7 +56,7 @@ def test_the_tables_state_what_was_measured(results: Path) -> None:
     assert "two nodes do 1.90 times what one does, and one does 95% of" in found["cluster"]
     assert "| 120 / 120 | 5 x 200, 32 x 429 | 25% |" in found["neighbours"]
     assert "| 20 / 120 |" in found["neighbours"]
-    assert "1 core(s) | 2 core(s)" in found["sizing"]
+    assert "cores: 1 | cores: 2" in found["sizing"]
     assert "304" in found["plan"]  # films/s of 16 cores
     assert "400 GB" in found["plan"]
     assert "a bundle" in found["plan"]
