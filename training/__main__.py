@@ -1,7 +1,7 @@
 """From the data sets to a verified bundle, one command for each step.
 
-`eda`, `lungs`, `fields`, `fit` for each member and fold, `average`, `assemble`, `compile`. Where a
-fit was stopped, it goes on.
+`eda`, `lungs`, `fields`, `fit` for each member and fold, `assemble`, `compile`. Where a fit was
+stopped, it goes on.
 """
 
 # Each command imports what it needs when it runs: `--help` answers without PyTorch or TensorFlow.
@@ -107,7 +107,7 @@ def experiments(
 @app.command()
 def assemble(
     members: Annotated[
-        list[Path], typer.Argument(help="Runs or averages of the two members, lung field first.")
+        list[Path], typer.Argument(help="Runs of the two members, lung field first.")
     ],
     lungs: LungsOption,
     version: Annotated[str, typer.Option("--version", help="Of the bundle.")],

@@ -1,5 +1,6 @@
 """The commands, as a person types them."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+import training.__main__
 from tests.lungs.drawn import as_probabilities, two_lungs
 from tests.training.conftest import write_data_set
 from training import commands
@@ -27,6 +29,13 @@ def test_every_step_is_a_command() -> None:
     text = invoke("--help")
     for name in ("eda", "lungs", "fields", "fit", "assemble", "compile", "experiments"):
         assert name in text
+
+
+def test_the_steps_that_the_help_names_are_commands() -> None:
+    named = re.findall(r"`(\w+)`", training.__main__.__doc__ or "")
+    assert "fit" in named
+    for name in named:
+        assert "Usage" in invoke(name, "--help")
 
 
 def test_the_first_look_reports_balance_and_leaks(tmp_path: Path) -> None:

@@ -138,7 +138,7 @@ def halve(graph: Path, target: Path) -> None:
     """Write a graph whose large weights take 16 bits, wherever that loses nothing.
 
     It computes as before, in 32 bits: the engine widens the weights once, when it loads the graph.
-    The networks that ``training.networks`` makes have such weights, others stay as they are.
+    The networks of ``training.models.port`` have such weights, others stay as they are.
     """
     import onnx  # noqa: PLC0415
     from onnx import TensorProto, helper, numpy_helper  # noqa: PLC0415
