@@ -1,11 +1,10 @@
 """The viewing tools, by mouse, keyboard and fingers."""
 
 import io
-from typing import Any
 
 import pytest
 from PIL import Image, ImageChops
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from tests.serving import LiveService
 from tests.web.browsing import GOOD, OTHER, open_page, upload, wait_for_answers
@@ -42,6 +41,14 @@ def seen(page: Page) -> Image.Image:
 def mean(picture: Image.Image) -> float:
     levels = picture.histogram()
     return sum(place * count for place, count in enumerate(levels)) / sum(levels)
+
+
+def with_lungs(route: Route) -> None:
+    """Answer as a model would that finds the lungs."""
+    answer = route.fetch()
+    box = {"left": 1, "top": 1, "right": 9, "bottom": 9}
+    lungs = {"found": True, "box": box, "area_share": 0.3, "quality": 0.9}
+    route.fulfill(response=answer, json=answer.json() | {"lungs": lungs})
 
 
 def tool(page: Page, name: str) -> Locator:
@@ -218,12 +225,6 @@ class TestMap:
     def test_outlines_are_fetched_and_left_out_once_each(self, page: Page) -> None:
         asked: list[str] = []
 
-        def with_lungs(route: Any) -> None:
-            answer = route.fetch()
-            box = {"left": 1, "top": 1, "right": 9, "bottom": 9}
-            lungs = {"found": True, "box": box, "area_share": 0.3, "quality": 0.9}
-            route.fulfill(response=answer, json=answer.json() | {"lungs": lungs})
-
         page.route("**/predict", with_lungs)
         page.on("request", lambda request: asked.append(request.url))
         upload(page, ("a.png", GOOD))
@@ -236,6 +237,21 @@ class TestMap:
         expect(page.locator("[data-part=map-text]")).not_to_contain_text("Líneas blancas")
         maps = [url.rpartition("outlines=")[2] for url in asked if "/explain" in url]
         assert maps == ["true", "false"]
+
+    def test_outlines_without_any_colour_are_seen_in_full(self, page: Page) -> None:
+        outlines = io.BytesIO()
+        drawn = Image.new("RGBA", (64, 64))
+        drawn.paste((255, 255, 255, 255), (10, 10, 54, 12))
+        drawn.save(outlines, "PNG")
+        page.route("**/predict", with_lungs)
+        page.route(
+            "**/explain?*",
+            lambda route: route.fulfill(content_type="image/png", body=outlines.getvalue()),
+        )
+        upload(page, ("a.png", GOOD))
+        expect(page.locator("[data-part=map-text]")).to_contain_text("está vacío")
+        expect(page.get_by_role("slider")).to_be_hidden()
+        expect(page.locator("#detail .map")).to_have_css("opacity", "1")
 
 
 class TestHelp:

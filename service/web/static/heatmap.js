@@ -100,6 +100,8 @@ export function updateOverlay(item, parts) {
   const url = item.verdict ? (item.map[wanted(item)] ?? null) : null;
   const seen = state === "ready" || (state === "empty" && lungs);
   setImage(parts.map, seen ? url : null, t("map"));
+  // Without colours there is no slider, and the lungs' outlines are all there is to see.
+  setProperties(parts.frame, { opacity: state === "empty" ? 1 : opacity / 100 });
   parts.overlay.hidden = state !== "ready";
   parts.frame.classList.toggle("mapped", seen);
   for (const name of ["compare", "toggle-map"]) parts[name].hidden = !seen;
