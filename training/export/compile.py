@@ -22,7 +22,7 @@ from service.inference.manifest import MANIFEST_FILE, Agreement, Compiled, Quant
 from training.data import DataError, Record, one_per_patient
 from training.evaluation.statistics import auc
 from training.export.errors import CompileError
-from training.export.graphs import export, halve, quantise
+from training.export.graphs import export, halve, quantise_members
 from training.export.inputs import Images, seen
 from training.export.lungs import LUNGS_GRAPH, LUNGS_INT8, LungsOutcome, compile_lungs
 
@@ -141,7 +141,7 @@ def compile_bundle(directory: Path, records: Sequence[Record]) -> Outcome:
         agreement = _judge_fp32(bundle, images)
         quantised, refusal = None, _too_few(others)
         if not refusal:
-            quantise(wide, images, small)
+            quantise_members(wide, images, small)
             quantised, refusal = _judge_int8(
                 bundle, compiled, small, seen(bundle, segmenter, others)
             )

@@ -6,19 +6,20 @@ take longer, so that only the graph which is quantised gets them.
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training.export.rewriting import Rewriting, rewrite
+from training.export.rewriting import Rewriting, rewrite, setting
 
 Floats = NDArray[np.float32]
 
 
-def suit_eight_bits(graph: Path, target: Path) -> None:
+def suit_eight_bits(graph: Path, target: Path, kept: Collection[str] = ()) -> None:
     """Rewrite a graph's convolutions for quantisation.
 
     - A convolution of an image with one channel, in steps of two pixels, becomes one over the four
@@ -30,13 +31,15 @@ def suit_eight_bits(graph: Path, target: Path) -> None:
     Args:
         graph: An ONNX file.
         target: The new graph's file.
+        kept: Names of convolutions that stay as they are.
     """
-    rewrite(graph, target, _SuitingEightBits)
+    rewrite(graph, target, partial(_SuitingEightBits, kept=kept))
 
 
 class _SuitingEightBits(Rewriting):
-    def __init__(self, graph: Any) -> None:
+    def __init__(self, graph: Any, kept: Collection[str]) -> None:
         super().__init__(graph)
+        self._kept = kept
         self._makers = {name: node for node in graph.node for name in node.output}
         self._uses = Counter(name for node in graph.node for name in node.input)
         self._uses.update(output.name for output in graph.output)
@@ -44,7 +47,7 @@ class _SuitingEightBits(Rewriting):
     def of(self, node: Any) -> Iterator[Any]:
         """See ``Rewriting``."""
         weights = self._weights(node)
-        if weights is None:
+        if weights is None or node.name in self._kept:
             yield node
         elif self._looks_at_every_other_pixel(node, weights):
             yield from self._over_blocks(node, weights)
@@ -53,28 +56,16 @@ class _SuitingEightBits(Rewriting):
         else:
             yield node
 
-    def _weights(self, node: Any) -> Floats | None:
-        """Of a plain two-dimensional convolution: (channels out, channels in, rows, columns)."""
-        from onnx import numpy_helper  # noqa: PLC0415
-
-        if node.op_type != "Conv" or node.input[1] not in self._initial:
-            return None
-        weights = numpy_helper.to_array(self._initial[node.input[1]])
-        plain = _setting(node, "auto_pad", b"NOTSET") in {b"NOTSET", b"VALID"}
-        plain &= _setting(node, "group", 1) == 1
-        plain &= set(_setting(node, "dilations", [1])) == {1}
-        return weights if plain and weights.ndim == 4 and weights.dtype == np.float32 else None
-
     def _looks_at_every_other_pixel(self, node: Any, weights: Floats) -> bool:
         sides = self._sides.get(node.input[0], [])[2:]
         even = len(sides) == 2 and all(side and side % 2 == 0 for side in sides)
-        return even and weights.shape[1] == 1 and _setting(node, "strides", [1, 1]) == [2, 2]
+        return even and weights.shape[1] == 1 and setting(node, "strides", [1, 1]) == [2, 2]
 
     def _over_blocks(self, node: Any, weights: Floats) -> Iterator[Any]:
         from onnx import helper  # noqa: PLC0415
 
         rows, columns = (side // 2 for side in self._sides[node.input[0]][2:])
-        padded = _setting(node, "pads", [0, 0, 0, 0])
+        padded = setting(node, "pads", [0, 0, 0, 0])
         filled, pads = weights, [0, 0, 0, 0]
         for axis, blocks in enumerate((rows, columns)):
             size, before, after = weights.shape[2 + axis], padded[axis], padded[2 + axis]
@@ -106,18 +97,18 @@ class _SuitingEightBits(Rewriting):
     def _averaged(self, node: Any, weights: Floats) -> Any | None:
         """The average over blocks that this convolution of single pixels alone takes."""
         pooling = self._makers.get(node.input[0])
-        single = weights.shape[2:] == (1, 1) and not any(_setting(node, "pads", [0]))
-        single &= set(_setting(node, "strides", [1])) == {1}
+        single = weights.shape[2:] == (1, 1) and not any(setting(node, "pads", [0]))
+        single &= set(setting(node, "strides", [1])) == {1}
         if not single or pooling is None or pooling.op_type != "AveragePool":
             return None
-        blocks = _setting(pooling, "kernel_shape", []) == _setting(pooling, "strides", [])
-        blocks &= len(_setting(pooling, "kernel_shape", [])) == 2
-        blocks &= not any(_setting(pooling, "pads", [0])) and not _setting(pooling, "ceil_mode", 0)
-        blocks &= _setting(pooling, "auto_pad", b"NOTSET") in {b"NOTSET", b"VALID"}
+        blocks = setting(pooling, "kernel_shape", []) == setting(pooling, "strides", [])
+        blocks &= len(setting(pooling, "kernel_shape", [])) == 2
+        blocks &= not any(setting(pooling, "pads", [0])) and not setting(pooling, "ceil_mode", 0)
+        blocks &= setting(pooling, "auto_pad", b"NOTSET") in {b"NOTSET", b"VALID"}
         return pooling if blocks and self._uses[node.input[0]] == 1 else None
 
     def _with_average(self, node: Any, weights: Floats, pooling: Any) -> Any:
-        sizes = _setting(pooling, "kernel_shape", [])
+        sizes = setting(pooling, "kernel_shape", [])
         shares = np.ones(sizes, np.float32) / math.prod(sizes)
         wide = (weights * shares).astype(np.float32)
         return self._convolution(node, pooling.input[0], wide, strides=sizes, pads=[0, 0, 0, 0])
@@ -134,11 +125,3 @@ class _SuitingEightBits(Rewriting):
             kernel_shape=weights.shape[2:],
             **settings,
         )
-
-
-def _setting(node: Any, name: str, otherwise: Any) -> Any:
-    """An attribute of a node, or what ONNX takes where it is not given."""
-    from onnx import helper  # noqa: PLC0415
-
-    given = (it for it in node.attribute if it.name == name)
-    return next((helper.get_attribute_value(it) for it in given), otherwise)

@@ -1,7 +1,7 @@
 """What every rewriting of an ONNX graph has in common."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,18 @@ class Rewriting(ABC):
             if value.type.tensor_type.HasField("shape")
         }
 
+    def _weights(self, node: Any) -> NDArray[np.float32] | None:
+        """Of a plain two-dimensional convolution: (channels out, channels in, rows, columns)."""
+        from onnx import numpy_helper  # noqa: PLC0415
+
+        if node.op_type != "Conv" or node.input[1] not in self._initial:
+            return None
+        weights = numpy_helper.to_array(self._initial[node.input[1]])
+        plain = setting(node, "auto_pad", b"NOTSET") in {b"NOTSET", b"VALID"}
+        plain &= setting(node, "group", 1) == 1
+        plain &= set(setting(node, "dilations", [1])) == {1}
+        return weights if plain and weights.ndim == 4 and weights.dtype == np.float32 else None
+
     @abstractmethod
     def of(self, node: Any) -> Iterator[Any]:
         """The nodes that take a node's place, which come after those of all nodes before it."""
@@ -39,7 +51,7 @@ class Rewriting(ABC):
         return name
 
 
-def rewrite(graph: Path, target: Path, kind: type[Rewriting]) -> None:
+def rewrite(graph: Path, target: Path, kind: Callable[[Any], Rewriting]) -> None:
     """Write a graph with each node rewritten, and without what nobody takes any more.
 
     Args:
@@ -60,3 +72,11 @@ def rewrite(graph: Path, target: Path, kind: type[Rewriting]) -> None:
     model.graph.initializer.extend(tensor for tensor in constants if tensor.name in used)
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, target)
+
+
+def setting(node: Any, name: str, otherwise: Any) -> Any:
+    """An attribute of a node, or what ONNX takes where it is not given."""
+    from onnx import helper  # noqa: PLC0415
+
+    given = (it for it in node.attribute if it.name == name)
+    return next((helper.get_attribute_value(it) for it in given), otherwise)

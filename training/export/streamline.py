@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from training.export.rewriting import Rewriting, rewrite
+from training.export.rewriting import Rewriting, rewrite, setting
 
 _ELEMENTWISE: Final = frozenset({"Add", "Div", "Mul", "Sub"})
 
@@ -24,6 +24,8 @@ def streamline(graph: Path) -> None:
       over the whole image in one go then, and otherwise over its last dimension, one pixel each.
     - A mean over all of an image is taken over one row of all its pixels. The order in which it
       adds is another one, so its last digit may be.
+    - A convolution that picks one of several channels, as Keras does without a layer that slices,
+      becomes a slice. In 8 bits it would round the view and the lungs as well.
 
     Args:
         graph: An ONNX file whose operators' axes are attributes (opset below 18), as the exporter
@@ -45,6 +47,8 @@ class _Streamlining(Rewriting):
             yield from self._elementwise(node)
         elif node.op_type == "ReduceMean":
             yield from self._mean(node)
+        elif (channel := self._picked(node)) is not None:
+            yield from self._slices(node, channel)
         else:
             yield node
 
@@ -82,6 +86,32 @@ class _Streamlining(Rewriting):
         yield helper.make_node("Reshape", [node.input[0], row], [f"{mean}/row"])
         yield helper.make_node("ReduceMean", [f"{mean}/row"], [f"{mean}/mean"], axes=[1])
         yield helper.make_node("Reshape", [f"{mean}/mean", shape], [mean])
+
+    def _slices(self, node: Any, channel: int) -> Iterator[Any]:
+        from onnx import helper, numpy_helper  # noqa: PLC0415
+
+        [name] = node.output
+        image, shift = node.input[0], node.input[2:]
+        first, last, axis = (
+            self._constant(f"streamline/at-{number}", np.array([number]))
+            for number in (channel, channel + 1, 1)
+        )
+        picked = f"{name}/picked" if shift else name
+        yield helper.make_node("Slice", [image, first, last, axis], [picked])
+        if shift:
+            number = numpy_helper.to_array(self._initial[shift[0]]).reshape(1, 1, 1, 1)
+            yield helper.make_node("Add", [picked, self._constant(f"{name}/shift", number)], [name])
+
+    def _picked(self, node: Any) -> int | None:
+        """The one channel that a convolution gives, if it does no more than add a number to it."""
+        weights = self._weights(node)
+        if weights is None or weights.shape[0] != 1 or weights.shape[2:] != (1, 1):
+            return None
+        if any(setting(node, "pads", [0])) or not set(node.input[2:]) <= set(self._initial):
+            return None
+        places = np.flatnonzero(weights)
+        one = len(places) == 1 and weights.flat[places[0]] == 1
+        return int(places[0]) if one and set(setting(node, "strides", [1])) == {1} else None
 
     def _is_output(self, node: Any) -> bool:
         return not self._outputs.isdisjoint(node.output)

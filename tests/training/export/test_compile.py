@@ -132,7 +132,7 @@ def test_a_graph_in_8_bits_that_changes_verdicts_is_left_out(
         files = [other / member.file for member in open_bundle(other).manifest.members]
         export(files, open_bundle(other).manifest.input, target)
 
-    monkeypatch.setattr(module, "quantise", quantise_badly)
+    monkeypatch.setattr(module, "quantise_members", quantise_badly)
     outcome = compile_bundle(directory, records)
     assert outcome.int8 is None
     assert re.search(

@@ -4,17 +4,21 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
-import keras
 import numpy as np
 import onnx
 import pytest
+from numpy.typing import NDArray
 
 from service.imaging import InputSpec
-from service.inference import open_bundle
-from tests.inference.engines.networks import phantom_batch
-from tests.tiny_bundle import FILES, write_tiny_bundle
 from tests.training.small import SMALL_LITE, small_lite
-from training.export.graphs import both_scores, export, halve, scores_of
+from training.export.graphs import (
+    MOST_SIZES,
+    export,
+    halve,
+    quantise_members,
+    scores_of,
+    widest,
+)
 from training.models.lite0 import Lite0
 from training.models.port import port_member
 
@@ -26,18 +30,62 @@ pytestmark = [
 ]
 
 
-def test_members_are_scored_in_both_precisions(tmp_path: Path) -> None:
-    directory = write_tiny_bundle(tmp_path, pooled=True)
-    files = [directory / file for file in FILES]
-    spec = open_bundle(directory).manifest.input
-    images = phantom_batch(20, first=40)
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The graph of two small members in 32 bits."""
+    folder = tmp_path_factory.mktemp("members")
+    files = [folder / name for name in ("a.keras", "b.keras")]
+    for seed, file in enumerate(files):
+        network = small_lite(seed).eval()
+        for name, parameter in network.named_parameters():
+            if name.endswith("norm.weight"):  # or the film would fade from layer to layer
+                parameter.data.fill_(3.0)
+        port_member(network, 64).save(file)
+    target = folder / "wide.onnx"
+    export(files, InputSpec(height=64, width=64), target, channels=[slice(0, 2)] * 2)
+    return target
 
-    wide, narrow = both_scores(files, spec, phantom_batch(40), images)
 
-    networks = [keras.saving.load_model(file, compile=False) for file in files]
-    expected = np.concatenate([np.asarray(network(images)) for network in networks], axis=1)
-    np.testing.assert_allclose(wide, expected, atol=1e-4)
-    assert 0 < np.abs(narrow - wide).mean() < 0.05
+@pytest.fixture(scope="module")
+def views() -> NDArray[np.float32]:
+    return np.random.default_rng(0).random((12, 64, 64, 2), dtype=np.float32)
+
+
+def in_32_bits(graph: Path) -> set[str]:
+    """Names of the convolutions whose weights are no 8-bit integers."""
+    nodes = onnx.load(graph).graph.node
+    widened = {n.output[0] for n in nodes if n.op_type == "DequantizeLinear"}
+    return {n.name for n in nodes if n.op_type == "Conv" and n.input[1] not in widened}
+
+
+def test_the_widest_convolutions_are_those_of_the_largest_maps_and_of_the_evidence(
+    wide: Path,
+) -> None:
+    graph = onnx.shape_inference.infer_shapes(onnx.load(wide)).graph
+    shapes = {
+        it.name: [d.dim_value for d in it.type.tensor_type.shape.dim] for it in graph.value_info
+    }
+    maps = {n.name: shapes[n.output[0]][1:] for n in graph.node if n.op_type == "Conv"}
+    evidence = {name for name, (channels, *_) in maps.items() if channels == 1}
+    assert len(evidence) == 4
+    for sizes, least in ((0, 65), (1, 32), (2, 16)):
+        large = {name for name, (*_, side) in maps.items() if side >= least}
+        assert widest(wide, sizes) == evidence | large
+
+
+def test_members_keep_32_bits_only_where_8_are_too_few(
+    wide: Path, views: NDArray[np.float32], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors, exact = [], scores_of(wide, views)
+    for bound, sizes in ((1.0, 0), (0.0, MOST_SIZES)):
+        monkeypatch.setattr("training.export.graphs.MAX_ERROR", bound)
+        small, again = tmp_path / f"{sizes}.onnx", tmp_path / "again.onnx"
+        assert quantise_members(wide, views, small) == sizes
+        assert in_32_bits(small) == widest(wide, sizes)
+        quantise_members(wide, views, again)
+        assert again.read_bytes() == small.read_bytes()
+        errors.append(np.abs(scores_of(small, views) - exact).mean())
+    assert 0 < errors[1] < errors[0] < 0.1
 
 
 def test_exported_graphs_prepare_the_image_in_no_slow_step(tmp_path: Path) -> None:

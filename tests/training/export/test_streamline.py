@@ -128,3 +128,50 @@ def test_a_mean_whose_axes_are_an_input_stays(tmp_path: Path) -> None:
     before = answers(graph)
     streamline(graph)
     np.testing.assert_array_equal(answers(graph), before)
+
+
+def picking(**settings: Any) -> list[Any]:
+    """A convolution over the rows of the image as if they were channels."""
+    return [helper.make_node("Conv", ["image", "weights"], ["answer"], **settings)]
+
+
+def test_a_convolution_that_picks_a_channel_becomes_a_slice(tmp_path: Path) -> None:
+    weights = np.zeros((1, 24, 1, 1), np.float32)
+    weights[0, 3] = 1
+    graph = write(tmp_path / "g.onnx", picking(), weights=weights)
+    before = answers(graph)
+    streamline(graph)
+    assert steps(graph) == {"Slice": 1}
+    np.testing.assert_array_equal(answers(graph), before)
+    np.testing.assert_array_equal(answers(graph)[:, 0], IMAGES[:, 3])
+
+
+@pytest.mark.parametrize(
+    ("picked", "settings"),
+    [
+        ({3: 2.0}, {}),
+        ({3: 1.0, 4: 1.0}, {}),
+        ({3: 1.0}, {"strides": [2, 1]}),
+        ({3: 1.0}, {"pads": [1, 0, 0, 0]}),
+    ],
+)
+def test_a_convolution_that_does_more_than_pick_stays(
+    tmp_path: Path, picked: dict[int, float], settings: dict[str, Any]
+) -> None:
+    weights = np.zeros((1, 24, 1, 1), np.float32)
+    weights[0, list(picked), 0, 0] = list(picked.values())
+    graph = write(tmp_path / "g.onnx", picking(**settings), weights=weights)
+    streamline(graph)
+    assert steps(graph) == {"Conv": 1}
+
+
+def test_a_convolution_that_picks_a_channel_and_shifts_it_becomes_a_slice_and_an_addition(
+    tmp_path: Path,
+) -> None:
+    node = helper.make_node("Conv", ["image", "weights", "shift"], ["answer"])
+    weights = np.eye(24, dtype=np.float32)[3].reshape(1, 24, 1, 1)
+    graph = write(tmp_path / "g.onnx", [node], weights=weights, shift=np.full(1, -0.5, np.float32))
+    before = answers(graph)
+    streamline(graph)
+    assert steps(graph) == {"Slice": 1, "Add": 1}
+    np.testing.assert_array_equal(answers(graph), before)
