@@ -23,7 +23,7 @@ from service.imaging.errors import (
     UnusableRadiographError,
 )
 from service.imaging.foreign import name_foreign
-from service.imaging.formats import FORMATS, sniff_format
+from service.imaging.formats import FORMATS, WRITTEN, sniff_format
 from service.imaging.greyscale import (
     DEEP_MODES,
     EIGHT_BIT_MODES,
@@ -253,10 +253,11 @@ def _foreign(data: bytes) -> UnsupportedFormatError:
     what = (
         "The file is not an image of a format that is read here."
         if foreign is None
-        else f"The file is {foreign.name}, which is not read here. {foreign.advice}"
+        else f"The file is {foreign.name}, which is not read here. {foreign.advice}".rstrip()
     )
+    names = [WRITTEN.get(name, name) for name in FORMATS]
     return UnsupportedFormatError(
-        f"{what} Send the radiograph as {', '.join(FORMATS[:-1])} or {FORMATS[-1]}.",
+        f"{what} Send the radiograph as {', '.join(names[:-1])} or {names[-1]}.",
         reason="detail" if foreign is None else foreign.text_key,
     )
 

@@ -11,7 +11,7 @@ class Foreign:
 
     Attributes:
         name: What it is, with its article.
-        advice: One sentence: what to do instead.
+        advice: One sentence: what to do with the file; empty if nothing can be done.
     """
 
     name: str
@@ -29,7 +29,7 @@ _UNPACK: Final = "Unpack it and send the image inside."
 _EXTRACT: Final = "Export the radiograph in it as an image."
 _CAMERA: Final = "Convert the photo, or set the camera to its most compatible format."
 _STILL: Final = "Save the frame that shows the radiograph as an image."
-_ITSELF: Final = "Send the image file itself."
+_NO_ADVICE: Final = ""
 _PAGE: Final = "Save the image on it, not the page."
 _DECODE: Final = "Decode it and send the bytes of the image."
 _TEXT_KEYS: Final = {
@@ -41,7 +41,7 @@ _TEXT_KEYS: Final = {
     _EXPORT: "data",
     _DECODE: "encoded",
     _PAGE: "page",
-    _ITSELF: "other",
+    _NO_ADVICE: "other",
 }
 
 _SIGNATURES: Final = (
@@ -50,7 +50,7 @@ _SIGNATURES: Final = (
     (rb".{4}ftypqt  ", "a QuickTime video", _STILL),
     (rb".{4}ftyp", "an MP4 video", _STILL),
     (rb"RIFF.{4}AVI ", "an AVI video", _STILL),
-    (rb"RIFF.{4}WAVE", "a sound file", _ITSELF),
+    (rb"RIFF.{4}WAVE", "a sound file", _NO_ADVICE),
     (rb"\x1aE\xdf\xa3", "a Matroska or WebM video", _STILL),
     (rb"%PDF-", "a PDF document", _EXTRACT),
     (rb"GIF8[79]a", "a GIF image", _CONVERT),
@@ -76,7 +76,7 @@ _SIGNATURES: Final = (
     (rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Office document", _EXTRACT),
     (rb"\{\\rtf", "a rich-text document", _EXTRACT),
     (rb"%!PS", "a PostScript document", _EXTRACT),
-    (rb"MZ.{58}|\x7fELF", "a program", _ITSELF),
+    (rb"MZ.{58}|\x7fELF", "a program", _NO_ADVICE),
     (rb"SQLite format 3\x00", "a database", _EXPORT),
     (rb"\x00\x05\x16\x07", "what macOS keeps beside a file", "Send the one without '._'."),
 )
@@ -87,7 +87,7 @@ _TEXTS: Final = (
     (rb"<\?xml\b|<[a-z]", "an XML document", _EXTRACT),
     (rb"[{\[]", "a JSON document", _DECODE),
     (rb"[A-Za-z0-9+/_\r\n-]{64,}={0,2}\s*\Z", "text in Base64", _DECODE),
-    (rb".", "a text file", _ITSELF),
+    (rb".", "a text file", _NO_ADVICE),
 )
 
 

@@ -7,6 +7,9 @@ FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "JPEG2000", "AVIF", "DIC
 """Names of the formats that are read, Pillow's where it reads them. No other decoder is ever tried
 on a file."""
 
+WRITTEN: Final = {"WEBP": "WebP", "JPEG2000": "JPEG 2000"}
+"""How people write the names that are written otherwise."""
+
 _SIGNATURES: Final = (
     (b"\xff\xd8\xff", "JPEG"),
     (b"\x89PNG\r\n\x1a\n", "PNG"),

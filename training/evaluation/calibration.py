@@ -5,7 +5,7 @@ The sensitivity is therefore held on out-of-fold films whose frames and files we
 specificity is judged where it is worst.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -125,9 +125,14 @@ def choose_threshold(worlds: Worlds, min_sensitivity: float = MIN_SENSITIVITY) -
     value = float(cuts[int(np.argmax(allowed))])
     return Threshold(
         value=value,
-        rule=f"the best worst specificity over {', '.join(worlds.normal)}, among thresholds with a "
-        f"sensitivity of at least {min_sensitivity:g} over {' and '.join(worlds.sick)}",
+        rule=f"the one whose lowest specificity over {_listed(worlds.normal)} is highest, among "
+        f"those with a sensitivity of at least {min_sensitivity:g} over {_listed(worlds.sick)}",
     )
+
+
+def _listed(names: Iterable[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def table_of_worlds(worlds: Worlds, threshold: float) -> dict[str, Any]:

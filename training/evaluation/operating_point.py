@@ -149,9 +149,9 @@ def gather(manifest: Manifest, scores: Scores) -> Worlds:
     normals = {
         "out-of-fold normals": of(clean, normal(clean)),
         "hard blocks": of(clean, normal(clean) & clean["hard_block"]),
-        OLDER_CHILDREN: of(children, normal(children)),
-        MONTGOMERY: of(adults, normal(adults)),
-        f"{NIH} PA": of(nih, normal(nih) & (nih["view"] == "PA") & nih["odd"]),
+        "children of 11 to 17": of(children, normal(children)),
+        "Montgomery adults": of(adults, normal(adults)),
+        "NIH adults (PA)": of(nih, normal(nih) & (nih["view"] == "PA") & nih["odd"]),
     }
     watched = {
         "clean, out of fold": sick(clean),

@@ -6,7 +6,7 @@ import { classText, predict, thresholdText, toggleSide } from "./predict.js";
 import { sharpen } from "./preview.js";
 import { bindReport } from "./report.js";
 import { stateText } from "./rows.js";
-import { formatProbability, language, t, textOr } from "./texts.js";
+import { formatProbability, language, locale, t, textOr } from "./texts.js";
 import { bindViewer } from "./viewer.js";
 
 /**
@@ -124,7 +124,7 @@ function showVerdict(item, parts) {
   parts.members.replaceChildren(...verdict.members.map((member) => memberLine(member, threshold)));
   setProperties(parts.frame, { shape: `${image.width} / ${image.height}` });
   setText(parts.caption, `${image.format} · ${image.width} × ${image.height} px`);
-  const time = item.at.toLocaleTimeString(language());
+  const time = item.at.toLocaleTimeString(locale());
   setText(parts.answered, `${model.name} ${model.version} · ${time}`);
   parts.facts.replaceChildren(...facts(item));
 }
@@ -169,7 +169,7 @@ function facts({ verdict, at }) {
     size: `${image.width} × ${image.height} px`,
     sha256: image.sha256,
     request: verdict.request_id,
-    time: at.toLocaleString(language(), { dateStyle: "long", timeStyle: "long" }),
+    time: at.toLocaleString(locale(), { dateStyle: "long", timeStyle: "long" }),
   };
   return Object.entries(values).map(([name, value]) => {
     const pair = document.createElement("div");

@@ -12,6 +12,13 @@ export function readTexts() {
 export const language = () => document.documentElement.lang;
 
 /**
+ * The reader's own variant of the page's language, for dates: en-GB writes 17:00 where en-US has 5 PM.
+ * @returns {string}
+ */
+export const locale = () =>
+  navigator.languages.find((each) => each.split("-")[0] === language()) ?? language();
+
+/**
  * A text with its {placeholders} filled in.
  * @param {string} key
  * @param {Record<string, string | number>} [values]

@@ -104,7 +104,7 @@ def test_a_bundle_gets_calibration_threshold_and_the_figures_that_the_service_sh
     assert found["sensitivity"]["frame exchange"]["value"] >= 0.95
     assert found["sensitivity"]["the perturbation suite"]["value"] >= 0.95
     assert found["specificity"]["hard blocks"]["n"] == 40
-    assert found["specificity"]["adults_nih PA"]["n"] == 30
+    assert found["specificity"]["NIH adults (PA)"]["n"] == 30
     assert new.threshold.value == found["threshold"]
     assert new.metrics
     shown = new.metrics.figures["ensemble"]
