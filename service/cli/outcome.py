@@ -58,7 +58,7 @@ class Outcome:
         if isinstance(self.result, Failure):
             return {"path": self.path, "error": dataclasses.asdict(self.result)}
         verdict = dataclasses.asdict(self.result) | {"warnings": warn(self.result, "en")}
-        del verdict["trained_on"]  # the same for all
+        del verdict["trained_on"], verdict["undecided"]  # the same for all
         if self.result.local:
             verdict["local"] |= {"note": localise(self.result, "en")}
         return {"path": self.path, **verdict}

@@ -18,6 +18,7 @@ from service.screening.wording import (
     figure,
     localise,
     next_step,
+    numbers,
     percent,
     scope,
     warn,
@@ -116,7 +117,7 @@ class Content:
             reference=catalogue["head.reference"].format(reference=reference) if reference else "",
             headline=assess(verdict, language),
             sentence=catalogue[f"verdict.{position}"].format(
-                probability=probability, threshold=threshold, label=verdict.predicted_class
+                **numbers(verdict, language), label=verdict.predicted_class
             ),
             local=localise(verdict, language),
             advice=(next_step(verdict, language), scope(verdict, language)),

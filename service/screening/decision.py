@@ -35,6 +35,7 @@ def decide(
         MemberScore(name=member.name, probability=round(member.probability, DECIMALS))
         for member in score.members
     )
+    between = manifest.indeterminate
     disagree: tuple[Caution, ...] = ("members_disagree",) if _disagree(members, threshold) else ()
     return Verdict(
         predicted_class=labels.positive if probability > threshold else labels.negative,
@@ -47,6 +48,7 @@ def decide(
         trained_on=manifest.training_data.description if manifest.training_data else "",
         lungs=lungs,
         warnings=(*warnings, *disagree),
+        undecided=(between.lower, between.upper) if between else None,
     )
 
 

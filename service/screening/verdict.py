@@ -112,6 +112,7 @@ class Verdict:
         lungs: Where the lungs are; None for a bundle that does not look for them.
         warnings: Of what the reader should be warned.
         local: What it amounts to at the local prevalence, if that is known.
+        undecided: Lowest and highest probability that are indeterminate; None if none is.
     """
 
     predicted_class: str
@@ -125,3 +126,4 @@ class Verdict:
     lungs: LungFacts | None = None
     warnings: tuple[Caution, ...] = ()
     local: LocalFigures | None = None
+    undecided: tuple[float, float] | None = None

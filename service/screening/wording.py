@@ -16,10 +16,19 @@ _DECIMAL_COMMA: Final[frozenset[Language]] = frozenset({"es"})
 def summarise(verdict: Verdict, language: Language) -> str:
     """Summarise a verdict in a few sentences."""
     key = {"pneumonia": "positive", "normal": "negative"}.get(verdict.assessment, "indeterminate")
-    return texts(language)["verdict"][f"summary.{key}"].format(
-        probability=figure(verdict.probability, language),
-        threshold=figure(verdict.threshold, language),
-    )
+    return texts(language)["verdict"][f"summary.{key}"].format(**numbers(verdict, language))
+
+
+def numbers(verdict: Verdict, language: Language) -> dict[str, str]:
+    """The probability and what it is held against, as they are written in sentences."""
+    lowest, highest = verdict.undecided or (verdict.threshold, verdict.threshold)
+    values = {
+        "probability": verdict.probability,
+        "threshold": verdict.threshold,
+        "lowest": lowest,
+        "highest": highest,
+    }
+    return {name: figure(value, language) for name, value in values.items()}
 
 
 def assess(verdict: Verdict, language: Language) -> str:

@@ -68,7 +68,10 @@ def test_a_summary_states_threshold_and_probability(
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_an_indeterminate_verdict_is_handed_to_a_radiologist(language: Language) -> None:
-    summary = summarise(verdict(0.4, "indeterminate"), language)
+    doubtful = dataclasses.replace(verdict(0.4, "indeterminate"), undecided=(0.25, 0.875))
+    summary = summarise(doubtful, language)
+    point = "," if language == "es" else "."
+    assert all(f"0{point}{digits}" in summary for digits in ("2500", "8750"))
     assert summary.startswith(assess(verdict(0.4, "indeterminate"), language))
     assert "radi" in next_step(verdict(0.4, "indeterminate"), language)
     for assessment in ("pneumonia", "normal"):
