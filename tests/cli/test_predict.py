@@ -44,7 +44,7 @@ def test_every_file_gets_the_verdict_of_the_use_case(
     for line in lines:
         verdict = screening.screen(Path(line.pop("path")).read_bytes())
         expected = dataclasses.asdict(verdict) | {"warnings": warn(verdict, "en")}
-        del expected["trained_on"]
+        del expected["trained_on"], expected["undecided"]
         assert line == json.loads(json.dumps(expected))
 
 

@@ -216,7 +216,7 @@ def test_a_png_with_a_flipped_byte_is_refused() -> None:
     ids=["empty", "text", "pdf", "svg", "gif", "ppm"],
 )
 def test_other_formats_are_unsupported(data: bytes) -> None:
-    with pytest.raises(UnsupportedFormatError, match="TIFF, JPEG2000, AVIF or DICOM"):
+    with pytest.raises(UnsupportedFormatError, match="TIFF, JPEG 2000, AVIF or DICOM"):
         decode(data)
 
 
