@@ -146,8 +146,8 @@ def _local_contrast(x: Picture) -> Picture:
     distance = _smooth(layers.Add(name="local_distance")([above, below]), wide, "local_spread")
     ratio = layers.Rescaling(1 / LOCAL_FLOOR, name="local_ratio")(distance)
     share = layers.Activation("softsign", name="local_share")(ratio)
-    gain = LOCAL_WEIGHTS[1] / LOCAL_FLOOR
-    gain = layers.Rescaling(-gain, offset=gain, name="local_gain")(share)
+    most = LOCAL_WEIGHTS[1] / LOCAL_FLOOR
+    gain = layers.Rescaling(-most, offset=most, name="local_gain")(share)
     contrast = layers.Multiply(name="local_contrast")([apart, gain])
     shades = layers.Rescaling(LOCAL_WEIGHTS[0], name="local_shades")(mean)
     return layers.Add(name="local")([shades, contrast])
