@@ -48,7 +48,13 @@ def longest_line(radiograph: Radiograph, box: Box) -> int:
     around = small.filter(ImageFilter.BoxBlur(_SURROUNDINGS))
     levels, mean = (np.asarray(each, dtype=np.int16) for each in (small, around))
     bright = (levels >= MIN_LEVEL) & (levels - mean >= MIN_RISE)
-    return _longest_chain(*_letters(bright)) if bright.any() else 0
+    return _longest_chain(*_letters(_trimmed(bright))) if bright.any() else 0
+
+
+def _trimmed(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Without the rows and columns around all that is set, which are most of a film's."""
+    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
+    return mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
 def _letters(mask: NDArray[np.bool_]) -> tuple[Ints, Ints, Ints, Ints]:
