@@ -64,8 +64,6 @@ MIN_LETTERS: Final = 5
 """Letters in a line over the lungs' box that are no mere side marker. Of 293 films of one hospital,
 which prints words on every fifth, 2 % have such a line there; of 279 of three others, none."""
 
-_CONTRAST_SIDE: Final = 96
-
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -178,9 +176,10 @@ def suitability_of(look: Look, radiograph: Radiograph, limits: Limits | None) ->
     if refusal:
         return Suitability(refusal)
     doubts = _doubts(look, limits) if limits else ()
-    contrast = _contrast(radiograph, field)
+    cut = _box(radiograph, field)
+    contrast = _contrast(cut)
     # Where all is of one grey, there is no saying how sharp it is.
-    blurred = contrast >= MIN_CONTRAST and _detail(radiograph, field) < MIN_DETAIL * contrast
+    blurred = contrast >= MIN_CONTRAST and _detail(cut) < MIN_DETAIL * contrast
     found: dict[WarningCode, bool] = {
         "negative": look.pose.inverted,
         "upside_down": look.pose.turns == 2,
@@ -232,23 +231,22 @@ def _shorter_side(field: LungField) -> int:
     return min(right - left, bottom - top)
 
 
-def _contrast(radiograph: Radiograph, field: LungField) -> float:
-    low, high = np.quantile(np.asarray(_box(radiograph, field, _CONTRAST_SIDE)), (0.05, 0.95))
+def _contrast(cut: Image.Image) -> float:
+    low, high = np.quantile(np.asarray(cut), (0.05, 0.95))
     return float(high - low)
 
 
-def _detail(radiograph: Radiograph, field: LungField) -> float:
+def _detail(cut: Image.Image) -> float:
     """Deviation of the grey levels in the lungs' box from what half as many pixels can show."""
-    # What an enlarged picture lacks is no blur.
-    side = int(min(DETAIL_SIDE, max(MIN_PIXELS, _shorter_side(field)))) // 2 * 2
-    cut = _box(radiograph, field, side)
-    half = (side // 2, side // 2)
+    half = (cut.width // 2, cut.height // 2)
     coarse = cut.resize(half, Image.Resampling.BOX).resize(cut.size, Image.Resampling.BICUBIC)
     return float(np.std(np.asarray(cut, dtype=np.float64) - np.asarray(coarse, dtype=np.float64)))
 
 
-def _box(radiograph: Radiograph, field: LungField, side: int) -> Image.Image:
-    """The lungs' box as a square."""
+def _box(radiograph: Radiograph, field: LungField) -> Image.Image:
+    """The lungs' box as a square of an even side."""
+    # What an enlarged picture lacks is no blur.
+    side = int(min(DETAIL_SIDE, max(MIN_PIXELS, _shorter_side(field)))) // 2 * 2
     left, top, right, bottom = field.box
     width, height = extent(radiograph)
     box = (left * width, top * height, right * width, bottom * height)
