@@ -7,6 +7,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from service.api import rate_limits
+from service.api.client import client_of
 from service.api.form import Upload
 from service.api.rate_limits import RateLimiter
 from service.api.uploads import UploadLimits, UploadMemory, receive_upload
@@ -63,6 +64,14 @@ async def get_request_id(request: Request) -> str:
 
 
 RequestIdDep = Annotated[str, Depends(get_request_id)]
+
+
+async def get_client(request: Request) -> str:
+    """Who sends this request: clients take turns in the queue."""
+    return client_of(request)
+
+
+ClientDep = Annotated[str, Depends(get_client)]
 
 
 async def get_language(request: Request, response: Response) -> Language:

@@ -9,7 +9,6 @@ to waits for its next refusal, and sends so much less.
 """
 
 import asyncio
-import ipaddress
 import math
 import time
 from collections import OrderedDict
@@ -21,8 +20,8 @@ from fastapi import Request
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.api.client import client_of
 from service.errors import RateLimitedError
-from service.observability.middleware import client_address
 
 MAX_CLIENTS: Final = 10_000
 """Buckets that are kept: of keys there are few, of addresses there may be any number."""
@@ -142,7 +141,7 @@ async def check(limiter: RateLimiter | None, request: Request) -> None:
     """
     if limiter is None:
         return
-    client = _client_of(request)
+    client = client_of(request)
     try:
         limiter.check(client)
     except RateLimitedError as error:
@@ -158,13 +157,13 @@ def take(limiter: RateLimiter | None, request: Request) -> None:
         RateLimitedError: It has none.
     """
     if limiter is not None:
-        request.state.standing = limiter.take(_client_of(request))
+        request.state.standing = limiter.take(client_of(request))
 
 
 def charge_files(limiter: RateLimiter | None, request: Request, files: int) -> None:
     """Charge for the files of an upload beyond its first, which was paid before it was read."""
     if limiter is not None and files > 1:
-        request.state.standing = limiter.charge(_client_of(request), files - 1)
+        request.state.standing = limiter.charge(client_of(request), files - 1)
 
 
 class RateLimitHeadersMiddleware:
@@ -191,15 +190,3 @@ class RateLimitHeadersMiddleware:
             await send(message)
 
         await self.app(scope, receive, send_standing)
-
-
-def _client_of(request: Request) -> str:
-    """The name of the key, or the address: of IPv6 the part that a network is given."""
-    key: str | None = getattr(request.state, "key", None)
-    if key is not None:
-        return f"key {key}"
-    address = client_address(request.scope.get("client")) or "unknown"
-    if ":" in address:
-        network = ipaddress.ip_network(f"{address.partition('%')[0]}/64", strict=False)
-        return str(network)
-    return address

@@ -1,9 +1,10 @@
 """Admission control: a bounded queue in front of the worker threads, with a deadline on the wait.
 
-As many jobs run as there are threads, and a bounded number waits, first come, first served. The
-rest is refused at once: an early "try again" serves a ward better than a late answer. Jobs wait in
-the pool's own queue, so that a free thread takes the next one without the event loop, which is busy
-with HTTP. Everything that is counted or decided here happens on the event loop.
+As many jobs run as there are threads, and a bounded number waits. Clients take turns, each with its
+jobs in the order in which they came. The rest is refused at once: an early "try again" serves a
+ward better than a late answer. Jobs wait in the pool's own queue, so that a free thread takes the
+next one without the event loop, which is busy with HTTP. Everything that is counted or decided here
+happens on the event loop.
 """
 
 import asyncio
@@ -87,8 +88,8 @@ class Admission:
         if self._draining:
             raise _shutting_down()
 
-    async def run(self, work: Callable[[], T]) -> T:
-        """Run work in a thread and return its result or raise its exception.
+    async def run(self, work: Callable[[], T], client: str = "") -> T:
+        """Run work of a client in a thread and return its result or raise its exception.
 
         When the caller is cancelled, work that still waits never starts; work that runs keeps its
         thread, and is counted, until it ends.
@@ -100,15 +101,17 @@ class Admission:
         """
         self._check_capacity()
         with self._caller():
-            future = await self._finished(work, self._deadline_s)
+            future = await self._finished(work, client, self._deadline_s)
             return future.result()
 
-    async def run_all(self, works: Sequence[Callable[[], T]]) -> list[T | Exception]:
-        """Run a batch, which is not empty, and return results and exceptions in its order.
+    async def run_all(
+        self, works: Sequence[Callable[[], T]], client: str = ""
+    ) -> list[T | Exception]:
+        """Run a batch of a client, not empty, and return results and exceptions in its order.
 
         The first job is admitted or refused like any request, and the whole batch with it. The
-        others join the end of the queue, at most as many at a time as there are threads: so a full
-        queue does not cut a batch in half, and single requests do not wait for all of it.
+        others join the end of the client's queue, at most as many at a time as there are threads:
+        so a full queue does not cut a batch in half, and single requests do not wait for all of it.
 
         Raises:
             QueueFullError: As ``run``; so are WaitTooLongError and ShuttingDownError.
@@ -119,7 +122,7 @@ class Admission:
 
         async def work_through(deadline_s: float | None) -> None:
             for index in indices:
-                future = await self._finished(works[index], deadline_s)
+                future = await self._finished(works[index], client, deadline_s)
                 error = future.exception()
                 outcomes[index] = error if isinstance(error, Exception) else future.result()
                 deadline_s = None
@@ -166,7 +169,9 @@ class Admission:
                 retry_after_s=self._retry_after_s(),
             )
 
-    async def _finished(self, work: Callable[[], T], deadline_s: float | None) -> Future[T]:
+    async def _finished(
+        self, work: Callable[[], T], client: str, deadline_s: float | None
+    ) -> Future[T]:
         """Run work in a thread; return its future when it has ended.
 
         Raises:
@@ -197,7 +202,7 @@ class Admission:
             with suppress(RuntimeError):  # the loop is closed: the process is ending
                 loop.call_soon_threadsafe(finish, future)
 
-        future = self._submit(run)
+        future = self._submit(run, client)
         self._jobs.add(future)
         future.add_done_callback(finish_on_loop)
         # Cancelling a future stops it only while it waits.
@@ -219,9 +224,9 @@ class Admission:
             retry_after_s=self._retry_after_s(),
         )
 
-    def _submit(self, run: Callable[[], T]) -> Future[T]:
+    def _submit(self, run: Callable[[], T], client: str) -> Future[T]:
         try:
-            return self._pool.submit(run)
+            return self._pool.submit(run, client)
         except RuntimeError:
             if self._closed:  # the rest of a batch, after close() gave up waiting for it
                 raise _shutting_down() from None

@@ -2,15 +2,15 @@
 
 import contextvars
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
+from concurrent.futures import Future
 from functools import partial
 from queue import SimpleQueue
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, TypeVar
+
+from service.screening.fair_queue import FairQueue
 
 T = TypeVar("T")
-P = ParamSpec("P")
 
 _Task = tuple[Future[Any], Callable[[], Any]]
 _Inbox = SimpleQueue[_Task | None]
@@ -20,8 +20,8 @@ class WorkerError(Exception):
     """Work raised what would have ended its thread, or confused whoever waits for its future."""
 
 
-class LifoThreadPool(Executor):
-    """A thread pool with one queue, first in, first out, and a stack of idle threads.
+class LifoThreadPool:
+    """A thread pool with one queue, in which clients take turns, and a stack of idle threads.
 
     ``ThreadPoolExecutor`` wakes the thread that has been idle longest. With one client, whose
     radiographs come one after another, each then ran in another thread, with cold caches and
@@ -34,7 +34,7 @@ class LifoThreadPool(Executor):
 
     def __init__(self, threads: int, name: str) -> None:
         self._lock = threading.Lock()
-        self._queue: OrderedDict[Future[Any], Callable[[], Any]] = OrderedDict()
+        self._queue: FairQueue[Future[Any], Callable[[], Any]] = FairQueue()
         self._idle: list[_Inbox] = []
         self._closed = False
         self._threads = [
@@ -53,10 +53,10 @@ class LifoThreadPool(Executor):
             thread.start()
             self._started += 1
 
-    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Schedule a call in the context of its caller. Cancelling its future dequeues it.
+    def submit(self, work: Callable[[], T], client: str = "") -> Future[T]:
+        """Schedule a client's work in the context of the caller. Cancelling its future dequeues it.
 
-        The future raises what the call raised, but WorkerError for StopIteration and for what is no
+        The future raises what the work raised, but WorkerError for StopIteration and for what is no
         Exception: CancelledError would pass for the waiter's own, SystemExit end the process.
 
         Raises:
@@ -64,15 +64,15 @@ class LifoThreadPool(Executor):
         """
         self.start()
         future: Future[T] = Future()
-        work = partial(contextvars.copy_context().run, fn, *args, **kwargs)
+        call = partial(contextvars.copy_context().run, work)
         with self._lock:
             if self._closed:
                 raise RuntimeError("The pool has been shut down.")
             if self._idle:
-                self._idle.pop().put((future, work))
+                self._idle.pop().put((future, call))
             else:
-                self._queue[future] = work
-        future.add_done_callback(self._remove)
+                self._queue.put(client, future, call)
+        future.add_done_callback(partial(self._remove, client))
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
@@ -88,9 +88,9 @@ class LifoThreadPool(Executor):
         for thread in self._threads[: self._started] if wait else ():
             thread.join()
 
-    def _remove(self, future: Future[Any]) -> None:
+    def _remove(self, client: str, future: Future[Any]) -> None:
         with self._lock:
-            self._queue.pop(future, None)
+            self._queue.remove(client, future)
 
     def _work(self) -> None:
         inbox: _Inbox = SimpleQueue()
@@ -102,7 +102,7 @@ class LifoThreadPool(Executor):
         """Wait for the next task; None when the pool has been shut down."""
         with self._lock:
             if self._queue:
-                return self._queue.popitem(last=False)
+                return self._queue.pop()
             if self._closed:
                 return None
             self._idle.append(inbox)

@@ -58,12 +58,14 @@ async def eventually(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.001)
 
 
-async def occupy(admission: Admission, gate: Gate, *names: str) -> list[asyncio.Task[str]]:
+async def occupy(
+    admission: Admission, gate: Gate, *names: str, client: str = ""
+) -> list[asyncio.Task[str]]:
     """Start work in order, each in its place before the next; threads have begun what is theirs."""
     tasks = []
     for name in names:
         before = admission.running + admission.waiting
-        tasks.append(asyncio.create_task(admission.run(gate.work(name))))
+        tasks.append(asyncio.create_task(admission.run(gate.work(name), client)))
         await eventually(lambda before=before: admission.running + admission.waiting > before)  # type: ignore[misc]
     await eventually(lambda: len(gate.started) >= admission.running)
     return tasks
@@ -104,6 +106,17 @@ async def test_the_queue_is_first_in_first_out(admission: Admission, gate: Gate)
     gate.open()
     await asyncio.gather(*tasks)
     assert gate.started == ["a", "b", "c"]
+
+
+async def test_clients_take_turns(gate: Gate) -> None:
+    admission = Admission(threads=1, places=8, deadline_s=30)
+    tasks = await occupy(admission, gate, "a", "b", "c", "d", client="noisy")
+    tasks += await occupy(admission, gate, "x", "y", client="calm")
+    tasks += await occupy(admission, gate, "z", client="third")
+    gate.open()
+    await asyncio.gather(*tasks)
+    assert gate.started == ["a", "b", "x", "z", "c", "y", "d"]
+    await admission.close()
 
 
 async def test_a_full_queue_refuses_at_once(admission: Admission, gate: Gate) -> None:
@@ -308,6 +321,19 @@ class TestBatch:
         gate.open()
         await asyncio.gather(batch, *others)
         assert gate.started == ["a", "x", "y", "b", "c", "d"]
+
+    async def test_another_client_has_its_turn_beside_a_batch_and_more(self, gate: Gate) -> None:
+        admission = Admission(threads=1, places=8, deadline_s=30)
+        works = [gate.work(name) for name in "abc"]
+        batch = asyncio.create_task(admission.run_all(works, "noisy"))
+        await eventually(lambda: admission.running == 1)
+        others = await occupy(admission, gate, "d", "e", client="noisy")
+        others += await occupy(admission, gate, "x", client="calm")
+        gate.open()
+        await asyncio.gather(batch, *others)
+        assert gate.started.index("x") <= 2
+        assert [name for name in gate.started if name in "abc"] == ["a", "b", "c"]
+        await admission.close()
 
     async def test_it_uses_all_threads(self, gate: Gate) -> None:
         admission = Admission(threads=3, places=0, deadline_s=30)

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from service import errors
 from service.api.dependencies import (
     ChosenLanguageDep,
+    ClientDep,
     PrevalenceQuery,
     RequestIdDep,
     ScreeningDep,
@@ -45,6 +46,7 @@ router = upload_router()
 async def dicom_report(
     request: Request,
     services: ServicesDep,
+    client: ClientDep,
     screening: ScreeningDep,
     upload: UploadDep,
     request_id: RequestIdDep,
@@ -65,7 +67,7 @@ async def dicom_report(
         request_id=request_id,
     )
     async with cancel_on_disconnect(request):
-        kind, body = await services.admission.run(work)
+        kind, body = await services.admission.run(work, client)
     return Response(body, media_type=kind, headers={"Content-Language": language})
 
 

@@ -7,6 +7,7 @@ from fastapi import Query, Request
 from starlette.responses import Response
 
 from service.api.dependencies import (
+    ClientDep,
     LanguageDep,
     PrevalenceQuery,
     RequestIdDep,
@@ -48,6 +49,7 @@ _PROBLEMS: Final = problems(*FILE_PROBLEMS, NotExplainableError)
 async def explain(
     request: Request,
     services: ServicesDep,
+    client: ClientDep,
     screening: ScreeningDep,
     upload: UploadDep,
     request_id: RequestIdDep,
@@ -83,7 +85,7 @@ async def explain(
     else:
         work = partial(_picture, screening, data, layer, opacity, outlines)
     async with cancel_on_disconnect(request):
-        return await services.admission.run(work)
+        return await services.admission.run(work, client)
 
 
 @router.post(
@@ -98,6 +100,7 @@ async def explain(
 async def explain_in_figures(
     request: Request,
     services: ServicesDep,
+    client: ClientDep,
     screening: ScreeningDep,
     upload: UploadDep,
     request_id: RequestIdDep,
@@ -110,7 +113,7 @@ async def explain_in_figures(
     """
     work = partial(_figures, screening, upload.files[0], prevalence, request_id, language)
     async with cancel_on_disconnect(request):
-        return await services.admission.run(work)
+        return await services.admission.run(work, client)
 
 
 def _figures(

@@ -10,6 +10,7 @@ from service import errors
 from service.api.accept import prefers
 from service.api.dependencies import (
     BatchUploadDep,
+    ClientDep,
     LanguageDep,
     PrevalenceQuery,
     RequestIdDep,
@@ -55,6 +56,7 @@ router = upload_router()
 async def predict(
     request: Request,
     services: ServicesDep,
+    client: ClientDep,
     screening: ScreeningDep,
     upload: UploadDep,
     request_id: RequestIdDep,
@@ -67,7 +69,7 @@ async def predict(
     """
     job = partial(screening.screen, upload.files[0], prevalence=prevalence)
     async with cancel_on_disconnect(request):
-        verdict = await services.admission.run(job)
+        verdict = await services.admission.run(job, client)
     if prefers(request.headers.get("accept"), fhir.MEDIA_TYPE):
         report = fhir.diagnostic_report(
             verdict,
@@ -100,6 +102,7 @@ async def predict(
 async def predict_batch(
     request: Request,
     services: ServicesDep,
+    client: ClientDep,
     screening: ScreeningDep,
     upload: BatchUploadDep,
     request_id: RequestIdDep,
@@ -114,7 +117,7 @@ async def predict_batch(
     screen = partial(screening.screen, prevalence=prevalence)
     jobs = [partial(screen, data) for data in upload.files]
     async with cancel_on_disconnect(request):
-        outcomes = await services.admission.run_all(jobs)
+        outcomes = await services.admission.run_all(jobs, client)
     return Batch(
         results=[
             BatchError(index=index, error=problem_of(outcome, request_id, language))

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 from fastapi import Query, Request
 from starlette.responses import Response
 
-from service.api.dependencies import ScreeningDep, ServicesDep, UploadDep, upload_router
+from service.api.dependencies import ClientDep, ScreeningDep, ServicesDep, UploadDep, upload_router
 from service.api.disconnect import cancel_on_disconnect
 from service.api.documentation import FILE_PROBLEMS, ONE_FILE, file_answer, problems
 from service.screening.overlay import LONGEST_SIDE, as_png, frame
@@ -29,6 +29,7 @@ MAX_LONGEST_SIDE: Final = 4096
 async def preview(
     request: Request,
     services: ServicesDep,
+    client: ClientDep,
     screening: ScreeningDep,
     upload: UploadDep,
     longest: Annotated[
@@ -43,7 +44,7 @@ async def preview(
     """Browsers show no TIFF or DICOM, and few show 16-bit pictures as meant. No verdict is made."""
     async with cancel_on_disconnect(request):
         picture = await services.admission.run(
-            lambda: _picture(screening, upload.files[0], longest)
+            lambda: _picture(screening, upload.files[0], longest), client
         )
     return Response(picture, media_type="image/png")
 

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from service import errors
 from service.api.dependencies import (
     ChosenLanguageDep,
+    ClientDep,
     PrevalenceQuery,
     ReportUploadDep,
     RequestIdDep,
@@ -61,6 +62,7 @@ router = upload_router()
 async def report(
     request: Request,
     services: ServicesDep,
+    client: ClientDep,
     screening: ScreeningDep,
     upload: ReportUploadDep,
     request_id: RequestIdDep,
@@ -83,7 +85,7 @@ async def report(
         note=upload.texts.get(b"note", ""),
     )
     async with cancel_on_disconnect(request):
-        sha256, document = await services.admission.run(work)
+        sha256, document = await services.admission.run(work, client)
     headers = {
         "Content-Language": language,
         # A part of the digest: a file's own name, or the reference, may be a patient's.
