@@ -1,9 +1,12 @@
 """Connected regions of a mask, with numpy alone: SciPy and OpenCV would double the installation."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
 Mask = NDArray[np.bool_]
+Ints = NDArray[np.int64]
 
 
 def label_regions(mask: Mask) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
@@ -18,41 +21,38 @@ def label_regions(mask: Mask) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         Labels of the mask's shape, 0 outside, and the area of each region in pixels by label;
         the entry of label 0 is 0.
     """
-    rows, starts, stops = _runs(mask)
-    parents = list(range(len(rows)))
-    for one, other in _touching(rows, starts, stops):
+    starts, stops = _runs(mask)
+    parents = list(range(len(starts)))
+    for one, other in _touching(starts, stops, mask.shape[1] + 1):
         first, second = _root(parents, one), _root(parents, other)
         parents[max(first, second)] = min(first, second)
-    roots = np.array([_root(parents, run) for run in range(len(rows))], dtype=np.int64)
+    roots = np.array([_root(parents, run) for run in range(len(parents))], dtype=np.int64)
     _, numbers = np.unique(roots, return_inverse=True)
+    lengths = stops - starts
     labels = np.zeros(mask.shape, dtype=np.int32)
-    for row, start, stop, number in zip(rows, starts, stops, numbers.tolist(), strict=True):
-        labels[row, start:stop] = number + 1
-    areas = np.bincount(labels.ravel())
-    areas[0] = 0
+    labels[mask] = np.repeat(numbers + 1, lengths)
+    areas = np.bincount(numbers + 1, lengths, minlength=1).astype(np.int64)
     return labels, areas
 
 
-def _runs(mask: Mask) -> tuple[list[int], list[int], list[int]]:
-    """Row, first column and column after the last of each run, from top left to bottom right."""
-    edges = np.diff(np.pad(mask, ((0, 0), (1, 1))).astype(np.int8), axis=1)
-    rows, starts = np.nonzero(edges == 1)
-    _, stops = np.nonzero(edges == -1)
-    return rows.tolist(), starts.tolist(), stops.tolist()
+def _runs(mask: Mask) -> tuple[Ints, Ints]:
+    """Start and stop of each run, from top left to bottom right, in a line of all rows.
+
+    Each row has one empty cell more, at its end, so that no run goes on in the next.
+    """
+    line = np.zeros((mask.shape[0], mask.shape[1] + 1), dtype=bool)
+    line[:, :-1] = mask
+    edges = np.flatnonzero(np.diff(line.ravel(), prepend=False))
+    return edges[::2], edges[1::2]
 
 
-def _touching(rows: list[int], starts: list[int], stops: list[int]) -> list[tuple[int, int]]:
-    """Pairs of runs in neighbouring rows that share a column."""
-    pairs: list[tuple[int, int]] = []
-    above = 0
-    for run, row in enumerate(rows):
-        while rows[above] < row - 1 or (rows[above] == row - 1 and stops[above] <= starts[run]):
-            above += 1
-        candidate = above
-        while rows[candidate] == row - 1 and starts[candidate] < stops[run]:
-            pairs.append((candidate, run))
-            candidate += 1
-    return pairs
+def _touching(starts: Ints, stops: Ints, row: int) -> Iterator[tuple[int, int]]:
+    """Pairs of runs in neighbouring rows that share a column; ``row`` is the length of a row."""
+    first = np.searchsorted(stops, starts - row, side="right").tolist()
+    beyond = np.searchsorted(starts, stops - row, side="left").tolist()
+    for run, (start, stop) in enumerate(zip(first, beyond, strict=True)):
+        for above in range(start, stop):
+            yield above, run
 
 
 def _root(parents: list[int], run: int) -> int:
