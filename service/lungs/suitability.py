@@ -250,4 +250,4 @@ def _box(radiograph: Radiograph, field: LungField) -> Image.Image:
     left, top, right, bottom = field.box
     width, height = extent(radiograph)
     box = (left * width, top * height, right * width, bottom * height)
-    return radiograph.picture.resize((side, side), Image.Resampling.BOX, box, reducing_gap=2.0)
+    return radiograph.picture.resize((side, side), Image.Resampling.BOX, box, reducing_gap=1.0)
