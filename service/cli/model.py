@@ -13,6 +13,7 @@ from rich.text import Text
 from service.cli.loading import load_model
 from service.cli.output import print_line, to_json
 from service.inference import Ensemble, Manifest
+from service.screening.operating_point import estimate_of
 from service.settings import Settings
 
 _PIPE_WIDTH: Final = 400
@@ -116,8 +117,5 @@ def _figures(manifest: Manifest) -> Table | None:
 
 def _with_interval(value: JsonValue) -> str:
     """Write an estimate with its interval; empty if the value is not one."""
-    if not isinstance(value, dict):
-        return ""
-    numbers = [value.get(part) for part in ("value", "low", "high")]
-    written = [f"{number:.3f}" for number in numbers if isinstance(number, int | float)]
-    return "{} ({}-{})".format(*written) if len(written) == len(numbers) else ""
+    estimate = estimate_of(value)
+    return f"{estimate.value:.3f} ({estimate.low:.3f}-{estimate.high:.3f})" if estimate else ""

@@ -1,16 +1,14 @@
 """The texts of the report, as plain strings; ``page`` lays them out."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
-
-from pydantic import JsonValue
 
 from service import __version__
 from service.i18n import Language, Texts, texts
 from service.inference import Bundle, Manifest
 from service.screening.explanation import Explanation, Unexplained
+from service.screening.operating_point import operating_point
 from service.screening.wording import (
     assess,
     describe_data,
@@ -19,8 +17,8 @@ from service.screening.wording import (
     localise,
     next_step,
     numbers,
-    percent,
     scope,
+    shares,
     warn,
 )
 
@@ -200,29 +198,16 @@ def _facts(
 def measured(manifest: Manifest, language: Language) -> tuple[str, ...]:
     """Sensitivity and specificity at the operating point, or that they are unknown; sentences."""
     catalogue = texts(language)["report"]
-    figures = manifest.metrics.figures.get("ensemble") if manifest.metrics else None
-    if manifest.metrics is None or not isinstance(figures, Mapping):
+    point = operating_point(manifest)
+    if manifest.metrics is None or point is None:
         return (catalogue["trust.unmeasured"],)
-    sensitivity = _with_interval(figures.get("sensitivity"), language)
-    specificity = _with_interval(figures.get("specificity"), language)
-    if not sensitivity or not specificity:
-        return (catalogue["trust.unmeasured"],)
+    sensitivity, specificity = (
+        catalogue["trust.interval"].format(**shares(each, language)) for each in point
+    )
     return (
         catalogue["trust.figures"].format(sensitivity=sensitivity, specificity=specificity),
         catalogue["trust.protocol"].format(protocol=manifest.metrics.protocol.rstrip(".")),
     )
-
-
-def _with_interval(measured: JsonValue, language: Language) -> str:
-    """A proportion in per cent with its interval; empty if the manifest has none."""
-    if not isinstance(measured, Mapping):
-        return ""
-    values = [measured.get(key) for key in ("value", "low", "high")]
-    numbers = [value for value in values if isinstance(value, (int, float))]
-    if len(numbers) < len(values):
-        return ""
-    value, low, high = (percent(number, language) for number in numbers)
-    return texts(language)["report"]["trust.interval"].format(value=value, low=low, high=high)
 
 
 def _calibration(manifest: Manifest, catalogue: Texts) -> tuple[str, ...]:

@@ -1,29 +1,13 @@
 """What a verdict amounts to where pneumonia is rarer, or more common, than in the calibration."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from pydantic import JsonValue
-
 from service.inference import Manifest
+from service.screening.operating_point import Estimate, operating_point
 
 DECIMALS: Final = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A share, and its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-    @property
-    def complement(self) -> "Estimate":
-        """1 minus the share."""
-        return Estimate(1 - self.value, 1 - self.high, 1 - self.low)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +38,7 @@ def local_figures(probability: float, manifest: Manifest, prevalence: float) -> 
         prevalence: Share of pneumonia among the films that are sent, above 0 and below 1.
     """
     prior = manifest.calibration.prevalence
-    measured = _measured(manifest)
+    measured = operating_point(manifest)
     ppv = npv = None
     if measured:
         sensitivity, specificity = measured
@@ -82,27 +66,6 @@ def shifted(probability: float, prior: float, prevalence: float) -> float:
     positive = probability * prevalence / prior
     negative = (1 - probability) * (1 - prevalence) / (1 - prior)
     return positive / (positive + negative)
-
-
-def _measured(manifest: Manifest) -> tuple[Estimate, Estimate] | None:
-    """Sensitivity and specificity at the threshold, if the manifest has both."""
-    figures = manifest.metrics.figures.get("ensemble") if manifest.metrics else None
-    if not isinstance(figures, Mapping):
-        return None
-    sensitivity = _estimate(figures.get("sensitivity"))
-    specificity = _estimate(figures.get("specificity"))
-    return (sensitivity, specificity) if sensitivity and specificity else None
-
-
-def _estimate(measured: JsonValue) -> Estimate | None:
-    if not isinstance(measured, Mapping):
-        return None
-    values = [measured.get(name) for name in ("value", "low", "high")]
-    numbers = [float(each) for each in values if isinstance(each, int | float)]
-    if len(numbers) < len(values):
-        return None
-    value, low, high = numbers
-    return Estimate(value, low, high) if 0 <= low <= value <= high <= 1 else None
 
 
 def _predictive(odds: float, right: Estimate, wrong: Estimate) -> Estimate:

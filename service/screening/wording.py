@@ -4,8 +4,8 @@ from typing import Final
 
 from service.i18n import Language, texts
 from service.screening.explanation import Explanation
+from service.screening.operating_point import Estimate
 from service.screening.overlay import is_coloured
-from service.screening.prevalence import Estimate
 from service.screening.verdict import DECIMALS, Verdict
 
 NO_BREAK: Final = "\N{NO-BREAK SPACE}"
@@ -84,7 +84,7 @@ def localise(verdict: Verdict, language: Language) -> str:
     if value is None:
         return f"{first} {catalogue['local.no_values']}"
     second = catalogue["local.above" if above else "local.below"]
-    return f"{first} {second.format(**_shares(value, language))}"
+    return f"{first} {second.format(**shares(value, language))}"
 
 
 def warn(verdict: Verdict, language: Language) -> list[dict[str, str]]:
@@ -124,7 +124,8 @@ def figure(value: float, language: Language, decimals: int = DECIMALS) -> str:
     return text.replace(".", ",") if language in _DECIMAL_COMMA else text
 
 
-def _shares(estimate: Estimate, language: Language) -> dict[str, str]:
+def shares(estimate: Estimate, language: Language) -> dict[str, str]:
+    """Write an estimate and the ends of its interval in per cent."""
     return {
         "value": percent(estimate.value, language),
         "low": percent(estimate.low, language),

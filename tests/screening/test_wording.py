@@ -6,8 +6,9 @@ import pytest
 
 from service.i18n import LANGUAGES, Language, texts
 from service.inference import MANIFEST_FILE, Manifest
-from service.screening.prevalence import Estimate, LocalFigures
-from service.screening.verdict import Assessment, Caution, Verdict
+from service.screening.operating_point import Estimate
+from service.screening.prevalence import LocalFigures
+from service.screening.verdict import Assessment, Caution, IndeterminateRange, Verdict
 from service.screening.wording import (
     assess,
     describe_data,

@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from service import __version__
-from service.hospital.results.operating_point import operating_point
 from service.i18n import Language, texts
 from service.inference import Manifest
+from service.screening.operating_point import operating_point
 from service.screening.verdict import Assessment, Verdict
 from service.screening.wording import assess, localise, next_step, scope, summarise, warn
 
@@ -141,13 +141,10 @@ def _components(verdict: Verdict) -> Iterable[Resource]:
 
 def _device(verdict: Verdict, manifest: Manifest) -> Resource:
     model = verdict.model
-    names = {
-        "sensitivity": ("111088", "Case Sensitivity"),
-        "specificity": ("111090", "Case Specificity"),
-    }
+    names = (("111088", "Case Sensitivity"), ("111090", "Case Specificity"))
     measured = [
-        {"type": _concept((DICOM, *names[name])), "valueQuantity": [_quantity(value)]}
-        for name, value in operating_point(manifest).items()
+        {"type": _concept((DICOM, *name)), "valueQuantity": [_quantity(share.value)]}
+        for name, share in zip(names, operating_point(manifest) or (), strict=False)
     ]
     device: Resource = {
         "resourceType": "Device",

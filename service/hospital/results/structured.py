@@ -33,9 +33,9 @@ from pydicom.sr.coding import Code
 from service import __version__
 from service.hospital.results import codes
 from service.hospital.results.case import Case
-from service.hospital.results.operating_point import operating_point
 from service.hospital.results.uids import MANUFACTURER
 from service.report.content import measured
+from service.screening.operating_point import operating_point
 from service.screening.wording import localise, next_step, scope, summarise, warn
 
 
@@ -137,10 +137,9 @@ def _measurements(case: Case) -> Iterator[Measurement]:
     for member in verdict.members:
         network = AlgorithmIdentification(name=member.name, version=verdict.model.version)
         yield _number(codes.PROBABILITY, member.probability, algorithm_id=network)
-    point = operating_point(case.bundle.manifest)
-    for concept, name in ((codes.SENSITIVITY, "sensitivity"), (codes.SPECIFICITY, "specificity")):
-        if name in point:
-            yield _number(concept, point[name])
+    point = operating_point(case.bundle.manifest) or ()
+    for concept, measured_share in zip((codes.SENSITIVITY, codes.SPECIFICITY), point, strict=False):
+        yield _number(concept, measured_share.value)
     if verdict.lungs:
         evidence = (verdict.lungs.left_evidence, verdict.lungs.right_evidence)
         for side, share in zip((codes.LEFT, codes.RIGHT), evidence, strict=True):
