@@ -1,11 +1,11 @@
 """JPEG: markers and their segments (ITU-T T.81, annex B)."""
 
-import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from service.imaging.jpeg_segments import CODED, EOI, SOS, segments
 from service.imaging.layout import DamagedError, Layout, unsupported_pixels
 from service.imaging.orientation import exif_orientation
 
@@ -13,16 +13,6 @@ MAX_SCANS: Final = 64
 """Most passes over the picture. Ordinary progressive files take 10; the format knows no limit, and
 each pass costs time for the whole picture even when it holds no data."""
 
-MAX_SEGMENTS: Final = 10_000
-
-_MARKER = re.compile(rb"\xff([^\x00\xff])", re.DOTALL)
-_END_OF_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]", re.DOTALL)
-
-_STAND_ALONE: Final = frozenset({0x01, *range(0xD0, 0xD9)})
-"""Markers without a segment, which mean nothing between segments."""
-
-_EOI: Final = 0xD9
-_SOS: Final = 0xDA
 _READ_FRAMES: Final = frozenset({0xC0, 0xC1, 0xC2})  # baseline, extended, progressive; Huffman
 _PROGRESSIVE: Final = 0xC2
 _TABLES: Final = frozenset({0xC4, 0xDB, 0xDD})  # Huffman, quantisation, restart interval
@@ -85,33 +75,14 @@ def read_layout(data: bytes) -> Layout:
     """
     view = memoryview(data)
     walk = _Walk()
-    at = 2
-    for _ in range(MAX_SEGMENTS):
-        marker = _MARKER.search(data, at)
-        if marker is None:
-            break
-        kind, start = marker[1][0], marker.end()
-        if kind == _EOI:
+    for kind, start, stop in segments(data):
+        if kind == EOI:
             return _layout(walk, whole=True)
-        if kind in _STAND_ALONE:
-            at = start
-            continue
-        [length] = struct.unpack_from(">H", data, start)
-        at = start + length
-        if length < 2 or at > len(data):
-            raise DamagedError("a segment's length is wrong")
-        if _is_needed(kind, data[start + 2 : at], walk):
-            walk.pieces += (bytes((0xFF, kind)), view[start:at])
-        if kind == _SOS:
-            end = _END_OF_SCAN.search(data, at)
-            if end is None:
-                # Half an end marker would be the start of another one.
-                walk.pieces.append(data[at:].rstrip(b"\xff"))
-                break
-            walk.pieces.append(view[at : end.start()])
-            at = end.start()
-    else:
-        raise DamagedError("too many segments")
+        if kind == CODED and stop == len(data):
+            # Half an end marker would be the start of another one.
+            walk.pieces.append(data[start:].rstrip(b"\xff"))
+        elif kind == CODED or _is_needed(kind, data[start + 4 : stop], walk):
+            walk.pieces.append(view[start:stop])
     return _layout(walk, whole=False)
 
 
@@ -123,13 +94,13 @@ def _is_needed(kind: int, body: bytes, walk: _Walk) -> bool:
         if walk.frame is not None:
             raise DamagedError("a second frame")
         walk.frame = _read_frame(kind, body)
-    elif kind == _SOS:
+    elif kind == SOS:
         _count_scan(body, walk)
     elif kind == _APP1 and walk.orientation == 1 and body.startswith(b"Exif\x00\x00"):
         walk.orientation = exif_orientation(body)
     # JFIF and Adobe segments say what the colour components mean.
     return (
-        kind in _READ_FRAMES | _TABLES | {_SOS}
+        kind in _READ_FRAMES | _TABLES | {SOS}
         or (kind == _APP0 and body.startswith(b"JFIF\x00"))
         or (kind == _APP14 and body.startswith(b"Adobe"))
     )

@@ -6,15 +6,12 @@ from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Final
 
+from service.imaging.jpeg_segments import SOS, scan_end, segments
 from service.imaging.layout import DamagedError
-
-MAX_SEGMENTS: Final = 10_000
 
 LOSSLESS: Final = 0xC3
 JPEG_LS: Final = 0xF7
 _FRAMES: Final = frozenset({*range(0xC0, 0xD0), JPEG_LS} - {0xC4, 0xC8, 0xCC})
-_MARKER: Final = re.compile(rb"\xff([^\x00\xff])", re.DOTALL)
-_SCAN_END: Final = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]", re.DOTALL)
 # Within coded bytes, 0xFF is followed by a bit of 0 (ITU-T T.87, A.1).
 _JPEG_LS_SCAN_END: Final = re.compile(rb"\xff[\x80-\xcf\xd8-\xff]", re.DOTALL)
 _RESTART: Final = re.compile(rb"\xff+[\xd0-\xd7]", re.DOTALL)
@@ -68,23 +65,11 @@ def read_markers(data: bytes) -> Markers:
         DamagedError: A segment that is broken, or no frame or no scan.
     """
     markers = Markers()
-    at = 2
-    for _ in range(MAX_SEGMENTS):
-        found = _MARKER.search(data, at)
-        if found is None:
-            break
-        kind, start = found[1][0], found.end()
-        if kind in {0x01, *range(0xD0, 0xD9)}:
-            at = start
-            continue
-        length = int.from_bytes(data[start : start + 2], "big")
-        at = start + length
-        if length < 2 or at > len(data):
-            break
-        markers.segments.append((kind, start - 2, at))
-        body = data[start + 2 : at]
-        if kind == 0xDA:
-            markers.scan, markers.coded = body, at
+    for kind, start, stop in segments(data):
+        markers.segments.append((kind, start, stop))
+        body = data[start + 4 : stop]
+        if kind == SOS:
+            markers.scan, markers.coded = body, stop
             break
         _take(kind, body, markers)
     if not markers.kind or not markers.scan:
@@ -106,8 +91,7 @@ def intervals(data: bytes, markers: Markers) -> list[bytes]:
     A file whose end is missing is decoded as far as it goes: the picture then lacks samples, which
     its decoder notices.
     """
-    end = _SCAN_END.search(data, markers.coded)
-    coded = data[markers.coded : end.start() if end else len(data)]
+    coded = data[markers.coded : scan_end(data, markers.coded)]
     pieces = _RESTART.split(coded) if markers.restart else [coded]
     return [piece.replace(b"\xff\x00", b"\xff") for piece in pieces]
 
