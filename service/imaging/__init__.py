@@ -12,12 +12,13 @@ from service.imaging.errors import (
     UnsupportedFormatError,
     UnusableRadiographError,
 )
-from service.imaging.film import Film, film_of
+from service.imaging.film import Box, Film, film_of
 from service.imaging.header import DicomFacts
 from service.imaging.prepare import InputSpec, Resampling, extent, prepare
 
 __all__ = [
     "MAX_PIXELS",
+    "Box",
     "CorruptImageError",
     "DicomFacts",
     "Film",

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from service.imaging import Radiograph, extent
+from service.imaging import Box, Radiograph, extent
 from service.lungs.regions import Mask, label_regions
 
 SEGMENTATION_SIDE: Final = 192
@@ -34,9 +34,6 @@ _MIDDLE: Final = (0.3, 0.7)
 
 DILATION: Final = 2
 """Cells by which the mask is widened on each side: the network's edge is uncertain."""
-
-Box = tuple[float, float, float, float]
-"""Left, top, right and bottom, as shares of the frame's width and height."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from service.imaging import Radiograph, extent
-from service.lungs.field import Box
+from service.imaging import Box, Radiograph, extent
 from service.lungs.regions import label_regions
 
 SIDE: Final = 512

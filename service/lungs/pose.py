@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from service.imaging import Radiograph
-from service.lungs.field import Box, LungField
+from service.imaging import Box, Radiograph
+from service.lungs.field import LungField
 
 _TRANSPOSITIONS: Final = {
     1: Image.Transpose.ROTATE_90,

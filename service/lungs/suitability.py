@@ -2,13 +2,20 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
-from typing import Final, Literal, Self
+from typing import Final, Literal, Protocol, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from service.imaging import Radiograph, extent
-from service.lungs.field import MARGIN, LungField
+from service.lungs.field import (
+    MARGIN,
+    SEGMENTATION_SIDE,
+    LungField,
+    find_lungs,
+    segmentation_input,
+)
 from service.lungs.lettering import longest_line
 from service.lungs.pose import AS_RECEIVED, POSES, Pose
 from service.lungs.views import enlarged
@@ -82,6 +89,22 @@ class Limits:
         return cls(**{line.name: getattr(entry, line.name) for line in fields(cls)})
 
 
+class Seen(Protocol):
+    """What the segmentation network gives for a picture; ``Look`` describes the figures."""
+
+    @property
+    def probabilities(self) -> NDArray[np.float32]:
+        """Of lung, shape (side, side)."""
+
+    @property
+    def distance(self) -> float | None:
+        """Mahalanobis distance to the training films."""
+
+    @property
+    def otherness(self) -> float | None:
+        """Log odds of being another picture."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Look:
     """What the segmentation network makes of a picture in one pose.
@@ -143,21 +166,42 @@ def best_look(received: Look, others: Iterable[Look], limits: Limits) -> Look:
 
 
 def put_right(
-    film: Radiograph, look_in: Callable[[Sequence[Pose]], Sequence[Look]], limits: Limits | None
+    film: Radiograph,
+    see: Callable[[NDArray[np.float32]], Sequence[Seen]],
+    limits: Limits | None,
+    *,
+    side: int = SEGMENTATION_SIDE,
+    threshold: float = 0.5,
 ) -> tuple[Look, Radiograph]:
     """Look at a film and, if that is certain, turn or invert it.
 
     Args:
         film: As it was received.
-        look_in: Gives a look at the film in each of some poses.
+        see: The segmentation network, for squares of shape (N, side, side, 1).
         limits: Of the bundle; None if it has none, and nothing is put right.
+        side: Side of the network's input, in pixels.
+        threshold: Probability above which a pixel is lung.
 
     Returns:
         The look in the pose that was chosen, and the film in it.
     """
-    [look] = look_in([AS_RECEIVED])
+    square = segmentation_input(film, side)
+
+    def looks(*poses: Pose) -> list[Look]:
+        seen = see(np.stack([pose.square(square) for pose in poses]))
+        return [
+            Look(
+                pose,
+                find_lungs(each.probabilities, *pose.size(film.width, film.height), threshold),
+                each.distance,
+                each.otherness,
+            )
+            for pose, each in zip(poses, seen, strict=True)
+        ]
+
+    [look] = looks(AS_RECEIVED)
     if limits and not is_clear(look, limits):
-        look = best_look(look, look_in(POSES[1:]), limits)
+        look = best_look(look, looks(*POSES[1:]), limits)
     return look, look.pose.radiograph(film)
 
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from service.imaging import InputSpec, Radiograph, extent, prepare
-from service.lungs.field import MARGIN, Box, LungField, dilate
+from service.imaging import Box, InputSpec, Radiograph, extent, prepare
+from service.lungs.field import MARGIN, LungField, dilate
 from service.lungs.regions import Mask
 
 View = Literal["lung_field", "lungs_only"]

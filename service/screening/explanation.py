@@ -6,8 +6,8 @@ from typing import Final, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.imaging import Radiograph
-from service.lungs import Box, LungField, Mask, Point, outline
+from service.imaging import Box, Radiograph
+from service.lungs import LungField, Mask, Point, outline
 from service.screening.verdict import Verdict
 
 WHOLE_FRAME: Final[Box] = (0.0, 0.0, 1.0, 1.0)

@@ -1,25 +1,18 @@
 """Is this one frontal chest film, the right way round? Looks at a picture before it is judged."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
-
-import numpy as np
 
 from service.errors import NotAChestRadiographError
 from service.imaging import Radiograph
 from service.inference import Ensemble, LungsEntry
 from service.lungs import (
     Limits,
-    Look,
     LungField,
     Pose,
     Refusal,
     WarningCode,
-    find_lungs,
     put_right,
-    segmentation_input,
     suitability_of,
 )
 from service.screening.header_check import ADVICE
@@ -63,25 +56,11 @@ def examine(ensemble: Ensemble, film: Radiograph, entry: LungsEntry) -> Examined
     """
     lines = ensemble.bundle.manifest.suitability
     limits = Limits.of(lines) if lines else None
-    look, upright = put_right(film, partial(_looks, ensemble, film, entry), limits)
+    look, upright = put_right(
+        film, ensemble.look, limits, side=entry.side, threshold=entry.threshold
+    )
     found = suitability_of(look, upright, limits)
     if look.field is None or found.refusal:
         reason = found.refusal or "no_lungs"
         raise NotAChestRadiographError(_REFUSALS[reason], reason=reason)
     return Examined(upright, look.field, look.pose, found.warnings)
-
-
-def _looks(
-    ensemble: Ensemble, film: Radiograph, entry: LungsEntry, poses: Sequence[Pose]
-) -> list[Look]:
-    square = segmentation_input(film, entry.side)
-    batch = np.stack([pose.square(square) for pose in poses])
-    return [
-        Look(
-            pose,
-            find_lungs(seen.probabilities, *pose.size(film.width, film.height), entry.threshold),
-            seen.distance,
-            seen.otherness,
-        )
-        for pose, seen in zip(poses, ensemble.look(batch), strict=True)
-    ]

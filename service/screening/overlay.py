@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageDraw
 
-from service.imaging import Radiograph
-from service.lungs import Box
+from service.imaging import Box, Radiograph
 from service.screening.explanation import Explanation, Outline
 
 LONGEST_SIDE: Final = 1024

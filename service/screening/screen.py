@@ -17,11 +17,10 @@ from service.errors import (
     OutOfMemoryError,
     ServiceError,
 )
-from service.imaging import Film, ImagingError, Radiograph, decode, film_of
+from service.imaging import Box, Film, ImagingError, Radiograph, decode, film_of
 from service.inference import Ensemble, EnsembleScore, Manifest, NotExplainableError
 from service.lungs import (
     AS_RECEIVED,
-    Box,
     LungField,
     Pose,
     WarningCode,

@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from service.imaging import Radiograph
-from service.lungs import Box
+from service.imaging import Box, Radiograph
 
 BOX: Final = ("left", "top", "right", "bottom")
 """The box of the lungs, as shares of the frame."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from service.imaging import Film, Radiograph, film_of
+from service.imaging import Box, Film, Radiograph, film_of
 from service.inference import (
     Calibration,
     Ensemble,
@@ -23,7 +23,6 @@ from service.inference import (
     load_ensemble,
 )
 from service.lungs import (
-    Box,
     LungField,
     enlarged,
     evidence_shares,

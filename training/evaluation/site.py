@@ -15,13 +15,9 @@ from service.imaging import ImagingError, Radiograph, decode, film_of
 from service.inference import Ensemble, LungsEntry, load_ensemble
 from service.lungs import (
     Limits,
-    Look,
     LungField,
-    Pose,
-    find_lungs,
     member_input,
     put_right,
-    segmentation_input,
     suitability_of,
 )
 from training.data import DataError
@@ -142,23 +138,9 @@ def _admitted(
     """The film put right and its lungs, by the gate of the service."""
     lines = ensemble.bundle.manifest.suitability
     limits = Limits.of(lines) if lines else None
-    square = segmentation_input(film, entry.side)
-
-    def look_in(poses: Sequence[Pose]) -> list[Look]:
-        found = ensemble.look(np.stack([pose.square(square) for pose in poses]))
-        return [
-            Look(
-                pose,
-                find_lungs(
-                    each.probabilities, *pose.size(film.width, film.height), entry.threshold
-                ),
-                each.distance,
-                each.otherness,
-            )
-            for pose, each in zip(poses, found, strict=True)
-        ]
-
-    look, upright = put_right(film, look_in, limits)
+    look, upright = put_right(
+        film, ensemble.look, limits, side=entry.side, threshold=entry.threshold
+    )
     refusal = suitability_of(look, upright, limits).refusal
     if look.field is None or refusal:
         raise _RefusedError(refusal or "no_lungs")
