@@ -2,14 +2,17 @@
 
 import logging
 import os
+import re
 import signal
 import sys
+from dataclasses import dataclass
 from http import HTTPStatus
 from types import FrameType
+from urllib.parse import unquote
 
 import h11
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.api.app import create_app
 from service.api.dependencies import Services
@@ -30,6 +33,8 @@ from service.server.protocol import GuardedProtocol
 from service.settings import Settings
 
 log = logging.getLogger(__name__)
+
+_ABSOLUTE = re.compile(rb"https?://[^/]*(/.*)?", re.IGNORECASE | re.DOTALL)
 
 
 def serve_http(settings: Settings, loader: ModelLoader, audit: AuditLog | None = None) -> None:
@@ -75,7 +80,7 @@ def uvicorn_config(
             return respond(error, observer, client_address(self.client))
 
     return uvicorn.Config(
-        app,
+        AbsoluteTargetMiddleware(app),
         # The empty host listens on IPv4 as well.
         host="" if settings.host == "::" else settings.host,
         port=settings.port,
@@ -89,6 +94,20 @@ def uvicorn_config(
         timeout_keep_alive=settings.keep_alive_seconds,
         timeout_graceful_shutdown=grace_s,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class AbsoluteTargetMiddleware:
+    """Serves requests whose target is a whole URL, as a server must (RFC 9112, section 3.2.2)."""
+
+    app: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection, as ASGI defines it."""
+        if scope["type"] == "http" and (target := _ABSOLUTE.fullmatch(scope["raw_path"])):
+            path = target[1] or b"/"
+            scope = {**scope, "raw_path": path, "path": unquote(path.decode("ascii"))}
+        await self.app(scope, receive, send)
 
 
 def exit_cleanly_on_signals() -> None:

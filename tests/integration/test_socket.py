@@ -92,6 +92,20 @@ class TestGoodClients:
             connection.sendall(body)
             assert connection.recv(1000).startswith(b"HTTP/1.1 200")
 
+    def test_a_target_may_be_a_whole_url(self, service: LiveService) -> None:
+        body = form(part(radiograph()))
+        upload = [FORM_HEADER, f"Content-Length: {len(body)}"]
+        [read, health, root] = answers_in(
+            service.talk(
+                request_head("http://elsewhere:8000/predict", upload) + body,
+                request_head("HTTP://elsewhere/health/live?a=http://b/", [], "GET"),
+                request_head("https://elsewhere?a=/health", ["Connection: close"]),
+            )
+        )
+        assert (read[0], next(iter(read[2]))) == (200, "predicted_class")
+        assert (health[0], health[2]) == (200, {"status": "alive"})
+        assert root[0] == 405  # the page answers GET alone
+
     def test_one_connection_serves_several_requests(self, service: LiveService) -> None:
         with httpx.Client(base_url=service.url) as client:
             for seed in range(3):
