@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Collection
+from dataclasses import dataclass
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,22 +16,22 @@ from service.observability.record import ImageRecord, RequestRecord, current_rec
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
 class AuditMiddleware:
     """Enters verdicts and refusals in the audit log, and holds their answer until that is done.
 
     An answer with a verdict that cannot be entered becomes a 503. Refusals leave in any case.
 
-    Args:
+    Attributes:
         app: The application.
         audit: The log.
         routes: Templates of the routes whose refusals are entered too, whether or not a file was
             read.
     """
 
-    def __init__(self, app: ASGIApp, *, audit: AuditLog, routes: Collection[str]) -> None:
-        self.app = app
-        self._audit = audit
-        self._routes = frozenset(routes)
+    app: ASGIApp
+    audit: AuditLog
+    routes: Collection[str]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection, as ASGI defines it."""
@@ -52,7 +53,7 @@ class AuditMiddleware:
             # A stream has more of them with each part.
             images = [image for image in _decided(record) if image not in entered]
             entered.extend(images)
-            if (images or (starts and record.route in self._routes)) and status is not None:
+            if (images or (starts and record.route in self.routes)) and status is not None:
                 error = await self._enter(record, status, images)
                 if error and not starts:
                     raise error
@@ -73,7 +74,7 @@ class AuditMiddleware:
         entries = audit_entries(record, status, images)
         try:
             if entries:
-                await self._audit.write(entries)
+                await self.audit.write(entries)
         except OSError:  # logged by the log's own thread
             if any(image.verdict for image in images):
                 return AuditUnavailableError(

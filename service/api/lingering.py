@@ -1,6 +1,7 @@
 """Closes connections gently: a client that is refused while it sends can read why."""
 
 import asyncio
+from dataclasses import dataclass
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -10,6 +11,7 @@ LINGER_SECONDS: Final = 10.0
 LINGER_IDLE_SECONDS: Final = 2.0
 
 
+@dataclass(frozen=True, slots=True)
 class LingeringCloseMiddleware:
     """Lets a client that is still sending read the answer to its refused upload.
 
@@ -18,8 +20,7 @@ class LingeringCloseMiddleware:
     connection closed.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    app: ASGIApp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection, as ASGI defines it."""

@@ -6,6 +6,7 @@ import logging
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from starlette.datastructures import Headers
@@ -37,11 +38,11 @@ _PATH_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 MAX_HEADER_BYTES: Final = 16 * 1024
 
 
+@dataclass(frozen=True, slots=True)
 class RequestIdMiddleware:
     """Gives each request an id: its own X-Request-ID if that is safe, else a new one."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    app: ASGIApp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection, as ASGI defines it."""
@@ -83,11 +84,11 @@ def log_id_of(request_id: str) -> str:
     return "sha256:" + hashlib.sha256(request_id.encode()).hexdigest()[:16]
 
 
+@dataclass(frozen=True, slots=True)
 class SecurityHeadersMiddleware:
     """Sets the security headers of every answer; a route may set its own instead."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    app: ASGIApp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection, as ASGI defines it."""
@@ -102,6 +103,7 @@ class SecurityHeadersMiddleware:
         await self.app(scope, receive, send_guarded)
 
 
+@dataclass(frozen=True, slots=True)
 class UnexpectedErrorMiddleware:
     """Turns an unexpected exception into a 500 problem and logs where it came from.
 
@@ -110,8 +112,7 @@ class UnexpectedErrorMiddleware:
     the server would answer in plain text.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    app: ASGIApp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection, as ASGI defines it."""
@@ -192,14 +193,14 @@ class CrossOriginMiddleware(CORSMiddleware):
         return Response(status_code=403, headers={"Vary": "Origin"})
 
 
+@dataclass(frozen=True, slots=True)
 class HeaderLimitMiddleware:
     """Refuses requests whose headers are too large.
 
     The HTTP parser limits only headers that arrive in several pieces.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    app: ASGIApp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection, as ASGI defines it."""
@@ -214,22 +215,23 @@ class HeaderLimitMiddleware:
         await self.app(scope, receive, send)
 
 
+@dataclass(frozen=True, slots=True)
 class PathPrefixMiddleware:
     """Serves the application under a path, whether or not the proxy strips it.
 
-    Args:
+    Attributes:
+        app: The application.
         prefix: The path; X-Forwarded-Prefix of a request takes precedence.
     """
 
-    def __init__(self, app: ASGIApp, *, prefix: str) -> None:
-        self.app = app
-        self._prefix = prefix
+    app: ASGIApp
+    prefix: str
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection, as ASGI defines it."""
         if scope["type"] == "http":
             forwarded = Headers(scope=scope).get("x-forwarded-prefix", "").rstrip("/")
-            prefix = forwarded if _PATH_PREFIX.fullmatch(forwarded) else self._prefix
+            prefix = forwarded if _PATH_PREFIX.fullmatch(forwarded) else self.prefix
             if prefix:
                 path = scope["path"]
                 # As ASGI has it, the path begins with the root path.
@@ -238,11 +240,11 @@ class PathPrefixMiddleware:
         await self.app(scope, receive, send)
 
 
+@dataclass(frozen=True, slots=True)
 class HeadAsGetMiddleware:
     """Answers HEAD as GET, for monitors and load balancers; the server omits the body."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    app: ASGIApp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection, as ASGI defines it."""

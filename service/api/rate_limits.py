@@ -166,17 +166,17 @@ def charge_files(limiter: RateLimiter | None, request: Request, files: int) -> N
         request.state.standing = limiter.charge(client_of(request), files - 1)
 
 
+@dataclass(frozen=True, slots=True)
 class RateLimitHeadersMiddleware:
     """Says in each answer that a limit applies to where its client stands.
 
-    Args:
+    Attributes:
         app: The application.
         policy: Value of the RateLimit-Policy header.
     """
 
-    def __init__(self, app: ASGIApp, *, policy: str) -> None:
-        self.app = app
-        self._policy = policy
+    app: ASGIApp
+    policy: str
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection, as ASGI defines it."""
@@ -185,7 +185,7 @@ class RateLimitHeadersMiddleware:
             standing: Standing | None = scope.get("state", {}).get("standing")
             if message["type"] == "http.response.start" and standing:
                 headers = MutableHeaders(scope=message)
-                headers["RateLimit-Policy"] = self._policy
+                headers["RateLimit-Policy"] = self.policy
                 headers["RateLimit"] = f'"radiographs";r={standing.remaining};t={standing.reset_s}'
             await send(message)
 

@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -80,28 +81,21 @@ class RouteNames:
         return next(matching, OTHER)
 
 
+@dataclass(frozen=True, slots=True)
 class RequestRecordMiddleware:
     """Keeps the record of each request.
 
-    Args:
+    Attributes:
         app: The application.
         observer: Gets the record when the request is over.
         names: Names the route of a path.
         draining: Whether the service is shutting down; responses then close their connections.
     """
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        observer: Observer,
-        names: RouteNames,
-        draining: Callable[[], bool],
-    ) -> None:
-        self.app = app
-        self._observer = observer
-        self._names = names
-        self._draining = draining
+    app: ASGIApp
+    observer: Observer
+    names: RouteNames
+    draining: Callable[[], bool]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection, as ASGI defines it."""
@@ -126,23 +120,23 @@ class RequestRecordMiddleware:
                 record.response_started(message["status"])
                 headers = MutableHeaders(scope=message)
                 headers["Server-Timing"] = server_timing(record)
-                if self._draining():
+                if self.draining():
                     headers["Connection"] = "close"
             await send(message)
 
-        self._observer.request_started()
+        self.observer.request_started()
         try:
             with recording(record):
                 await self.app(scope, receive_timed, send_timed)
         finally:
-            self._observer.request_finished(record)
+            self.observer.request_finished(record)
 
     def _new_record(self, scope: Scope) -> RequestRecord:
         method = scope["method"]
-        parent = Headers(scope=scope).get("traceparent") if self._observer.tracer else None
+        parent = Headers(scope=scope).get("traceparent") if self.observer.tracer else None
         return RequestRecord(
             request_id=scope["state"]["log_id"],
-            route=self._names.name(scope["path"].removeprefix(scope.get("root_path", ""))),
+            route=self.names.name(scope["path"].removeprefix(scope.get("root_path", ""))),
             method=method if method in _METHODS else OTHER,
             parent=parent,
             client=client_address(scope.get("client")),
