@@ -56,9 +56,7 @@ class Settings(BaseSettings):
         env_prefix="XRAY_", env_ignore_empty=True, frozen=True, hide_input_in_errors=True
     )
 
-    models_dir: Path = Field(
-        Path("models"), description="Folder of the bundle: manifest and networks."
-    )
+    models_dir: Path = Field(Path("models"), description="Folder with the manifest and networks.")
     host: str = Field(
         "127.0.0.1", description="Address to listen on; the default is this machine alone."
     )
@@ -71,14 +69,14 @@ class Settings(BaseSettings):
     )
     engine: Literal["auto", "onnx", "tensorflow"] = Field(
         "auto",
-        description="`onnx` (the compiled graph), `tensorflow`, or `auto`: the compiled graph when "
-        "it was made from the very networks of the bundle, else TensorFlow.",
+        description="`onnx` (the compiled graph), `tensorflow`, or `auto`: the compiled graph if "
+        "it was made from exactly the bundle's networks, else TensorFlow.",
     )
     precision: Literal["auto", "fp32", "int8"] = Field(
         "auto",
         description="Arithmetic of the compiled graph: `fp32`, `int8` (faster, and in rare cases "
-        "another verdict near the threshold), or `auto`: `int8` where the processor is one on "
-        "which it was measured to be faster.",
+        "another verdict near the threshold), or `auto`: `int8` on processors on which it was "
+        "measured to be faster.",
     )
     threads: int | None = Field(
         None,
@@ -90,8 +88,7 @@ class Settings(BaseSettings):
         None,
         ge=0,
         description=f"Requests that may wait for a thread; unset is {WAITING_PER_THREAD} for each "
-        "thread. "
-        "A short queue refuses clients early instead of having them wait.",
+        "thread. A short queue refuses clients early instead of having them wait.",
     )
     queue_seconds: float = Field(
         10.0, gt=0, description="Longest wait for a thread, after which the answer is 503."
@@ -109,39 +106,37 @@ class Settings(BaseSettings):
     max_pixels: int = Field(
         30_000_000,
         ge=1024,
-        description="Most pixels of an image, checked in its header before it is decoded.",
+        description="Largest number of pixels of an image, checked in its header before decoding.",
     )
     prevalence: float | None = Field(
         None,
         gt=0,
         lt=1,
         description="Share of pneumonia among the films that are sent here, such as `0.1`: answers "
-        "then say in `local` what they amount to. Unset leaves that out.",
+        "then say in `local` what they mean at that share. Unset leaves that out.",
     )
     upload_seconds: float = Field(
         30.0,
         gt=0,
-        description="Longest time for one upload beside that for its bytes; then 408.",
+        description="Time for one upload, in addition to the time for its bytes; then 408.",
     )
     upload_bytes_per_second: int = Field(
         32768,
         ge=1,
-        description="Slowest speed of an upload: its bytes may take this long in addition.",
+        description="Slowest speed of an upload, which gives the time for its bytes.",
     )
     header_seconds: float = Field(
         10.0,
         gt=0,
         description="Longest time for the headers of a request; then the connection is closed.",
     )
-    keep_alive_seconds: int = Field(
-        5, ge=1, description="How long an idle connection is kept for its client's next request."
-    )
+    keep_alive_seconds: int = Field(5, ge=1, description="How long an idle connection stays open.")
     shutdown_seconds: int = Field(
         25, ge=1, description="On SIGTERM, how long requests in flight may take to be answered."
     )
     log_level: Annotated[
         Literal["critical", "error", "warning", "info", "debug"], BeforeValidator(lower_case)
-    ] = Field("info", description="Least severity that is logged.")
+    ] = Field("info", description="Lowest severity that is logged.")
     log_format: Literal["auto", "json", "text"] = Field(
         "auto",
         description="`json`, `text`, or `auto`: text in a terminal, else JSON, one line "
@@ -149,14 +144,14 @@ class Settings(BaseSettings):
     )
     api_keys: Listed[SecretStr] = Field(
         (),
-        description="Keys that open the service, comma-separated or as a JSON list, or `@` and the "
-        "path of a file that holds them; unset leaves it open. Each is a secret of at least 16 "
+        description="API keys, comma-separated or as a JSON list, or `@` and the path of a file "
+        "that holds them; unset leaves the service open. Each is a secret of at least 16 "
         "characters, or `name:secret`, whose name stands in the log.",
     )
     trusted_proxies: Listed[str] = Field(
         (),
         description="Addresses or networks (`10.0.0.0/8`) of proxies, comma-separated, whose "
-        "X-Forwarded-For is believed; unset believes none.",
+        "X-Forwarded-For is trusted; unset trusts none.",
     )
     audit_log: Path | None = Field(
         None,
@@ -164,7 +159,7 @@ class Settings(BaseSettings):
         "answer leaves; unset keeps none.",
     )
     audit_max_mib: int = Field(
-        64, ge=1, description="Size in MiB from which the audit log is continued in a new file."
+        64, ge=1, description="Size in MiB at which the audit log continues in a new file."
     )
     rate_limit: float | None = Field(
         None,
@@ -292,7 +287,7 @@ def complaints(error: ValidationError) -> list[str]:
 
 def settings_table(fields: Mapping[str, FieldInfo] = Settings.model_fields) -> str:
     """The table of settings in docs/operating.md, as Markdown; a test compares the two."""
-    rows = ["| Variable | Default | Why |", "| --- | --- | --- |"]
+    rows = ["| Variable | Default | Meaning |", "| --- | --- | --- |"]
     for name, field in fields.items():
         plain = ",".join(field.default) if isinstance(field.default, tuple) else field.default
         default = "unset" if field.default in {None, ()} else f"`{plain}`"

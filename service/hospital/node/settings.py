@@ -45,8 +45,8 @@ class NodeSettings(Settings):
         5,
         ge=1,
         le=200,
-        description="Most associations at once; more are refused for the moment. Each may hold "
-        "three times `XRAY_MAX_UPLOAD_MIB` of memory.",
+        description="Most associations at once; further ones are refused for the moment. Each may "
+        "hold three times `XRAY_MAX_UPLOAD_MIB` of memory.",
     )
     dicom_tls_cert: Path | None = Field(
         None, description="Certificate (PEM) of the node; with it, it receives by TLS alone."
@@ -73,9 +73,7 @@ class NodeSettings(Settings):
         pattern=f"^{_WEB.pattern}$",
         description="Root of a DICOMweb service that is asked for new studies.",
     )
-    dicom_poll_seconds: float = Field(
-        30.0, gt=0, description="Time from one such question to the next."
-    )
+    dicom_poll_seconds: float = Field(30.0, gt=0, description="Time between two such queries.")
     dicom_poll_days: int = Field(
         2, ge=0, le=3650, description="How many days back the studies' dates may lie."
     )
