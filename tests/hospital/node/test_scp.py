@@ -6,6 +6,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -153,17 +154,12 @@ def test_the_status_says_what_became_of_it(receipt: Receipt, status: int) -> Non
 def test_success_is_not_said_before_the_object_was_taken_in() -> None:
     inbox = Inbox()
     inbox.hold.clear()
-    answers: list[int] = []
-    with scp(inbox) as node, association(node.port, CR) as peer:
-        sender = threading.Thread(
-            target=lambda: answers.append(peer.send_c_store(dataset_of(film(1))).Status)
-        )
-        sender.start()
-        sender.join(0.3)
-        assert not answers
+    with scp(inbox) as node, association(node.port, CR) as peer, ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(peer.send_c_store, dataset_of(film(1)))
+        with pytest.raises(TimeoutError):
+            answer.result(timeout=0.3)
         inbox.hold.set()
-        sender.join(30)
-    assert answers == [0]
+        assert answer.result(timeout=30).Status == 0
 
 
 class TestPeers:
@@ -264,28 +260,21 @@ class TestStop:
     def test_an_object_on_its_way_arrives(self) -> None:
         inbox = Inbox()
         inbox.hold.clear()
-        answers: list[int] = []
-        with scp(inbox) as node, association(node.port, CR) as peer:
-            sender = threading.Thread(
-                target=lambda: answers.append(peer.send_c_store(dataset_of(film(1))).Status)
-            )
-            sender.start()
+        with scp(inbox) as node, association(node.port, CR) as peer, ThreadPoolExecutor(2) as pool:
+            answer = pool.submit(peer.send_c_store, dataset_of(film(1)))
             wait_for(lambda: node.associations == 1)
             time.sleep(0.2)
-            stopper = threading.Thread(target=lambda: node.stop(grace_s=20))
-            stopper.start()
+            stopped = pool.submit(node.stop, grace_s=20)
             time.sleep(0.3)
             inbox.hold.set()
-            sender.join(30)
-            stopper.join(30)
-            assert not stopper.is_alive()
-        assert answers == [0]
+            stopped.result(timeout=30)
+            assert answer.result(timeout=30).Status == 0
         assert list(inbox.objects) == [film_uid(1)]
 
     def test_nobody_is_waited_for_who_sends_nothing(self) -> None:
         with scp(Inbox()) as node, association(node.port, CR) as peer:
             assert peer.is_established
-            stopper = threading.Thread(target=lambda: node.stop(grace_s=60))
+            stopper = threading.Thread(target=node.stop, kwargs={"grace_s": 60})
             stopper.start()
             stopper.join(30)
             assert not stopper.is_alive()
