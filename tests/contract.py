@@ -16,5 +16,6 @@ VERDICT_FIELDS: Final = [
     "scope",
     "next_step",
     "lungs",
+    "indeterminate",
 ]
 """Fields of a verdict, in their order; the two first are read by clients of the first script."""

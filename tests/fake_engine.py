@@ -4,6 +4,7 @@ import threading
 import time
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from service.inference import (
     Bundle,
     Calibration,
     Ensemble,
+    Indeterminate,
     LungsEntry,
     Manifest,
     MemberEntry,
@@ -102,12 +104,15 @@ class FakeSegmenter:
         return self.probabilities(batch), None
 
 
-def fake_bundle(*, lungs: bool = False, version: str = "1.2.3") -> Bundle:
+def fake_bundle(
+    *, lungs: bool = False, version: str = "1.2.3", between: tuple[float, float] | None = None
+) -> Bundle:
     """A bundle whose manifest fills every field and whose files are nowhere.
 
     Args:
         lungs: Whether its members see the lungs.
         version: Its version.
+        between: The probabilities that are indeterminate.
     """
     views: tuple[ViewName, ...] = ("lung_field", "lungs_only") if lungs else ("frame", "frame")
     entry = LungsEntry(file="lungs.keras", sha256="e" * 64, side=64, margin=0.1)
@@ -131,6 +136,9 @@ def fake_bundle(*, lungs: bool = False, version: str = "1.2.3") -> Bundle:
         combine="mean",
         calibration=Calibration(method="platt", slope=1.1, intercept=0.1, fitted_on="nothing"),
         threshold=Threshold(value=0.5, rule="the middle"),
+        indeterminate=Indeterminate(lower=between[0], upper=between[1], error=0.05, coverage=0.5)
+        if between
+        else None,
         training_data=TrainingData(
             digest="sha256:" + "c" * 64, description="none", images=0, patients=0
         ),
@@ -145,9 +153,9 @@ def fake_bundle(*, lungs: bool = False, version: str = "1.2.3") -> Bundle:
 
 
 def fake_ensemble(
-    engine: FakeEngine | None = None, *, lungs: bool = False, version: str = "1.2.3"
+    engine: FakeEngine | None = None, *, lungs: bool = False, **given: Any
 ) -> Ensemble:
     """The fake bundle with a fake engine, as ``create_app(load=fake_ensemble)`` takes it."""
     segmenter = FakeSegmenter() if lungs else None
-    bundle = fake_bundle(lungs=lungs, version=version)
+    bundle = fake_bundle(lungs=lungs, **given)
     return Ensemble(bundle, engine or FakeEngine(), segmenter=segmenter)

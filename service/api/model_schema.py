@@ -5,7 +5,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, JsonValue
 
 from service.api.problems import Answer
-from service.api.schemas import ModelIdentity, Probability
+from service.api.schemas import IndeterminateRange, ModelIdentity, Probability
 from service.inference import Ensemble
 
 
@@ -95,11 +95,9 @@ class ModelSuitability(Answer):
     )
 
 
-class ModelIndeterminate(Answer):
-    """The probabilities that are assessed as indeterminate, both bounds included."""
+class ModelIndeterminate(IndeterminateRange):
+    """The range that is indeterminate, and what was measured of it."""
 
-    lower: Probability = Field(description="Lowest.")
-    upper: Probability = Field(description="Highest.")
     error: float = Field(
         description="Share of each class that is assessed wrongly at most, of films like those of "
         "the calibration: the target, or more where more was found in any block of films that had "

@@ -133,6 +133,13 @@ class LocalFigures(Answer):
         return cls.model_validate(figures | {"note": localise(verdict, language)})
 
 
+class IndeterminateRange(Answer):
+    """The probabilities that are assessed as indeterminate, both bounds included."""
+
+    lower: Probability = Field(description="Lowest.")
+    upper: Probability = Field(description="Highest.")
+
+
 class Screened(Answer):
     """The verdict on one radiograph. Decision support; not a diagnosis."""
 
@@ -167,6 +174,10 @@ class Screened(Answer):
     lungs: Lungs | None = Field(
         description="Where the lungs are; null for a model that does not look for them."
     )
+    indeterminate: IndeterminateRange | None = Field(
+        description="The range in which a radiologist should decide; null for a model that always "
+        "assesses."
+    )
     local: LocalFigures | None = Field(
         description="What the verdict amounts to at the local prevalence, of `?prevalence=` or of "
         "the operator; null if neither gives one."
@@ -190,6 +201,7 @@ class Screened(Answer):
                 "scope": scope(verdict, language),
                 "next_step": next_step(verdict, language),
                 "lungs": verdict.lungs,
+                "indeterminate": verdict.indeterminate,
                 "local": LocalFigures.from_verdict(verdict, language),
             }
         )

@@ -58,7 +58,7 @@ class Outcome:
         if isinstance(self.result, Failure):
             return {"path": self.path, "error": dataclasses.asdict(self.result)}
         verdict = dataclasses.asdict(self.result) | {"warnings": warn(self.result, "en")}
-        del verdict["trained_on"], verdict["undecided"]  # the same for all
+        del verdict["trained_on"], verdict["indeterminate"]  # the same for all
         if self.result.local:
             verdict["local"] |= {"note": localise(self.result, "en")}
         return {"path": self.path, **verdict}
@@ -71,12 +71,14 @@ class Row:
     Attributes:
         path: As ``printable_path`` writes it.
         predicted_class: Empty for a file that failed.
+        assessment: The same.
         sha256: Digest of the image; empty for a file that failed.
         model: The model that was used.
     """
 
     path: str
     predicted_class: str
+    assessment: str
     sha256: str
     model: ModelRef
 
@@ -156,4 +158,10 @@ def read_row(header: Sequence[str], cells: Sequence[str]) -> Row | None:
     model = ModelRef(values["model_name"], values["model_version"], values["model_digest"])
     if not (values["path"] and model.digest and (values["image_sha256"] or values["error"])):
         return None
-    return Row(values["path"], values["predicted_class"], values["image_sha256"], model)
+    return Row(
+        values["path"],
+        values["predicted_class"],
+        values["assessment"],
+        values["image_sha256"],
+        model,
+    )

@@ -111,7 +111,7 @@ class _Run:
     stop: Event
     options: PredictOptions
     classes: Counter[str] = field(default_factory=Counter)
-    indeterminate: int = 0
+    indeterminate: Counter[str] = field(default_factory=Counter)
     warned: int = 0
     failed: list[tuple[str, str]] = field(default_factory=list)
     resumed: int = 0
@@ -139,7 +139,8 @@ class _Run:
         # Fewer results than names if it was interrupted.
         current = list(self._each("Checking finished files", is_current, known))
         finished = {name: rows[name] for name, ok in zip(known, current, strict=False) if ok}
-        self.classes.update(row.predicted_class for row in finished.values())
+        for row in finished.values():
+            self._count_class(row.predicted_class, row.assessment)
         self.resumed = len(finished)
         self.remaining = [name for name in self.files if name not in finished]
         if not self.stop.is_set():
@@ -188,9 +189,17 @@ class _Run:
         if isinstance(outcome.result, Failure):
             self.failed.append((outcome.path, outcome.result.message))
         else:
-            self.classes[outcome.result.predicted_class] += 1
-            self.indeterminate += outcome.result.assessment == "indeterminate"
+            self._count_class(outcome.result.predicted_class, outcome.result.assessment)
             self.warned += bool(outcome.result.warnings)
+
+    def _count_class(self, label: str, assessment: str) -> None:
+        self.classes[label] += 1
+        self.indeterminate[label] += assessment == "indeterminate"
+
+    def _counted(self, label: str) -> str:
+        unsure = self.indeterminate[label]
+        note = f" ({unsure} of them indeterminate)" if unsure else ""
+        return f"{self.classes[label]} {label}{note}"
 
     def _each(
         self, title: str, work: Callable[[str], Result], names: list[str]
@@ -207,7 +216,7 @@ class _Run:
     def _totals(self, ensemble: Ensemble) -> Iterator[str]:
         manifest = ensemble.bundle.manifest
         labels = (manifest.labels.positive, manifest.labels.negative)
-        counts = ", ".join(f"{self.classes[label]} {label}" for label in labels)
+        counts = ", ".join(map(self._counted, labels))
         total = self.resumed + self.screened
         failed = total - self.classes.total()
         resumed = f"; {self.resumed} from an earlier run" if self.resumed else ""
@@ -217,8 +226,8 @@ class _Run:
             f"{count_files(self.screened)} in {self.seconds:.1f} s{rate} with {manifest.name} "
             f"{manifest.version}, threshold {manifest.threshold.value:g}."
         )
-        if self.indeterminate:
-            yield f"Indeterminate, a radiologist should decide: {count_files(self.indeterminate)}."
+        if self.indeterminate.total():
+            yield "Where a result is indeterminate, a radiologist should decide."
         if self.warned:
             yield f"With warnings: {count_files(self.warned)}."
         if self.found.skipped:

@@ -42,6 +42,7 @@ class Content:
         disclaimer: That it is not a diagnosis.
         probability: Label of the probability's mark.
         threshold: Label of the threshold's mark.
+        between: Label of the range that is indeterminate.
         members: The probability of each network.
         captions: Captions of the radiograph and of the map.
         map_note: What the map shows, or why there is none.
@@ -69,6 +70,7 @@ class Content:
     disclaimer: str
     probability: str
     threshold: str
+    between: str
     members: tuple[str, ...]
     captions: tuple[str, str]
     map_note: str
@@ -99,8 +101,7 @@ class Content:
         above = verdict.probability > verdict.threshold
         undecided = verdict.assessment == "indeterminate"
         position = "undecided" if undecided else "above" if above else "below"
-        probability = figure(verdict.probability, language)
-        threshold = figure(verdict.threshold, language)
+        values = numbers(verdict, language)
         typed = catalogue["head.typed"] if reference.strip() or note.strip() else ""
         automatic = catalogue["head.automatic"].format(
             service="pneumonia-xray", version=__version__
@@ -115,14 +116,15 @@ class Content:
             reference=catalogue["head.reference"].format(reference=reference) if reference else "",
             headline=assess(verdict, language),
             sentence=catalogue[f"verdict.{position}"].format(
-                **numbers(verdict, language), label=verdict.predicted_class
+                **values, label=verdict.predicted_class
             ),
             local=localise(verdict, language),
             advice=(next_step(verdict, language), scope(verdict, language)),
             warnings=tuple(each["detail"] for each in warn(verdict, language)),
             disclaimer=catalogue["verdict.disclaimer"],
-            probability=catalogue["verdict.probability"].format(value=probability),
-            threshold=catalogue["verdict.threshold"].format(value=threshold),
+            probability=catalogue["verdict.probability"].format(**values),
+            threshold=catalogue["verdict.threshold"].format(**values),
+            between=catalogue["verdict.between"].format(**values),
             members=tuple(
                 catalogue["verdict.member"].format(
                     name=_network(member.name, language),

@@ -203,7 +203,6 @@ def _head(content: Content, width: float) -> Any:
 
 def _verdict(content: Content, result: Explanation | Unexplained, width: float) -> Any:
     inner = width - 8 * mm
-    verdict = result.verdict
     box = [
         _text(content.headline, _HEADLINE),
         _text(content.sentence),
@@ -213,9 +212,8 @@ def _verdict(content: Content, result: Explanation | Unexplained, width: float) 
         Spacer(0, 1.5 * mm),
         probability_bar(
             inner,
-            verdict.probability,
-            verdict.threshold,
-            labels=(content.probability, content.threshold),
+            result.verdict,
+            labels=(content.probability, content.threshold, content.between),
         ),
         Spacer(0, 1.5 * mm),
         _text("   \N{MIDDLE DOT}   ".join(content.members), _SMALL),

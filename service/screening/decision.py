@@ -10,6 +10,7 @@ from service.screening.verdict import (
     Assessment,
     Caution,
     ImageFacts,
+    IndeterminateRange,
     LungFacts,
     ModelRef,
     Verdict,
@@ -48,7 +49,7 @@ def decide(
         trained_on=manifest.training_data.description if manifest.training_data else "",
         lungs=lungs,
         warnings=(*warnings, *disagree),
-        undecided=(between.lower, between.upper) if between else None,
+        indeterminate=IndeterminateRange(between.lower, between.upper) if between else None,
     )
 
 

@@ -35,6 +35,14 @@ class ImageFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class IndeterminateRange:
+    """The probabilities that are assessed as indeterminate, both bounds included."""
+
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True, slots=True)
 class PixelBox:
     """A part of the upright picture, in its pixels; ``right`` and ``bottom`` are exclusive."""
 
@@ -112,7 +120,7 @@ class Verdict:
         lungs: Where the lungs are; None for a bundle that does not look for them.
         warnings: Of what the reader should be warned.
         local: What it amounts to at the local prevalence, if that is known.
-        undecided: Lowest and highest probability that are indeterminate; None if none is.
+        indeterminate: Which probabilities are; None for a model that always assesses.
     """
 
     predicted_class: str
@@ -126,4 +134,4 @@ class Verdict:
     lungs: LungFacts | None = None
     warnings: tuple[Caution, ...] = ()
     local: LocalFigures | None = None
-    undecided: tuple[float, float] | None = None
+    indeterminate: IndeterminateRange | None = None

@@ -21,12 +21,12 @@ def summarise(verdict: Verdict, language: Language) -> str:
 
 def numbers(verdict: Verdict, language: Language) -> dict[str, str]:
     """The probability and what it is held against, as they are written in sentences."""
-    lowest, highest = verdict.undecided or (verdict.threshold, verdict.threshold)
+    between = verdict.indeterminate
     values = {
         "probability": verdict.probability,
         "threshold": verdict.threshold,
-        "lowest": lowest,
-        "highest": highest,
+        "lowest": between.lower if between else verdict.threshold,
+        "highest": between.upper if between else verdict.threshold,
     }
     return {name: figure(value, language) for name, value in values.items()}
 

@@ -34,6 +34,15 @@ def test_a_verdict_begins_with_the_two_fields_that_older_clients_read() -> None:
     assert fields[:2] == ["predicted_class", "probability"]
 
 
+def test_a_verdict_has_the_range_of_its_model() -> None:
+    shown = [
+        Screened.from_verdict(Screening(ensemble, max_pixels=10**6).screen(radiograph()), "r1")
+        for ensemble in (fake_ensemble(), fake_ensemble(between=(0.25, 0.75)))
+    ]
+    assert shown[0].indeterminate is None
+    assert shown[1].model_dump()["indeterminate"] == {"lower": 0.25, "upper": 0.75}
+
+
 def test_a_model_is_described_as_fully_as_its_manifest() -> None:
     ensemble = fake_ensemble()
     manifest = ensemble.bundle.manifest.model_dump(mode="json")

@@ -74,5 +74,5 @@ def test_a_json_line_holds_path_and_verdict() -> None:
     line = json.loads(json.dumps(Outcome("a.png", expected).as_json()))
     assert line.pop("path") == "a.png"
     fields = dataclasses.asdict(expected) | {"warnings": warn(expected, "en")}
-    del fields["trained_on"], fields["undecided"]
+    del fields["trained_on"], fields["indeterminate"]
     assert line == json.loads(json.dumps(fields))

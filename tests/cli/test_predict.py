@@ -2,6 +2,7 @@ import csv
 import dataclasses
 import io
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def test_every_file_gets_the_verdict_of_the_use_case(
     for line in lines:
         verdict = screening.screen(Path(line.pop("path")).read_bytes())
         expected = dataclasses.asdict(verdict) | {"warnings": warn(verdict, "en")}
-        del expected["trained_on"], expected["undecided"]
+        del expected["trained_on"], expected["indeterminate"]
         assert line == json.loads(json.dumps(expected))
 
 
@@ -98,6 +99,26 @@ def test_without_a_terminal_verdicts_are_plain_lines_on_standard_output(
     assert third == f"With warnings: {warned} file{'s' if warned > 1 else ''}."
     assert fourth == "Skipped in folders, not pictures: 1 file."
     assert fifth == "Decision support, not a diagnosis."
+
+
+def test_indeterminate_results_are_counted_beside_their_class(
+    cli: Cli, chests: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unsure = fake_ensemble(between=(0, 1))
+    monkeypatch.setattr(loading, "load_ensemble", lambda *_, **__: unsure)
+    summaries = [
+        cli("predict", chests, "--csv", tmp_path / "out.csv").err.splitlines() for _ in range(2)
+    ]
+    counted = Counter(row["predicted_class"] for row in rows(tmp_path / "out.csv"))
+    parts = [
+        f"{counted[label]} {label} ({counted[label]} of them indeterminate)"
+        for label in ("PNEUMONIA", "NORMAL")
+    ]
+    assert min(counted.values()) > 0
+    first = f"6 files: {', '.join(parts)}, 0 failed"
+    assert [lines[0] for lines in summaries] == [f"{first}.", f"{first}; 6 from an earlier run."]
+    for lines in summaries:
+        assert "Where a result is indeterminate, a radiologist should decide." in lines
 
 
 def test_quiet_prints_nothing_on_success(cli: Cli, chests: Path, tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import dataclasses
 import io
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from service.i18n import LANGUAGES, Language
 from service.imaging import Radiograph
 from service.report import MAX_NOTE, MAX_REFERENCE, make_report
 from service.screening.explanation import Explanation
+from service.screening.verdict import IndeterminateRange
 from tests.explaining import explanation, unexplained
 from tests.fake_engine import fake_bundle
 
@@ -69,6 +71,22 @@ class TestPage:
             "¿infiltrado? Żółć",
         ):
             assert sought in text
+
+    @pytest.mark.parametrize(
+        ("language", "label"),
+        [
+            ("en", "hatched: indeterminate, 0.2356 to 0.9413"),
+            ("es", "rayado: indeterminado, de 0,2356 a 0,9413"),
+        ],
+    )
+    def test_the_range_that_is_indeterminate_is_named(self, language: Language, label: str) -> None:
+        source = explanation()
+        verdict = dataclasses.replace(
+            source.verdict, indeterminate=IndeterminateRange(0.2356, 0.9413)
+        )
+        hatched = Explanation(verdict, source.radiograph, source.maps)
+        assert label in text_of(made(hatched, lang=language))
+        assert label.split(maxsplit=1)[0] not in text_of(made(source, lang=language))
 
     def test_without_a_map_it_has_one_picture_and_the_reason(self) -> None:
         document = made(unexplained())

@@ -69,7 +69,8 @@ def test_a_summary_states_threshold_and_probability(
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_an_indeterminate_verdict_is_handed_to_a_radiologist(language: Language) -> None:
-    doubtful = dataclasses.replace(verdict(0.4, "indeterminate"), undecided=(0.25, 0.875))
+    between = IndeterminateRange(0.25, 0.875)
+    doubtful = dataclasses.replace(verdict(0.4, "indeterminate"), indeterminate=between)
     summary = summarise(doubtful, language)
     point = "," if language == "es" else "."
     assert all(f"0{point}{digits}" in summary for digits in ("2500", "8750"))

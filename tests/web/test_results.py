@@ -1,12 +1,14 @@
 import csv
 import io
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 from pypdf import PdfReader
 
 from service.report import MAX_NOTE, MAX_REFERENCE
@@ -90,6 +92,53 @@ class TestHeatMap:
         wait_for_answers(page)
         expect(page.get_by_text("Detalle internal_error.")).to_be_visible()
         expect(page.locator("#detail .verdict")).to_be_visible()
+
+
+class TestGauge:
+    @contextmanager
+    def gauge(
+        self, browser: Browser, service: LiveService, range_: dict[str, float] | None
+    ) -> Iterator[Locator]:
+        """The bar of a verdict of 0.4 from a model with this range, on a phone."""
+
+        def answer(route: Route) -> None:
+            change = {"probability": 0.4, "indeterminate": range_}
+            route.fulfill(json=route.fetch().json() | change)
+
+        phone = {"viewport": {"width": 390, "height": 844}}
+        with open_page(browser, service.url, "/?lang=en", **phone) as page:
+            page.route("**/predict*", answer)
+            upload(page, ("a.png", GOOD))
+            wait_for_answers(page)
+            yield page.get_by_role("img", name="Probability 0.4000 on a scale from 0 to 1")
+
+    @pytest.mark.parametrize(("lower", "upper"), [(0.2, 0.9), (0.0, 0.02), (0.97, 1.0)])
+    def test_the_range_stands_on_the_scale_with_its_ends(
+        self, browser: Browser, service: LiveService, lower: float, upper: float
+    ) -> None:
+        with self.gauge(browser, service, {"lower": lower, "upper": upper}) as gauge:
+            ends = f"{lower:.4f} to {upper:.4f}"
+            expect(gauge.get_by_text(f"indeterminate: {ends}")).to_be_visible()
+            words = f"Indeterminate from {ends}."
+            assert (gauge.get_attribute("aria-label") or "").endswith(words)
+            places = [
+                gauge.locator(name).bounding_box()
+                for name in (".gauge-track", ".gauge-range", ".gauge-between")
+            ]
+            (left, width), (start, length), (words_start, words_width) = (
+                (place["x"], place["width"]) for place in places if place
+            )
+            assert start == pytest.approx(left + lower * width, abs=2)
+            assert length == pytest.approx((upper - lower) * width, abs=3)
+            assert left - 1 <= words_start < words_start + words_width <= left + width + 1
+
+    def test_a_model_without_a_range_shows_none(
+        self, browser: Browser, service: LiveService
+    ) -> None:
+        with self.gauge(browser, service, None) as gauge:
+            expect(gauge.locator(".gauge-range, .gauge-between")).to_have_count(2)
+            expect(gauge.locator(":is(.gauge-range, .gauge-between):visible")).to_have_count(0)
+            assert (gauge.get_attribute("aria-label") or "").endswith("threshold 0.5000.")
 
 
 class TestReport:

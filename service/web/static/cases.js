@@ -37,6 +37,7 @@ import { mapUrls, NO_MAP } from "./heatmap.js";
  * @property {string} [scope]
  * @property {string} [next_step]
  * @property {number} threshold
+ * @property {{ lower: number, upper: number } | null} [indeterminate]
  * @property {{ name: string, probability: number }[]} members
  * @property {{ name: string, version: string, digest: string }} model
  * @property {{ format: string, width: number, height: number, sha256: string }} image

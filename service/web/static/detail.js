@@ -108,25 +108,34 @@ function showProblem(problem, parts) {
 /** @param {import("./cases.js").Case} item */
 function showVerdict(item, parts) {
   const { verdict } = item;
-  const { probability, threshold, image, model } = verdict;
+  const { threshold, image, model } = verdict;
   setText(parts.class, classText(item));
   setText(parts.summary, item.summary || thresholdText(item));
   parts.summary.lang = item.summary ? item.summaryLang : language();
-  setText(parts.probability, formatProbability(probability));
   showAdvice(verdict, item.summaryLang, parts);
-  const values = {
-    probability: formatProbability(probability),
-    threshold: formatProbability(threshold),
-  };
-  parts.gauge.setAttribute("aria-label", t("gauge", values));
-  setText(parts.threshold, t("threshold", values));
-  setProperties(parts.gauge, { p: probability, t: threshold });
+  showGauge(verdict, parts);
   parts.members.replaceChildren(...verdict.members.map((member) => memberLine(member, threshold)));
   setProperties(parts.frame, { shape: `${image.width} / ${image.height}` });
   setText(parts.caption, `${image.format} · ${image.width} × ${image.height} px`);
   const time = item.at.toLocaleTimeString(locale());
   setText(parts.answered, `${model.name} ${model.version} · ${time}`);
   parts.facts.replaceChildren(...facts(item));
+}
+
+/** The probability on its scale, with the threshold and the range that is indeterminate. */
+function showGauge({ probability, threshold, indeterminate }, parts) {
+  const { lower, upper } = indeterminate ?? { lower: threshold, upper: threshold };
+  const figures = { probability, threshold, lower, upper };
+  const values = Object.fromEntries(
+    Object.entries(figures).map(([name, value]) => [name, formatProbability(value)]),
+  );
+  setText(parts.probability, values.probability);
+  setText(parts.threshold, t("threshold", values));
+  setText(parts.between, t("between", values));
+  for (const part of [parts.range, parts.between]) part.hidden = !indeterminate;
+  const label = [t("gauge", values), ...(indeterminate ? [t("gauge_between", values)] : [])];
+  parts.gauge.setAttribute("aria-label", label.join(" "));
+  setProperties(parts.gauge, { p: probability, t: threshold, lower, upper });
 }
 
 /** Warnings, local prevalence, next step and what the model was trained on, in the service's words. */
