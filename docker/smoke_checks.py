@@ -42,7 +42,7 @@ def encoded(image_format: str, size: tuple[int, int] = (640, 560)) -> bytes:
 
 
 def crude() -> bytes:
-    """A few ellipses, which may be refused as no chest film."""
+    """A few ellipses, which may be refused as not a chest film."""
     buffer = io.BytesIO()
     phantom(1, (320, 256), opacity=0.5).save(buffer, "png")
     return buffer.getvalue()
@@ -71,7 +71,7 @@ def check_verdict(name: str, answer: httpx.Response) -> str:
 
 
 def check_drawing(name: str, answer: httpx.Response) -> None:
-    """Fails unless a crude drawing is refused as no chest film, or judged with a warning."""
+    """Fails unless a crude drawing is refused as not a chest film, or judged with a warning."""
     assert was_looked_at(answer.status_code, answer.content), (name, answer.text)
     if answer.status_code == 200:
         check_verdict(name, answer)

@@ -21,7 +21,7 @@ def main() -> None:
     except ValidationError as error:
         sys.exit(_refused(*complaints(error)))
     for name in unknown_names(os.environ):
-        print(f"{name} is no setting and is ignored", file=sys.stderr)  # noqa: T201
+        print(f"{name} is not a setting and is ignored", file=sys.stderr)  # noqa: T201
     serve(settings)
 
 

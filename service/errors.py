@@ -142,7 +142,7 @@ class EmptyFileError(ServiceError):
 
 
 class NotAChestRadiographError(ServiceError):
-    """A picture that is no frontal chest film; the reason is as ``service.lungs`` names it."""
+    """A picture that is not a frontal chest film; the reason is as ``service.lungs`` names it."""
 
     code = "not_a_chest_radiograph"
     status = 422

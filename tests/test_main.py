@@ -36,7 +36,7 @@ def test_a_misspelt_setting_is_named(
         monkeypatch.setenv(name, "127.0.0.1")
     monkeypatch.setenv("XRAY_PORT_8000_TCP_ADDR", "10.0.0.1")
     program.main()
-    assert capsys.readouterr().err.splitlines() == ["XRAY_API_KEY is no setting and is ignored"]
+    assert capsys.readouterr().err.splitlines() == ["XRAY_API_KEY is not a setting and is ignored"]
 
 
 def test_native_windows_is_refused_in_words(

@@ -13,7 +13,7 @@ Responses = dict[int | str, dict[str, Any]]
 
 _REQUEST_ID_HEADER = {
     "X-Request-ID": {
-        "description": "Name of this request: the client's own if it sent a harmless one.",
+        "description": "Name of this request: the client's own if it sent a safe one.",
         "schema": {"type": "string"},
     }
 }

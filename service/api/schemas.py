@@ -159,7 +159,7 @@ class Screened(Answer):
         "says in which range of probabilities, and with what error outside of it.",
     )
     warnings: list[VerdictWarning] = Field(
-        description="Reasons to doubt the verdict, the weightiest first."
+        description="Reasons to doubt the verdict, the most serious first."
     )
     members: list[MemberProbability] = Field(description="What each network says by itself.")
     model: ModelIdentity = Field(description="Which model gave the answer.")

@@ -21,8 +21,8 @@ from service.lungs.pose import AS_RECEIVED, POSES, Pose
 from service.lungs.views import enlarged
 
 Refusal = Literal["no_lungs", "unlike_training_films", "uncertain_lungs"]
-"""Why a picture is no frontal chest film: no pair of lungs in it, or all in all unlike the films of
-the training, or lungs whose outline the network does not know."""
+"""Why a picture is not a frontal chest film: there is no pair of lungs in it, it is unlike the
+films of the training, or the network is not sure of the lungs' outline."""
 
 WarningCode = Literal[
     "negative",
@@ -68,8 +68,9 @@ MAX_CHROMA: Final = 2.5
 30 in 13 of these, below 1 in films)."""
 
 MIN_LETTERS: Final = 5
-"""Letters in a line over the lungs' box that are no mere side marker. Of 293 films of one hospital,
-which prints words on every fifth, 2 % have such a line there; of 279 of three others, none."""
+"""Letters in a line over the lungs' box that are more than a side marker. Of 293 films of one
+hospital, which prints words on every fifth, 2 % have such a line there; of 279 of three others,
+none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ class Suitability:
 
     Attributes:
         refusal: Why not; None if it may.
-        warnings: Of what its reader should be warned, the weightiest first.
+        warnings: Of what its reader should be warned, the most serious first.
     """
 
     refusal: Refusal | None = None

@@ -84,7 +84,7 @@ class Metrics:
         )
         self._refusals = Counter(
             "xray_refusals",
-            "Pictures that are no frontal chest film, by reason.",
+            "Pictures that are not frontal chest films, by reason.",
             ("reason",),
             registry=registry,
         )

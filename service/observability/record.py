@@ -71,7 +71,7 @@ class ImageRecord:
         size: Number of its bytes.
         verdict: None if it could not be screened.
         problem: Code of the reason why not, if there was one.
-        reason: Why it is no frontal chest film, if that is the problem.
+        reason: Why it is not a frontal chest film, if that is the problem.
     """
 
     sha256: str

@@ -53,7 +53,7 @@ class Explanation:
     """A verdict and its class activation maps (Zhou et al. 2016).
 
     A map says where a network found what speaks for or against pneumonia. Its cells are coarse and
-    overlap in what they see, so it is no outline of anything.
+    overlap in what they see, so it does not outline anything.
 
     Attributes:
         verdict: The same as ``Screening.screen`` gives.

@@ -44,7 +44,7 @@ class Examined:
 
 
 def examine(ensemble: Ensemble, film: Radiograph, entry: LungsEntry) -> Examined:
-    """Find the lungs of a film, put it right if that is certain, and refuse what is no chest film.
+    """Find the lungs of a film, put it right if that is certain, and refuse any other picture.
 
     Args:
         ensemble: Of a bundle that finds lungs.
@@ -52,7 +52,7 @@ def examine(ensemble: Ensemble, film: Radiograph, entry: LungsEntry) -> Examined
         entry: The manifest's entry of the network that finds them.
 
     Raises:
-        NotAChestRadiographError: The picture is no frontal chest film.
+        NotAChestRadiographError: The picture is not a frontal chest film.
     """
     lines = ensemble.bundle.manifest.suitability
     limits = Limits.of(lines) if lines else None

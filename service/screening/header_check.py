@@ -37,7 +37,7 @@ def header_cautions(
         trained: Ages that the networks were mainly trained on; None if that is not known.
 
     Raises:
-        NotAChestRadiographError: The header says that it is no frontal view of a chest, and the
+        NotAChestRadiographError: The header says that it is not a frontal view of a chest, and the
             picture gives rise to doubts as well.
     """
     if header is None:

@@ -33,7 +33,7 @@ def operating_point(manifest: Manifest) -> tuple[Estimate, Estimate] | None:
 
 
 def estimate_of(measured: JsonValue) -> Estimate | None:
-    """An entry of a manifest's figures; None if it is no share with its interval."""
+    """An entry of a manifest's figures; None if it is not a share with its interval."""
     if not isinstance(measured, Mapping):
         return None
     values = [measured.get(name) for name in ("value", "low", "high")]

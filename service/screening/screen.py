@@ -115,7 +115,7 @@ class Screening:
         Raises:
             EmptyFileError: There are no bytes.
             ImagingError: The bytes cannot be read as one usable radiograph.
-            NotAChestRadiographError: The picture is no frontal chest film.
+            NotAChestRadiographError: The picture is not a frontal chest film.
         """
         with _refusal_noted(data):
             seen = self._look(data)

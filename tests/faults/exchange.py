@@ -53,7 +53,7 @@ class Answer:
         return self.kind == PROBLEM and set(problem) >= _PROBLEM_KEYS
 
     def was_looked_at(self) -> bool:
-        """Tell whether the file was decoded and judged, or refused as no chest film."""
+        """Tell whether the file was decoded and judged, or refused as not a chest film."""
         return was_looked_at(self.status, self.body)
 
 

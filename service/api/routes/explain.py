@@ -74,7 +74,7 @@ async def explain(
 ) -> Response:
     """The map shows where the networks found what speaks for pneumonia, on a coarse grid of cells.
 
-    It outlines no lesion and is not a finding; what speaks against pneumonia is left without
+    It does not outline lesions and is not a finding; what speaks against pneumonia is left without
     colour. The colours mean the same on every radiograph. With a model that finds the lungs, the
     map lies on the lungs only, and white lines show where the model took them to be. The picture's
     longer side is at most 1024 pixels, and nothing of the file's metadata is in it.

@@ -95,7 +95,7 @@ async def predict(
     openapi_extra=file_upload(
         field="files",
         description="Chest X-rays as for `/v1/predict`; the field is repeated for each. "
-        "`file` is taken as its name too.",
+        "`file` is accepted as its name, too.",
         most=MAX_BATCH_FILES,
     ),
 )

@@ -41,7 +41,7 @@ async def preview(
         ),
     ] = LONGEST_SIDE,
 ) -> Response:
-    """Browsers show no TIFF or DICOM, and few show 16-bit pictures as meant. No verdict is made."""
+    """Few browsers show TIFF, DICOM, or 16-bit pictures as they should. No verdict is made."""
     async with cancel_on_disconnect(request):
         picture = await services.admission.run(
             lambda: _picture(screening, upload.files[0], longest), client

@@ -48,13 +48,13 @@ router = upload_router()
             "reference": {
                 "type": "string",
                 "maxLength": MAX_REFERENCE,
-                "description": "Whatever names the patient or the examination to you. It is "
+                "description": "Your own name for the patient or the examination. It is "
                 "printed; it is neither kept nor logged.",
             },
             "note": {
                 "type": "string",
                 "maxLength": MAX_NOTE,
-                "description": "A note of your own; as `reference`.",
+                "description": "A note of your own; printed like `reference`.",
             },
         },
     ),
@@ -71,7 +71,7 @@ async def report(
 ) -> Response:
     """The verdict with its radiograph, its map, what identifies image and model, and its limits.
 
-    Nothing is invented: what the model's manifest does not tell is said to be unknown.
+    Nothing is invented: what the model's manifest does not state is reported as unknown.
     """
     work = partial(
         _make,

@@ -114,7 +114,7 @@ async def _parts(request: Request, intake: Intake) -> AsyncIterator[bytes]:
     except MultipartError as error:
         if error.too_large:
             raise errors.FileTooLargeError("A file of the upload is too large.") from None
-        raise errors.MalformedMultipartError("The body is no valid multipart/related.") from None
+        raise errors.MalformedMultipartError("The body is not valid multipart/related.") from None
 
 
 def _answer(taken: list[Taken]) -> dict[str, Any]:

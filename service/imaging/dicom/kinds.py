@@ -24,7 +24,7 @@ _VIDEO_SYNTAX: Final = "1.2.840.10008.1.2.4.10"
 
 
 def name_kind(file: DicomFile) -> str | None:
-    """Name an object that is known to be no still picture."""
+    """Name an object that is known not to be a still picture."""
     if file.transfer_syntax.startswith(_VIDEO_SYNTAX):
         return "a DICOM video"
     return next((name for start, name in _KINDS if file.stored_class.startswith(start)), None)
