@@ -141,8 +141,8 @@ def predict(
 
 
 @app.command(
-    epilog="Exit code: as for `predict`. Run the same command again to complete a run that ended, "
-    "or to take up what is new."
+    epilog="Exit code: as for `predict`. Run the same command again to complete a run that stopped "
+    "early, or to screen what is new."
 )
 def batch(
     source: Annotated[

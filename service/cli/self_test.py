@@ -114,7 +114,7 @@ def _screening(screening: Screening, threads: int) -> Finding:
         f"a synthetic radiograph of {_WIDTH} x {_HEIGHT} pixels in "
         f"{1000 * statistics.median(times):.1f} ms (median of {_ROUNDS}); "
         f"{rate:.0f} a second on {threads} thread(s)"
-        f"{'' if answered else '; not a chest film to the gate: the members saw a test image'}",
+        f"{'' if answered else '; refused by the gate: the members saw a test image instead'}",
     )
 
 
