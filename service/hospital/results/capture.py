@@ -17,7 +17,7 @@ from service.i18n import texts
 from service.report import font_files
 from service.screening.explanation import Explanation
 from service.screening.overlay import colour_ramp, frame, overlay
-from service.screening.wording import assess, figure, warn
+from service.screening.wording import assess, numbers, warn
 
 LEAST_WIDTH: Final = 640
 """Pixels: below it, the words would take more room than the radiograph."""
@@ -103,13 +103,9 @@ def _paragraphs(case: Case) -> Iterator[tuple[str, str]]:
     verdict, language = case.verdict, case.options.language
     report = texts(language)["report"]
     yield assess(verdict, language), "strong"
-    yield (
-        (
-            f"{report['verdict.probability'].format(value=figure(verdict.probability, language))}, "
-            f"{report['verdict.threshold'].format(value=figure(verdict.threshold, language))}"
-        ),
-        "plain",
-    )
+    values = numbers(verdict, language)
+    figures = (report[f"verdict.{name}"].format(**values) for name in ("probability", "threshold"))
+    yield ", ".join(figures), "plain"
     for warning in warn(verdict, language):
         yield warning["detail"], "plain"
     yield case.texts["status"], "plain"

@@ -5,8 +5,7 @@ from service.imaging.errors import UnsupportedFormatError
 
 def not_installed(what: str) -> UnsupportedFormatError:
     """The refusal; ``what`` is a clause that says what the package would do."""
-    error = UnsupportedFormatError(
-        f"{what}, which this installation lacks. Install the extra 'dicom' of this package."
+    return UnsupportedFormatError(
+        f"{what}, which this installation lacks. Install the extra 'dicom' of this package.",
+        reason="not_installed",
     )
-    error.text_key = "not_installed"
-    return error
