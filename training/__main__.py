@@ -107,7 +107,10 @@ def experiments(
 @app.command()
 def assemble(
     members: Annotated[
-        list[Path], typer.Argument(help="Runs of the two members, lung field first.")
+        list[Path],
+        typer.Argument(
+            help="Runs of the two members, lung field first. Several of one are averaged."
+        ),
     ],
     lungs: LungsOption,
     version: Annotated[str, typer.Option("--version", help="Of the bundle.")],
@@ -128,7 +131,7 @@ def assemble(
 @app.command(name="fold-bundles")
 def fold_bundles(
     members: Annotated[
-        list[Path], typer.Argument(help="For each member the folder of its runs fold-0, fold-1...")
+        list[Path], typer.Argument(help="Folders of the members' runs fold-0, fold-1...")
     ],
     lungs: LungsOption,
     runs: RunsOption = RUNS,

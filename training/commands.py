@@ -95,7 +95,8 @@ def fold_bundles(lungs_run: Path, members: Sequence[Path], target: Path) -> list
 
     Args:
         lungs_run: Run of the segmentation network.
-        members: For each member the folder that holds its runs ``fold-0``, ``fold-1``, ...
+        members: Folders that hold the members' runs ``fold-0``, ``fold-1``, ..., one or several of
+            each member.
         target: Folder of the bundles ``0``, ``1``, ...
 
     Returns:
@@ -107,7 +108,7 @@ def fold_bundles(lungs_run: Path, members: Sequence[Path], target: Path) -> list
         if all(RunFolder(runs / f"fold-{fold}").network.exists() for runs in members)
     ]
     if not folds:
-        raise DataError("There is no fold for which both members have a network.")
+        raise DataError("There is no fold for which all of these have a network.")
     for fold in folds:
         runs = [RunFolder(path / f"fold-{fold}") for path in members]
         assemble(Parts(RunFolder(lungs_run), runs), target / str(fold), f"fold-{fold}")

@@ -4,10 +4,13 @@ The bundle is not calibrated yet, and its threshold is a half: both are chosen a
 the bundles of the folds answer through the service's own pipeline.
 """
 
+import copy
 import tempfile
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Final
 
 from service.imaging import InputSpec
@@ -47,11 +50,20 @@ class Parts:
 
     Attributes:
         lungs: Of the segmentation network; or the folder of a bundle whose own is kept.
-        members: Of the two members, in the order of their files; runs or averages of runs.
+        members: Of the two members. Runs of one recipe make one member; the first recipe's is the
+            first.
     """
 
     lungs: RunFolder
     members: Sequence[RunFolder]
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """A member to be: its recipe, with the seed of the first run, and its runs."""
+
+    recipe: MemberRecipe
+    runs: list[RunFolder]
 
 
 def assemble(
@@ -78,23 +90,24 @@ def assemble(
         DataError: A run is not complete, or the members do not make a pair.
         BundleError: What was made does not verify.
     """
-    recipes = [MemberRecipe.model_validate(_facts(run)["recipe"]) for run in parts.members]
-    _check_pair(recipes)
+    members = _pair(parts.members)
+    side, margin = members[0].recipe.side, members[0].recipe.views.margin
     target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target) as scratch:
         staging = Path(scratch)
         empty = shapes or (None, None)
-        lungs = _lungs(parts.lungs, staging / LUNGS_FILE, recipes[0].views.margin, empty[0])
-        for run, member, file in zip(parts.members, recipes, MEMBER_FILES, strict=True):
-            network = load_member(run.network, empty[1])
-            port_member(network, member.side).save(staging / file)
+        lungs = _lungs(parts.lungs, staging / LUNGS_FILE, margin, empty[0])
+        for member, file in zip(members, MEMBER_FILES, strict=True):
+            fits = [load_member(run.network, copy.deepcopy(empty[1])) for run in member.runs]
+            port_member(fits, side).save(staging / file)
+            _pack(staging / file)
         manifest = Manifest(
             name=NAME,
             version=version,
-            input=InputSpec(recipes[0].side, recipes[0].side),
+            input=InputSpec(side, side),
             members=tuple(
-                _member(staging / file, member, run)
-                for run, member, file in zip(parts.members, recipes, MEMBER_FILES, strict=True)
+                _entry(staging / file, member)
+                for member, file in zip(members, MEMBER_FILES, strict=True)
             ),
             combine="mean_logit",
             threshold=Threshold(value=0.5, rule="a half: not chosen yet"),
@@ -118,25 +131,56 @@ def _facts(run: RunFolder) -> dict[str, Any]:
     return run.facts()
 
 
-def _check_pair(recipes: Sequence[MemberRecipe]) -> None:
-    if len(recipes) != len(MEMBER_FILES):
-        raise DataError(f"A bundle is made of {len(MEMBER_FILES)} members.")
-    if len({recipe.name for recipe in recipes}) < len(recipes):
-        raise DataError("Both members come from one recipe. Give runs of different recipes.")
-    if len({(recipe.side, recipe.views.margin) for recipe in recipes}) > 1:
+def _pair(runs: Sequence[RunFolder]) -> list[_Member]:
+    """Sort runs by their recipes, which must make two members of as many fits each."""
+    found: dict[str, _Member] = {}
+    for run in runs:
+        recipe = MemberRecipe.model_validate(_facts(run)["recipe"])
+        member = found.setdefault(recipe.name, _Member(recipe, []))
+        if recipe.model_copy(update={"seed": member.recipe.seed}) != member.recipe:
+            raise DataError(f"{run.path} is of another recipe than {member.runs[0].path}.")
+        if run in member.runs:
+            raise DataError(f"{run.path} is named twice.")
+        member.runs.append(run)
+    members = list(found.values())
+    if len(members) != len(MEMBER_FILES):
+        raise DataError(
+            f"A bundle is made of {len(MEMBER_FILES)} members, each of its own recipe. These runs "
+            f"are of {len(members)}."
+        )
+    if len({len(member.runs) for member in members}) > 1:
+        raise DataError("Both members must have as many runs.")
+    if len({(member.recipe.side, member.recipe.views.margin) for member in members}) > 1:
         raise DataError("Both members must take views of one size.")
+    return members
 
 
-def _member(file: Path, recipe: MemberRecipe, run: RunFolder) -> MemberEntry:
+def _pack(file: Path) -> None:
+    """Compress an archive, which Keras does not: rounded weights take less than a third."""
+    packed = file.with_suffix(".packed")
+    with zipfile.ZipFile(file) as loose, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as kept:
+        for part in loose.infolist():
+            kept.writestr(part, loose.read(part), zipfile.ZIP_DEFLATED, compresslevel=9)
+    packed.replace(file)
+
+
+def _entry(file: Path, member: _Member) -> MemberEntry:
+    network = "EfficientNet-Lite0 with a second tap, evidence averaged over the lungs"
+    count = len(member.runs)
     return MemberEntry(
-        name=recipe.name,
+        name=member.recipe.name,
         file=file.name,
         sha256=file_sha256(file),
-        architecture="EfficientNet-Lite0 with a second tap, evidence averaged over the lungs",
-        view=recipe.view,
+        architecture=network if count == 1 else f"{network} and over {count} fits",
+        view=member.recipe.view,
         mask=True,
-        metrics={**_figures(run)},
+        metrics={**_mean([_figures(run) for run in member.runs])},
     )
+
+
+def _mean(rows: Sequence[Row]) -> Row:
+    """Mean of each figure over the fits by themselves."""
+    return {name: fmean(row[name] for row in rows) for name in rows[0]}
 
 
 def _lungs(run: RunFolder, file: Path, margin: float, empty: LungsNet | None) -> LungsEntry:

@@ -22,7 +22,7 @@ from service.inference.manifest import MANIFEST_FILE, Agreement, Compiled, Quant
 from training.data import DataError, Record, one_per_patient
 from training.evaluation.statistics import auc
 from training.export.errors import CompileError
-from training.export.graphs import export, halve, quantise_members
+from training.export.graphs import export, quantise_members, shrink
 from training.export.inputs import Images, seen
 from training.export.lungs import LUNGS_GRAPH, LUNGS_INT8, LungsOutcome, compile_lungs
 
@@ -125,7 +125,7 @@ def compile_bundle(directory: Path, records: Sequence[Record]) -> Outcome:
             segmenter = OnnxSegmenter(bundle, threads=_THREADS)
         files = [directory / member.file for member in members]
         export(files, bundle.manifest.input, wide, channels=bundle.manifest.channels)
-        halve(wide, graph)
+        shrink(wide, graph)
         images, _ = seen(bundle, segmenter, shown)
         if 2 * len(images) < len(shown):
             raise CompileError(

@@ -23,6 +23,7 @@ from service.inference.engines.onnx import (
 from training.export.eight_bits import suit_eight_bits
 from training.export.shifts import correct_shifts
 from training.export.streamline import streamline
+from training.models.rounding import steps_of
 
 CALIBRATION_IMAGES: Final = 64
 """More take gigabytes of memory for their activations and change nothing."""
@@ -213,33 +214,48 @@ def quantise(
         correct_shifts(inferred, target, images)
 
 
-def halve(graph: Path, target: Path) -> None:
-    """Write a graph whose large weights take 16 bits, wherever that loses nothing.
+def shrink(graph: Path, target: Path) -> None:
+    """Write a graph whose large weights take 8 or 16 bits, wherever that loses nothing.
 
     It computes as before, in 32 bits: the engine widens the weights once, when it loads the graph.
-    The networks of ``training.models.port`` have such weights, others stay as they are.
+    The members of ``training.models.port`` have such weights, others stay as they are.
     """
     import onnx  # noqa: PLC0415
     from onnx import TensorProto, helper, numpy_helper  # noqa: PLC0415
 
     model = onnx.load(graph)
-    widened = []
+    widened, steps = [], []
     for tensor in model.graph.initializer:
         weights = numpy_helper.to_array(tensor)
         if weights.dtype != np.float32 or weights.size < _LARGE:
             continue
-        with np.errstate(over="ignore"):  # what is too large for 16 bits is not equal below
-            half = weights.astype(np.float16)
-        if not np.array_equal(half.astype(np.float32), weights):
+        small, step = _narrow(weights)
+        if small is None:
             continue
         name = tensor.name
-        tensor.CopyFrom(numpy_helper.from_array(half, f"{name}/half"))
-        widened.append(helper.make_node("Cast", [tensor.name], [name], to=TensorProto.FLOAT))
+        tensor.CopyFrom(numpy_helper.from_array(small, f"{name}/small"))
+        wide = name if step is None else f"{name}/wide"
+        widened.append(helper.make_node("Cast", [tensor.name], [wide], to=TensorProto.FLOAT))
+        if step is not None:
+            steps.append(numpy_helper.from_array(step, f"{name}/step"))
+            widened.append(helper.make_node("Mul", [wide, f"{name}/step"], [name]))
+    model.graph.initializer.extend(steps)
     nodes = [*widened, *model.graph.node]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, target)
+
+
+def _narrow(weights: Floats) -> tuple[NDArray[Any] | None, Floats | None]:
+    """The same weights in 8 bits, with the step of each channel, or in 16, or none."""
+    if weights.ndim == 4:
+        whole, step = steps_of(weights, 0)
+        if np.array_equal(whole * step, weights):
+            return whole, step
+    with np.errstate(over="ignore"):  # what is too large for 16 bits is not equal below
+        half = weights.astype(np.float16)
+    return (half if np.array_equal(half.astype(np.float32), weights) else None), None
 
 
 def _logits(scores: Floats) -> Floats:

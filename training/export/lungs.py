@@ -17,7 +17,7 @@ from service.inference.manifest import Agreement, Compiled, LungsEntry, Quantise
 from service.lungs import find_lungs
 from training.data import Record
 from training.export.errors import CompileError
-from training.export.graphs import export_lungs, halve, quantise_lungs
+from training.export.graphs import export_lungs, quantise_lungs, shrink
 from training.export.inputs import Images, frames
 
 LUNGS_GRAPH: Final = "lungs.onnx"
@@ -73,7 +73,7 @@ def compile_lungs(
     """
     wide, graph, small = to / "lungs.wide.onnx", to / LUNGS_GRAPH, to / LUNGS_INT8
     export_lungs(bundle.directory / entry.file, entry.side, wide)
-    halve(wide, graph)
+    shrink(wide, graph)
     compiled = Compiled(
         file=LUNGS_GRAPH, sha256=file_sha256(graph), sources={entry.file: entry.sha256}
     )

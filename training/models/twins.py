@@ -59,29 +59,20 @@ def build_lungs(side: int, shape: UNetShape = UNET) -> keras.Model:
     return keras.Model(image, [lung, features], name="lungs")
 
 
-def build_member(side: int, shape: LiteShape = LITE0) -> keras.Model:
-    """The twin of ``Lite0``: (N, side, side, 2) from 0 to 1, to probabilities, (N, 1).
+def build_member(side: int, shape: LiteShape = LITE0, fits: int = 1) -> keras.Model:
+    """The twin of one ``Lite0`` or several: (N, side, side, 2) from 0 to 1, to (N, 1).
 
     The first channel is the view, the second the lungs in it. The network ends in global average
-    pooling of its evidence, weighted by the lungs, and a dense unit that adds nothing but the
-    sigmoid, so a class activation map of it is exact, and lies in the lungs.
+    pooling of the fits' mean evidence, weighted by the lungs, and a dense unit that adds nothing
+    but the sigmoid: its logit is the mean of the fits' logits, and a class activation map of it is
+    exact, and lies in the lungs. The layers of a fit are named after it, ``fit_0_stem``.
     """
     both = keras.Input((side, side, 2), name="view_and_lungs")
     x = _standardise(_channel(both, 0, "view"), STANDARD_FLOORS["member"])
     x = _local_contrast(x)
-    x = _same(layers.Conv2D, x, "stem", filters=shape.stem, kernel_size=3, strides=2)
-    number, mid = 0, None
-    for count, stage in enumerate(shape.stages, start=1):
-        for place in range(stage.blocks):
-            x = _block(x, stage, stage.stride if place == 0 else 1, f"blocks_{number}")
-            number += 1
-        if count == shape.mid_stage:
-            mid = _same(layers.Conv2D, x, "mid", filters=shape.mid, kernel_size=1)
-    deep = _same(layers.Conv2D, x, "deep", filters=shape.deep, kernel_size=1)
-    coarse = layers.Conv2D(1, 1, name="head")(deep)
-    coarse = layers.UpSampling2D(2, interpolation="nearest", name="head_repeated")(coarse)
-    fine = layers.Conv2D(1, 1, use_bias=False, name="mid_head")(mid)
-    evidence = _doubled(layers.Add(name="evidence")([coarse, fine]), "evidence")
+    parts = [_evidence(x, shape, fit_name(fit)) for fit in range(fits)]
+    mean = parts[0] if fits == 1 else layers.Average(name="evidence_mean")(parts)
+    evidence = _doubled(mean, "evidence")
     weights = _lung_weights(_channel(both, 1, "lungs"))
     pooled = layers.GlobalAveragePooling2D(name="pooled")(
         layers.Multiply(name="evidence_in_the_lungs")([evidence, weights])
@@ -90,6 +81,28 @@ def build_member(side: int, shape: LiteShape = LITE0) -> keras.Model:
         pooled
     )
     return keras.Model(both, answer, name="member")
+
+
+def fit_name(fit: int) -> str:
+    """What the names of a fit's layers begin with."""
+    return f"fit_{fit}_"
+
+
+def _evidence(x: Picture, shape: LiteShape, name: str) -> Picture:
+    """What one fit sees for pneumonia, on a grid of half the resolution of the map."""
+    x = _same(layers.Conv2D, x, f"{name}stem", filters=shape.stem, kernel_size=3, strides=2)
+    number, mid = 0, None
+    for count, stage in enumerate(shape.stages, start=1):
+        for place in range(stage.blocks):
+            x = _block(x, stage, stage.stride if place == 0 else 1, f"{name}blocks_{number}")
+            number += 1
+        if count == shape.mid_stage:
+            mid = _same(layers.Conv2D, x, f"{name}mid", filters=shape.mid, kernel_size=1)
+    deep = _same(layers.Conv2D, x, f"{name}deep", filters=shape.deep, kernel_size=1)
+    coarse = layers.Conv2D(1, 1, name=f"{name}head")(deep)
+    coarse = layers.UpSampling2D(2, interpolation="nearest", name=f"{name}head_repeated")(coarse)
+    fine = layers.Conv2D(1, 1, use_bias=False, name=f"{name}mid_head")(mid)
+    return layers.Add(name=f"{name}evidence")([coarse, fine])
 
 
 def _channel(both: Picture, place: int, name: str) -> Picture:

@@ -14,9 +14,9 @@ from tests.training.small import SMALL_LITE, small_lite
 from training.export.graphs import (
     MOST_SIZES,
     export,
-    halve,
     quantise_members,
     scores_of,
+    shrink,
     widest,
 )
 from training.models.lite0 import Lite0
@@ -40,7 +40,7 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name, parameter in network.named_parameters():
             if name.endswith("norm.weight"):  # or the film would fade from layer to layer
                 parameter.data.fill_(3.0)
-        port_member(network, 64).save(file)
+        port_member([network], 64).save(file)
     target = folder / "wide.onnx"
     export(files, InputSpec(height=64, width=64), target, channels=[slice(0, 2)] * 2)
     return target
@@ -91,7 +91,7 @@ def test_members_keep_32_bits_only_where_8_are_too_few(
 def test_exported_graphs_prepare_the_image_in_no_slow_step(tmp_path: Path) -> None:
     spec = InputSpec(height=64, width=64)
     file, target = tmp_path / "a.keras", tmp_path / "a.onnx"
-    port_member(small_lite().eval(), 64).save(file)
+    port_member([small_lite().eval()], 64).save(file)
     export([file], spec, target, channels=[slice(0, 2)])
     graph = onnx.shape_inference.infer_shapes(onnx.load(target)).graph
     numbers = {it.name: it for it in graph.initializer if math.prod(it.dims) == 1}
@@ -112,14 +112,17 @@ def test_exported_graphs_prepare_the_image_in_no_slow_step(tmp_path: Path) -> No
     assert all(onnx.numpy_helper.to_array(number).item() != 1 for number, _ in beside)
 
 
-def test_weights_of_16_bits_take_half_the_space_and_lose_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("deep", "share"), [(1500, 0.65), (4000, 0.45)], ids=["16 bits", "8 bits"])
+def test_rounded_weights_take_less_space_and_lose_nothing(
+    tmp_path: Path, deep: int, share: float
+) -> None:
     spec = InputSpec(height=64, width=64)
     files = [tmp_path / name for name in ("a.keras", "b.keras")]
     for file in files:
-        port_member(Lite0(replace(SMALL_LITE, deep=4000)).eval(), 64).save(file)
-    wide, half = tmp_path / "wide.onnx", tmp_path / "half.onnx"
+        port_member([Lite0(replace(SMALL_LITE, deep=deep)).eval()], 64).save(file)
+    wide, small = tmp_path / "wide.onnx", tmp_path / "small.onnx"
     export(files, spec, wide, channels=[slice(0, 2)] * 2)
-    halve(wide, half)
+    shrink(wide, small)
     images = np.random.default_rng(0).random((3, 64, 64, 2), dtype=np.float32)
-    np.testing.assert_array_equal(scores_of(half, images), scores_of(wide, images))
-    assert half.stat().st_size < 0.6 * wide.stat().st_size
+    np.testing.assert_array_equal(scores_of(small, images), scores_of(wide, images))
+    assert small.stat().st_size < share * wide.stat().st_size

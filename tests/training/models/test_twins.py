@@ -93,10 +93,23 @@ def test_a_member_is_served_as_it_was_fitted(shape: LiteShape) -> None:
     images = with_lungs(pictures(64))
     with torch.no_grad():
         logits, _ = network(planes(images, STANDARD_FLOORS["member"]))
-    served = np.asarray(port_member(network, 64, halved=False)(images))
+    served = np.asarray(port_member([network], 64, exact=True)(images))
     assert served.shape == (len(images), 1)
     assert served.std() > 0.001
     np.testing.assert_allclose(served[:, 0], torch.sigmoid(logits).numpy(), atol=1e-4)
+
+
+def test_a_member_of_several_fits_answers_with_their_mean_logit() -> None:
+    torch.manual_seed(4)
+    fits = [fitted(Lite0(SMALL_LITE)) for _ in range(3)]
+    images = with_lungs(pictures(64))
+    with torch.no_grad():
+        logits = [fit(planes(images, STANDARD_FLOORS["member"]))[0] for fit in fits]
+    served = np.asarray(port_member(fits, 64, exact=True)(images))
+    assert torch.stack(logits).std(0).max() > 0.1
+    np.testing.assert_allclose(
+        served[:, 0], torch.sigmoid(torch.stack(logits).mean(0)).numpy(), atol=1e-4
+    )
 
 
 def test_a_served_member_keeps_16_bits_of_its_convolutions(tmp_path: Path) -> None:
@@ -104,14 +117,14 @@ def test_a_served_member_keeps_16_bits_of_its_convolutions(tmp_path: Path) -> No
 
     torch.manual_seed(2)
     network = fitted(Lite0(SMALL_LITE))
-    port_member(network, 64).save(tmp_path / "member.keras")
+    port_member([network], 64).save(tmp_path / "member.keras")
     member = keras.saving.load_model(tmp_path / "member.keras", compile=False)
     kernels = [w for layer in member.layers for w in layer.get_weights() if w.ndim == 4]
     assert kernels
     for kernel in kernels:
         np.testing.assert_array_equal(kernel, kernel.astype(np.float16).astype(np.float32))
     images = with_lungs(pictures(64))
-    exact = np.asarray(port_member(network, 64, halved=False)(images))
+    exact = np.asarray(port_member([network], 64, exact=True)(images))
     np.testing.assert_allclose(np.asarray(member(images)), exact, atol=0.02)
 
 
