@@ -149,16 +149,25 @@ def compile_command(
         Path, typer.Option("--data", help="Folder with NORMAL/ and PNEUMONIA/, or their train/.")
     ],
     bundle: BundleOption = MODELS,
+    others: Annotated[
+        list[Path] | None,
+        typer.Option("--other", help="Folder with two classes of films of another hospital."),
+    ] = None,
 ) -> None:
     """Compile a bundle's networks into ONNX graphs that agree with Keras on real images.
 
-    One in 32 bits, and one in 8 bits if that changes few enough verdicts.
+    One in 32 bits, and one in 8 bits if that changes few enough verdicts, there and elsewhere.
     """
     from training.data import scan
+    from training.data.records import CLASS_FOLDERS, class_folders
     from training.export.compile import compile_bundle
 
     folder = data if (data / "NORMAL").is_dir() else data / "train"
-    outcome = compile_bundle(bundle, scan(folder).records)
+    elsewhere = {
+        other.name: scan(other, class_folders(other) or CLASS_FOLDERS).records
+        for other in others or ()
+    }
+    outcome = compile_bundle(bundle, scan(folder).records, elsewhere)
     agreement, int8 = outcome.agreement, outcome.int8
     Console().print(
         f"Compiled. Largest difference from Keras on {agreement.images} radiographs: "

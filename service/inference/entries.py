@@ -147,6 +147,9 @@ class Quantised(Part):
     file: FileName
     sha256: Sha256
     agreement: Agreement
+    elsewhere: dict[str, Agreement] = Field(
+        default={}, description="The same on films of other hospitals, by the name of each set."
+    )
     golden: tuple[Golden, ...]
 
 

@@ -196,6 +196,12 @@ def _graphs(manifest: Manifest) -> str:
             f" The graph in 8-bit integers changes {narrow.verdicts_changed} of {narrow.images} "
             f"verdicts against the first; AUC lost: {lost}."
         )
+        if compiled.int8.elsewhere:
+            found_there = ", ".join(
+                f"{each.verdicts_changed} of {each.images} ({name})"
+                for name, each in compiled.int8.elsewhere.items()
+            )
+            text += f" On films of other hospitals it changes {found_there}."
     return text
 
 

@@ -2,25 +2,20 @@
 
 import dataclasses
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-
-import numpy as np
-from numpy.typing import NDArray
 
 from service.inference.archive import inspect_archive
 from service.inference.bundle import Bundle, file_sha256, open_bundle
 from service.inference.engines import Engine
 from service.inference.engines.onnx import OnnxEngine, OnnxSegmenter
 from service.inference.engines.tensorflow import TensorFlowEngine
-from service.inference.ensemble import Ensemble
-from service.inference.errors import NotExplainableError
 from service.inference.golden import make_golden
 from service.inference.manifest import MANIFEST_FILE, Agreement, Compiled, Quantised
 from training.data import DataError, Record, one_per_patient
-from training.evaluation.statistics import auc
+from training.export.agreement import Judged, answers_of, compare, compare_precisions, refusal_of
 from training.export.errors import CompileError
 from training.export.graphs import export, quantise_members, shrink
 from training.export.inputs import Images, seen
@@ -47,16 +42,11 @@ INT8_MIN_IMAGES: Final = 600
 """Fewest further patients that the gate of the 8-bit graph accepts as evidence."""
 
 INT8_GATE_IMAGES: Final = 1024
-INT8_MAX_CHANGED: Final = 0.005
-"""Largest share of verdicts that 8 bits may change."""
-
-INT8_MAX_AUC_LOSS: Final = 0.001
 INT8_GOLDEN_TOLERANCE: Final = 0.01
 """Most that another processor may answer differently in 8 bits: where its 32-bit parts round
 otherwise, a value can fall into the next of 256 steps."""
 
 _THREADS: Final = 2
-_BATCH: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +66,11 @@ class Outcome:
     lungs: LungsOutcome | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Answers:
-    """Of N images: members' probabilities (N, members), the ensemble's (N,), and maps if any."""
-
-    members: NDArray[np.float64]
-    ensemble: NDArray[np.float64]
-    maps: NDArray[np.float32] | None
-
-
-def compile_bundle(directory: Path, records: Sequence[Record]) -> Outcome:
+def compile_bundle(
+    directory: Path,
+    records: Sequence[Record],
+    elsewhere: Mapping[str, Sequence[Record]] | None = None,
+) -> Outcome:
     """Compile the members of a bundle and enter the graphs in its manifest.
 
     An 8-bit graph that fails its gate is left out, and the outcome says why.
@@ -93,11 +78,13 @@ def compile_bundle(directory: Path, records: Sequence[Record]) -> Outcome:
     Args:
         directory: A bundle with a manifest.
         records: Labelled images to compare on; one of each patient is used.
+        elsewhere: Labelled images of other hospitals, by a name for each set, on which the 8-bit
+            graph must agree as well.
 
     Raises:
         BundleError: The bundle does not verify.
-        CompileError: Too few images, or the 32-bit graph differs from Keras. The bundle stays as it
-            was.
+        CompileError: Too few images, a set without lungs, or the 32-bit graph differs from Keras.
+            The bundle stays as it was.
     """
     bundle = open_bundle(directory)
     if bundle.provenance != "manifest":
@@ -143,7 +130,11 @@ def compile_bundle(directory: Path, records: Sequence[Record]) -> Outcome:
         if not refusal:
             quantise_members(wide, images, small)
             quantised, refusal = _judge_int8(
-                bundle, compiled, small, seen(bundle, segmenter, others)
+                bundle,
+                compiled,
+                small,
+                seen(bundle, segmenter, others),
+                {name: seen(bundle, segmenter, r) for name, r in (elsewhere or {}).items()},
             )
         if not quantised:
             small.unlink(missing_ok=True)
@@ -159,10 +150,10 @@ def compile_bundle(directory: Path, records: Sequence[Record]) -> Outcome:
 
 def _judge_fp32(bundle: Bundle, images: Images) -> Agreement:
     keras, graph = (
-        _answers(bundle, engine, images)
+        answers_of(bundle, engine, images)
         for engine in (TensorFlowEngine(bundle, threads=_THREADS), _engine(bundle))
     )
-    agreement = _compare(keras, graph, bundle.manifest.threshold.value)
+    agreement = compare(keras, graph, bundle.manifest.threshold.value)
     apart = max(agreement.largest_difference, agreement.largest_map_difference or 0.0)
     if apart > TOLERANCE or agreement.verdicts_changed:
         raise CompileError(
@@ -173,31 +164,33 @@ def _judge_fp32(bundle: Bundle, images: Images) -> Agreement:
 
 
 def _judge_int8(
-    bundle: Bundle, compiled: Compiled, graph: Path, judged: tuple[Images, Sequence[Record]]
+    bundle: Bundle,
+    compiled: Compiled,
+    graph: Path,
+    judged: Judged,
+    elsewhere: Mapping[str, Judged],
 ) -> tuple[Quantised | None, str]:
     """The manifest's entry of an 8-bit graph, or why it gets none."""
     unjudged = Agreement(images=0, largest_difference=0, verdicts_changed=0)
     entry = Quantised(file=INT8_FILE, sha256=file_sha256(graph), agreement=unjudged, golden=())
     bundle = _offer(bundle, compiled.model_copy(update={"int8": entry}), graph)
     engine = OnnxEngine(bundle, threads=_THREADS, precision="int8")
-    images, records = judged
-    wide, narrow = (_answers(bundle, each, images) for each in (_engine(bundle), engine))
-    labels = np.array([record.label for record in records])
-    loss = auc(labels, wide.ensemble) - auc(labels, narrow.ensemble)
-    agreement = _compare(wide, narrow, bundle.manifest.threshold.value).model_copy(
-        update={"auc_loss": round(loss, 6)}
+    for name, (images, _) in elsewhere.items():
+        if not len(images):
+            raise CompileError(f"Lungs are found in no film of {name}.")
+    wide = _engine(bundle)
+    agreement, *further = (
+        compare_precisions(bundle, wide, engine, each) for each in (judged, *elsewhere.values())
     )
-    if agreement.verdicts_changed > INT8_MAX_CHANGED * len(images) or loss > INT8_MAX_AUC_LOSS:
-        return None, (
-            f"In 8 bits the graph changes {agreement.verdicts_changed} of {len(images)} verdicts "
-            f"(at most {INT8_MAX_CHANGED:.1%} may change) and loses {loss:.4f} of the AUC (at most "
-            f"{INT8_MAX_AUC_LOSS:g} may be lost)."
-        )
+    others = dict(zip(elsewhere, further, strict=True))
+    if refusal := refusal_of(agreement, others):
+        return None, refusal
     manifest = bundle.manifest
     golden = make_golden(
         engine, manifest.input, views=len(manifest.views), tolerance=INT8_GOLDEN_TOLERANCE
     )
-    return entry.model_copy(update={"agreement": agreement, "golden": golden}), ""
+    found = {"agreement": agreement, "elsewhere": others, "golden": golden}
+    return entry.model_copy(update=found), ""
 
 
 def _too_few(records: Sequence[Record]) -> str:
@@ -220,35 +213,6 @@ def _offer(bundle: Bundle, compiled: Compiled, graph: Path) -> Bundle:
 
 def _engine(bundle: Bundle) -> Engine:
     return OnnxEngine(bundle, threads=_THREADS)
-
-
-def _answers(bundle: Bundle, engine: Engine, images: Images) -> _Answers:
-    ensemble = Ensemble(bundle, engine)
-    batches = [images[start : start + _BATCH] for start in range(0, len(images), _BATCH)]
-    try:
-        explained = [each for batch in batches for each in ensemble.explain(batch)]
-    except NotExplainableError:
-        scores, maps = [score for batch in batches for score in ensemble.score(batch)], None
-    else:
-        scores, maps = [e.score for e in explained], np.stack([e.maps for e in explained])
-    return _Answers(
-        members=np.array([[member.probability for member in s.members] for s in scores]),
-        ensemble=np.array([score.probability for score in scores]),
-        maps=maps,
-    )
-
-
-def _compare(one: _Answers, other: _Answers, threshold: float) -> Agreement:
-    verdicts = [answers.ensemble.round(4) > threshold for answers in (one, other)]
-    maps = None
-    if one.maps is not None and other.maps is not None:
-        maps = float(np.abs(one.maps - other.maps).max())
-    return Agreement(
-        images=len(one.ensemble),
-        largest_difference=float(np.abs(one.members - other.members).max()),
-        largest_map_difference=maps,
-        verdicts_changed=int((verdicts[0] != verdicts[1]).sum()),
-    )
 
 
 def _spread(records: Sequence[Record], count: int) -> list[Record]:

@@ -18,8 +18,10 @@ from service.inference import (
     load_ensemble,
     open_bundle,
 )
+from service.inference.manifest import Agreement
 from tests.tiny_bundle import write_tiny_bundle
 from training.data import Record, scan
+from training.export import agreement
 from training.export import compile as module
 from training.export.compile import (
     GRAPH_FILE,
@@ -65,9 +67,9 @@ def compiled(tmp_path_factory: pytest.TempPathFactory, records: tuple[Record, ..
     with pytest.MonkeyPatch.context() as patch:
         make_do(patch)
         # Networks this tiny lose more in 8 bits than real ones.
-        patch.setattr(module, "INT8_MAX_CHANGED", 0.2)
-        patch.setattr(module, "INT8_MAX_AUC_LOSS", 0.2)
-        outcome = compile_bundle(directory, records)
+        for name in ("INT8_MAX_CHANGED", "INT8_MAX_AUC_LOSS", "ELSEWHERE_MAX_CHANGED"):
+            patch.setattr(agreement, name, 0.2)
+        outcome = compile_bundle(directory, records, {"older": [r for r in records if r.label]})
     assert outcome.agreement.images == 24
     assert outcome.agreement.largest_difference <= TOLERANCE
     assert outcome.agreement.verdicts_changed == 0
@@ -114,7 +116,32 @@ def test_the_manifest_tells_what_the_gates_found(compiled: Path) -> None:
     assert int8 is not None
     assert int8.sha256 == file_sha256(compiled / INT8_FILE)
     assert int8.agreement.auc_loss is not None
+    # Films of one class have no AUC.
+    assert int8.elsewhere["older"].images > 16
+    assert int8.elsewhere["older"].auc_loss is None
     assert [golden.kind for golden in int8.golden] == ["ramp", "checker", "chest"]
+
+
+def test_8_bits_must_agree_on_films_of_other_hospitals_too() -> None:
+    def found(images: int, changed: int, loss: float | None = 0.0) -> Agreement:
+        return Agreement(
+            images=images, largest_difference=0, verdicts_changed=changed, auc_loss=loss
+        )
+
+    here = found(1000, 5)
+    assert agreement.refusal_of(here, {"near": found(90, 1, None), "far": found(300, 3)}) == ""
+    assert "6 of 1000 verdicts (at most 5" in agreement.refusal_of(found(1000, 6), {})
+    assert "films of far" in agreement.refusal_of(here, {"near": found(90, 1), "far": found(90, 2)})
+    assert "films of near" in agreement.refusal_of(here, {"near": found(90, 0, 0.01)})
+
+
+def test_another_hospital_without_lungs_to_be_found_is_named(
+    tmp_path: Path, compiled: Path, records: tuple[Record, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_do(monkeypatch)
+    directory = shutil.copytree(compiled, tmp_path / "models")
+    with pytest.raises(CompileError, match="no film of strange"):
+        compile_bundle(directory, records, {"strange": []})
 
 
 @pytest.mark.usefixtures("_few_will_do")
