@@ -1,5 +1,6 @@
 """The layout of the report: one A4 page, drawn with ReportLab."""
 
+import gc
 import io
 import threading
 from datetime import datetime
@@ -84,6 +85,14 @@ def draw_page(content: Content, result: Explanation | Unexplained, made_at: date
     Returns:
         The PDF.
     """
+    page = _drawn(content, result, made_at)
+    # ReportLab's readers of pictures refer to themselves. What they decoded, five megabytes for a
+    # report, would wait for a collector that sees some thirty objects and no hurry.
+    gc.collect()
+    return page
+
+
+def _drawn(content: Content, result: Explanation | Unexplained, made_at: datetime) -> bytes:
     with _REPORTLAB_LOCK:
         fonts.register()
         buffer = io.BytesIO()

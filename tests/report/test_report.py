@@ -1,4 +1,5 @@
 import dataclasses
+import gc
 import io
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -8,6 +9,7 @@ import numpy as np
 import pypdf
 import pytest
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 
 from service.i18n import LANGUAGES, Language
 from service.imaging import Radiograph
@@ -169,6 +171,19 @@ class TestFile:
         with ThreadPoolExecutor(4) as pool:
             at_once = list(pool.map(lambda reference: made(reference=reference), references))
         assert at_once == one_by_one
+
+    def test_no_picture_outlives_its_report(self) -> None:
+        def pictures() -> int:
+            return sum(isinstance(each, JpegImageFile) for each in gc.get_objects())
+
+        gc.collect()
+        before = pictures()
+        gc.disable()
+        try:
+            made()
+            assert pictures() == before
+        finally:
+            gc.enable()
 
     def test_it_is_small_even_for_a_picture_that_cannot_be_compressed(self) -> None:
         noise = np.random.default_rng(0).integers(0, 255, (1500, 1500), dtype=np.uint8)
