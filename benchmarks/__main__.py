@@ -241,7 +241,8 @@ def _describe_setup(
     return [
         f"bundle {manifest.name} {manifest.version}, graph {bench.work.graph}",
         f"{len(items)} {images}, {sizes[len(sizes) // 2] // 1000} kB each (median)",
-        "ours: lean is ONNX Runtime with default settings; old script: Flask and `model.predict`, "
+        "ours: lean is ONNX Runtime with default settings; both have the image's limits for "
+        "glibc's allocator; old script: Flask and `model.predict`, "
         "two Keras networks on the whole frame, without segmentation or gate; LitServe and "
         "BentoML: ours without its HTTP, one worker per core or one worker with a thread per core",
         f"each contender on {bench.work.cores} cores; the client process on {client_cores}",

@@ -6,12 +6,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from benchmarks.environments import environment
 from service.inference import PrecisionChoice
 
 ROOT = Path(__file__).parent.parent
 PEERS = Path(__file__).parent / "peers"
+
+ALLOCATOR: Final = {"MALLOC_MMAP_THRESHOLD_": "1048576", "MALLOC_TRIM_THRESHOLD_": "1048576"}
+"""As the image, ``make serve`` and the systemd unit start the service."""
 
 LaunchSpec = tuple[list[str], Mapping[str, str]]
 """A command and its additional environment variables."""
@@ -90,6 +94,7 @@ def _shapes(name: str, program: Callable[..., LaunchSpec], cores: int) -> list[C
 def _ours(engine: str) -> Callable[[Work, int], LaunchSpec]:
     def start(work: Work, port: int) -> LaunchSpec:
         return [sys.executable, "-m", "service"], {
+            **ALLOCATOR,
             "PYTHONPATH": str(ROOT),
             "XRAY_ENGINE": engine,
             "XRAY_PRECISION": work.precision if engine == "onnx" else "auto",

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,14 @@ def test_ours_is_first_and_returns_verdicts() -> None:
     assert first.verdicts
     assert command[1:] == ["-m", "service"]
     assert (variables["XRAY_ENGINE"], variables["XRAY_PORT"]) == ("onnx", "8123")
+
+
+def test_ours_is_started_as_in_the_image() -> None:
+    _, variables = contenders(2)[0].start(WORK, 8123)
+    image = Path("Dockerfile").read_text()
+    limits = re.findall(r"MALLOC_\w+=\d+", image)
+    assert limits == [f"{name}={variables[name]}" for name in variables if "MALLOC" in name]
+    assert limits
 
 
 def test_names_are_unique() -> None:
