@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -29,8 +29,8 @@ MAX_TABLE_ROWS = 50
 _TAB_SEPARATED = ("path", "predicted_class", "assessment", "probability")
 
 
-class Output(Protocol):
-    """Prints outcomes, one after the other."""
+class Output:
+    """Prints outcomes, one after the other; by itself none."""
 
     def add(self, outcome: Outcome) -> None:
         """Print the next outcome."""
@@ -39,28 +39,15 @@ class Output(Protocol):
         """Finish after the last outcome."""
 
 
-class NoOutput:
-    """Prints nothing."""
-
-    def add(self, outcome: Outcome) -> None:
-        """Print the next outcome."""
-
-    def close(self) -> None:
-        """Finish after the last outcome."""
-
-
-class JsonLines:
+class JsonLines(Output):
     """Prints one JSON object per line, as soon as a file is done."""
 
     def add(self, outcome: Outcome) -> None:
         """Print the next outcome."""
         print_line(to_json(outcome.as_json()))
 
-    def close(self) -> None:
-        """Finish after the last outcome."""
 
-
-class TabSeparatedLines:
+class TabSeparatedLines(Output):
     """Prints tab-separated lines with a header, for the next program in a pipe.
 
     Args:
@@ -80,11 +67,8 @@ class TabSeparatedLines:
         warnings = " ".join(result.warnings)
         print_line("\t".join((outcome.path, name, result.assessment, *probabilities, warnings)))
 
-    def close(self) -> None:
-        """Finish after the last outcome."""
 
-
-class TerminalTable:
+class TerminalTable(Output):
     """Prints a table at the end, when the progress bar is gone.
 
     Args:

@@ -19,7 +19,6 @@ from service.cli.outcome import Columns, Failure, Outcome
 from service.cli.output import (
     MAX_TABLE_ROWS,
     JsonLines,
-    NoOutput,
     Output,
     TabSeparatedLines,
     TerminalTable,
@@ -240,7 +239,7 @@ def _output(options: PredictOptions, manifest: Manifest) -> Output:
     if options.json:
         return JsonLines()
     if options.quiet:
-        return NoOutput()
+        return Output()
     if sys.stdout.isatty():
         max_rows = MAX_TABLE_ROWS if options.csv else None
         return TerminalTable(members, manifest.labels.positive, max_rows)
