@@ -10,7 +10,7 @@ from service.settings import Settings, complaints, unknown_names
 
 
 def main() -> None:
-    """Read the settings and serve; a setting that is out of range ends in words and status 2."""
+    """Read the settings and serve; a bad setting ends it with a message and status 2."""
     if reason := unsupported_system():
         sys.exit(_refused(reason))
     # Not at the top: on Windows, modules below would be missing.

@@ -22,7 +22,7 @@ TYPE_PREFIX: Final = "urn:problem-type:pneumonia-xray:"
 
 
 class Answer(BaseModel):
-    """What the service answers holds just the fields that are described."""
+    """An answer of the service: exactly the fields that are described."""
 
     # The document leaves it open: a client made from it must bear the fields of later versions.
     model_config = ConfigDict(

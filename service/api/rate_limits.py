@@ -151,7 +151,7 @@ async def check(limiter: RateLimiter | None, request: Request) -> None:
 
 
 def take(limiter: RateLimiter | None, request: Request) -> None:
-    """Take a token of the client that sends a request; without a pause after ``check`` it has one.
+    """Take a token from the bucket of a request's client; right after ``check`` it has one.
 
     Raises:
         RateLimitedError: It has none.

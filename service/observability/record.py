@@ -159,7 +159,7 @@ def current_record() -> RequestRecord | None:
 
 @contextmanager
 def stage(name: Stage) -> Iterator[None]:
-    """Time a stage of the current request; one that raises counts too."""
+    """Time a stage of the current request, even if it raises."""
     start_s = time.perf_counter()
     try:
         yield

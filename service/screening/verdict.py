@@ -104,7 +104,7 @@ class LungFacts:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the ensemble says of one radiograph, and all that is needed to retrace it.
+    """What the ensemble says about one radiograph, and all that is needed to trace it.
 
     Attributes:
         predicted_class: The positive label exactly when ``probability`` exceeds ``threshold``.

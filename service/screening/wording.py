@@ -20,7 +20,7 @@ def summarise(verdict: Verdict, language: Language) -> str:
 
 
 def numbers(verdict: Verdict, language: Language) -> dict[str, str]:
-    """The probability and what it is held against, as they are written in sentences."""
+    """The probability, the threshold and the indeterminate range, as sentences write them."""
     between = verdict.indeterminate
     values = {
         "probability": verdict.probability,

@@ -57,7 +57,7 @@ class _Picture:
 def read_layout(data: bytes) -> Layout:
     """Find the picture and its opacity; check them by the AV1 streams' own headers.
 
-    Orientation is what the container's properties say: an EXIF block is not to turn an AVIF.
+    Orientation is what the container's properties say: EXIF must not turn an AVIF.
     """
     if not features.check("avif"):
         raise UnsupportedFormatError(
