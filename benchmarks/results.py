@@ -60,10 +60,10 @@ def page(results: Results) -> str:
 
 _FLOOR = (
     "The floor is a bare loop over the same radiographs, without HTTP or queue. Compared to one "
-    "client it may use a thread on every core; compared to eight clients, one single-threaded loop "
-    "runs on every core, because busy cores are slower than a single busy one. Floor and service "
-    "take turns for {rounds} rounds, with one client {turns} times in each; the figures are "
-    "medians over the rounds and therefore differ from those above.\n"
+    "client it runs alone; compared to eight clients, one loop runs on every core, because busy "
+    "cores are slower than a single busy one. Floor and service take turns for {rounds} rounds, "
+    "with one client {turns} times in each; the figures are medians over the rounds and therefore "
+    "differ from those above.\n"
 )
 
 _GROWTH = "Formats, sizes and kinds of responses are mixed; memory is read after an idle period.\n"

@@ -41,7 +41,7 @@ def load_model(settings: Settings, *, threads: int = 1) -> Ensemble:
 
     Args:
         settings: Name the folder and the engine.
-        threads: CPU threads that one call of the engine may use.
+        threads: CPU threads that one call of TensorFlow may use.
 
     Raises:
         CommandError: The bundle cannot be verified or loaded; the message says why.

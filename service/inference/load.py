@@ -31,7 +31,7 @@ def load_ensemble(
 
     Args:
         directory: The models folder.
-        threads: Processor threads that one call of the engine may use.
+        threads: See ``load_engine``.
         engine: See ``load_engine``.
         precision: See ``load_engine``.
 

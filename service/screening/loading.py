@@ -20,7 +20,8 @@ def ensemble_loader(settings: Settings) -> Callable[[], Ensemble]:
     return partial(
         load_ensemble,
         settings.models_dir,
-        # Every call may use every core: alone it does, and among others it gets its share.
+        # TensorFlow's calls may use every core: alone they do, and among others they get their
+        # share.
         threads=settings.threads or available_cpus(),
         engine=settings.engine,
         precision=settings.precision,

@@ -109,7 +109,7 @@ def compile_bundle(
             judges = [] if _too_few(others) else others
             lungs = compile_lungs(bundle, entry, shown, judges, Path(scratch))
             bundle = lungs.bundle
-            segmenter = OnnxSegmenter(bundle, threads=_THREADS)
+            segmenter = OnnxSegmenter(bundle)
         files = [directory / member.file for member in members]
         export(files, bundle.manifest.input, wide, channels=bundle.manifest.channels)
         shrink(wide, graph)
@@ -174,7 +174,7 @@ def _judge_int8(
     unjudged = Agreement(images=0, largest_difference=0, verdicts_changed=0)
     entry = Quantised(file=INT8_FILE, sha256=file_sha256(graph), agreement=unjudged, golden=())
     bundle = _offer(bundle, compiled.model_copy(update={"int8": entry}), graph)
-    engine = OnnxEngine(bundle, threads=_THREADS, precision="int8")
+    engine = OnnxEngine(bundle, precision="int8")
     for name, (images, _) in elsewhere.items():
         if not len(images):
             raise CompileError(f"Lungs are found in no film of {name}.")
@@ -212,7 +212,7 @@ def _offer(bundle: Bundle, compiled: Compiled, graph: Path) -> Bundle:
 
 
 def _engine(bundle: Bundle) -> Engine:
-    return OnnxEngine(bundle, threads=_THREADS)
+    return OnnxEngine(bundle)
 
 
 def _spread(records: Sequence[Record], count: int) -> list[Record]:

@@ -81,7 +81,7 @@ def compile_lungs(
     images = frames(shown, entry.side)
     theirs, ours = (
         TensorFlowSegmenter(bundle, threads=_THREADS),
-        OnnxSegmenter(bundle, threads=_THREADS),
+        OnnxSegmenter(bundle),
     )
     agreement = _compare(theirs, ours, images, entry.threshold)
     if agreement.largest_difference > TOLERANCE or agreement.verdicts_changed:
@@ -98,7 +98,7 @@ def compile_lungs(
     unjudged = Agreement(images=0, largest_difference=0, verdicts_changed=0)
     quantised = Quantised(file=LUNGS_INT8, sha256=file_sha256(small), agreement=unjudged, golden=())
     offered = _with_graph(bundle, entry, compiled.model_copy(update={"int8": quantised}), small)
-    narrow = OnnxSegmenter(offered, threads=_THREADS, precision="int8")
+    narrow = OnnxSegmenter(offered, precision="int8")
     judged = _compare(ours, narrow, frames(others, entry.side), entry.threshold)
     if (
         judged.verdicts_changed > INT8_MAX_CHANGED * len(others)

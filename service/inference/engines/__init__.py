@@ -56,7 +56,8 @@ def load_engine(
 
     Args:
         bundle: As ``open_bundle`` gave it, with the contents of its files.
-        threads: Processor threads that one call may use.
+        threads: Processor threads that one call of TensorFlow may use; one of a compiled graph
+            takes a single one.
         choice: ``onnx`` or ``tensorflow`` take that engine or fail. ``auto`` takes the compiled
             graph when it was made from these very networks, and TensorFlow otherwise.
         precision: ``fp32`` or ``int8`` take the graph of that precision or fail; TensorFlow has
@@ -74,7 +75,7 @@ def load_engine(
     if choice == "onnx" or (choice == "auto" and reason is None):
         quick = precision == "auto" and favours_int8() and why_not(bundle, "int8") is None
         taken: Precision = "int8" if quick or precision == "int8" else "fp32"
-        return LoadedEngine(OnnxEngine(bundle, threads=threads, precision=taken))
+        return LoadedEngine(OnnxEngine(bundle, precision=taken))
     if precision == "int8":
         raise BundleError(f"{reason or ''} TensorFlow cannot compute in 8 bits.".lstrip())
 
@@ -114,7 +115,7 @@ def load_segmenter(
         wanted = precision == "int8" or (precision == "auto" and favours_int8())
         narrow = wanted and why_not_lungs(bundle, "int8") is None
         taken: Precision = "int8" if narrow else "fp32"
-        return LoadedSegmenter(OnnxSegmenter(bundle, threads=threads, precision=taken))
+        return LoadedSegmenter(OnnxSegmenter(bundle, precision=taken))
 
     from service.inference.engines.tensorflow import TensorFlowSegmenter
 

@@ -114,7 +114,7 @@ def bundle(
 
 
 def test_the_engine_gives_each_networks_probability() -> None:
-    engine = OnnxEngine(bundle(graph()), threads=1)
+    engine = OnnxEngine(bundle(graph()))
     batch = np.random.default_rng(0).uniform(size=(3, SIDE, SIDE, 1)).astype(np.float32)
     means = batch.mean(axis=(1, 2, 3))
     expected = 1 / (1 + np.exp(-np.stack([means, 2 * means], axis=1)))
@@ -122,7 +122,7 @@ def test_the_engine_gives_each_networks_probability() -> None:
 
 
 def test_eight_callers_at_once_get_the_answers_of_one() -> None:
-    engine = OnnxEngine(bundle(graph()), threads=2)
+    engine = OnnxEngine(bundle(graph()))
     images = np.random.default_rng(1).uniform(size=(200, SIDE, SIDE, 1)).astype(np.float32)
     serial = [engine.scores(image[None]) for image in images]
     with ThreadPoolExecutor(max_workers=8) as pool:
@@ -131,7 +131,7 @@ def test_eight_callers_at_once_get_the_answers_of_one() -> None:
 
 
 def test_the_engine_gives_maps_where_the_graph_has_them() -> None:
-    engine = OnnxEngine(bundle(graph(maps=2)), threads=1)
+    engine = OnnxEngine(bundle(graph(maps=2)))
     batch = np.random.default_rng(0).uniform(size=(3, SIDE, SIDE, 1)).astype(np.float32)
     scores, maps = engine.explain(batch)
     assert maps.shape == (3, 2, 1, 1)
@@ -140,7 +140,7 @@ def test_the_engine_gives_maps_where_the_graph_has_them() -> None:
 
 
 def test_a_graph_without_maps_explains_nothing() -> None:
-    engine = OnnxEngine(bundle(graph()), threads=1)
+    engine = OnnxEngine(bundle(graph()))
     with pytest.raises(NotExplainableError):
         engine.explain(np.zeros((1, SIDE, SIDE, 1), dtype=np.float32))
 
@@ -228,7 +228,7 @@ def test_a_bundle_without_a_graph_is_refused_when_onnx_is_asked_for() -> None:
 
 
 def test_a_batch_of_another_shape_is_a_bug_of_the_caller() -> None:
-    engine = OnnxEngine(bundle(graph()), threads=1)
+    engine = OnnxEngine(bundle(graph()))
     with pytest.raises(ValueError, match="float32 batch of shape"):
         engine.scores(np.zeros((1, 8, 8, 1), dtype=np.float32))
 
