@@ -10,6 +10,7 @@ to waits for its next refusal, and sends so much less.
 
 import asyncio
 import math
+import random
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -27,7 +28,11 @@ MAX_CLIENTS: Final = 10_000
 """Buckets that are kept: of keys there are few, of addresses there may be any number."""
 
 HOLD_SECONDS: Final = 1.0
-"""How long a refusal is held that follows another: no longer than the least Retry-After."""
+"""How long a refusal is held that follows another, at most: no longer than the least Retry-After.
+
+Each is held for another time, from half of this on. Clients that are refused together would come
+back together, again and again, and spend all tokens at once: others would wait for that burst.
+"""
 
 MAX_HELD: Final = 256
 """Refusals that are held at the same time; each may keep some 100 KiB of an unread upload."""
@@ -108,7 +113,7 @@ class RateLimiter:
         if self._bucket(client).refusals > 1 and self._held < MAX_HELD:
             self._held += 1
             try:
-                await asyncio.sleep(HOLD_SECONDS)
+                await asyncio.sleep(random.uniform(HOLD_SECONDS / 2, HOLD_SECONDS))  # noqa: S311
             finally:
                 self._held -= 1
 

@@ -174,6 +174,24 @@ class TestService:
                 each.cancel()
             await asyncio.gather(*flood, return_exceptions=True)
 
+    async def test_who_was_refused_together_does_not_come_back_together(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(rate_limits, "HOLD_SECONDS", 0.2)
+        limiter, released = RateLimiter(0.001), list[int]()
+        limiter.take("a")
+        for _ in range(2):
+            with pytest.raises(RateLimitedError):
+                limiter.check("a")
+
+        async def hold(number: int) -> None:
+            await limiter.hold("a")
+            released.append(number)
+
+        await asyncio.gather(*(hold(number) for number in range(32)))
+        assert sorted(released) == [*range(32)]
+        assert released != [*range(32)]  # as they would be, were each held for as long
+
     async def test_what_finds_a_full_queue_costs_no_token(self) -> None:
         settings = Settings.model_validate(
             {"api_keys": ONE, "rate_limit": 0.001, "rate_burst": 8, "threads": 1, "queue_size": 1}
