@@ -51,7 +51,8 @@ class AuditMiddleware:
             if starts:
                 status = message["status"]
             # A stream has more of them with each part.
-            images = [image for image in _decided(record) if image not in entered]
+            decided = [image for image in tuple(record.images) if image.verdict or image.problem]
+            images = [image for image in decided if image not in entered]
             entered.extend(images)
             if (images or (starts and record.route in self.routes)) and status is not None:
                 error = await self._enter(record, status, images)
@@ -82,7 +83,3 @@ class AuditMiddleware:
                     "without it. Please tell the operator of the service, and try again."
                 )
         return None
-
-
-def _decided(record: RequestRecord) -> list[ImageRecord]:
-    return [image for image in tuple(record.images) if image.verdict or image.problem]

@@ -82,7 +82,7 @@ class ResumableTable:
     def append(self, outcome: Outcome) -> None:
         """Add a row. Once this returns, the row survives the end of this process."""
         try:
-            _write(self._file, self._columns.cells(outcome))
+            _write_text(self._file, _line(self._columns.cells(outcome)))
         except OSError as error:
             raise self._cannot_write(error) from error
 
@@ -181,10 +181,6 @@ def _lock(file: FileIO) -> bool:
     except OSError:
         return True  # this file system has no locks
     return True
-
-
-def _write(file: FileIO, cells: Collection[str]) -> None:
-    _write_text(file, _line(cells))
 
 
 def _write_text(file: FileIO, text: str) -> None:

@@ -3,7 +3,7 @@
 Training imports this package too, so that a network sees in service what it saw in training.
 """
 
-from service.imaging.decode import MAX_PIXELS, Radiograph, decode
+from service.imaging.decode import Radiograph, decode
 from service.imaging.errors import (
     CorruptImageError,
     ImagingError,
@@ -14,10 +14,9 @@ from service.imaging.errors import (
 )
 from service.imaging.film import Box, Film, film_of
 from service.imaging.header import DicomFacts
-from service.imaging.prepare import InputSpec, Resampling, extent, prepare
+from service.imaging.prepare import InputSpec, extent, prepare
 
 __all__ = [
-    "MAX_PIXELS",
     "Box",
     "CorruptImageError",
     "DicomFacts",
@@ -25,7 +24,6 @@ __all__ = [
     "ImagingError",
     "InputSpec",
     "Radiograph",
-    "Resampling",
     "SeveralFramesError",
     "TooManyPixelsError",
     "UnsupportedFormatError",

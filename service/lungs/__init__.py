@@ -6,7 +6,6 @@ in service what it saw in training.
 
 from service.lungs.field import (
     MARGIN,
-    SEGMENTATION_SIDE,
     LungField,
     find_lungs,
     segmentation_input,
@@ -19,7 +18,6 @@ from service.lungs.suitability import (
     Limits,
     Look,
     Refusal,
-    Seen,
     Suitability,
     WarningCode,
     best_look,
@@ -28,7 +26,6 @@ from service.lungs.suitability import (
     suitability_of,
 )
 from service.lungs.views import (
-    VIEWS,
     View,
     enlarged,
     evidence_shares,
@@ -43,8 +40,6 @@ __all__ = [
     "MARGIN",
     "MAX_CHROMA",
     "POSES",
-    "SEGMENTATION_SIDE",
-    "VIEWS",
     "Limits",
     "Look",
     "LungField",
@@ -52,7 +47,6 @@ __all__ = [
     "Point",
     "Pose",
     "Refusal",
-    "Seen",
     "Suitability",
     "View",
     "WarningCode",

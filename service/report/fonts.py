@@ -19,6 +19,7 @@ REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 
 _FOLDER: Final = Path(__file__).parent / "fonts"
 _SPACE: Final = re.compile(r"[^\S\N{NO-BREAK SPACE}]+")
+_PRIVATE_USE: Final = range(0xE000, 0xF900)
 _LINE_BREAK: Final = re.compile(r"\r\n|[\n\v\f\r\x85\u2028\u2029]")
 
 # By the blocks of Unicode. Several fonts share the signs; the first that has one prints it.
@@ -84,7 +85,7 @@ def face(name: str) -> Face:
     shaped = uharfbuzz.Face(uharfbuzz.Blob(file.read_bytes()))
     return Face(
         name,
-        frozenset(code for code in font.face.charToGlyph if not _is_private(code)),
+        frozenset(font.face.charToGlyph).difference(_PRIVATE_USE),
         uharfbuzz.Font(shaped),
         {0: REPLACEMENT} | {glyph: chr(codes[0]) for glyph, codes in font.face.glyphToChar.items()},
         shaped.upem,
@@ -152,7 +153,3 @@ def _covered(character: str) -> str:
         if all(map(face_of, form)):
             return form
     return REPLACEMENT
-
-
-def _is_private(code: int) -> bool:
-    return 0xE000 <= code <= 0xF8FF

@@ -256,11 +256,9 @@ def _pictures(content: Content, pictures: _Pictures, width: float) -> Any:
         rows.append(["", "", [Spacer(0, 1.5 * mm), scale]])
     padding = ("BOTTOMPADDING", (0, 0), (-1, 0), 3)
     table = Table(rows, colWidths=[half, _GAP, half], style=[*_PLAIN, padding], hAlign="LEFT")
-    return table if mapped is None else _stacked(width, table, Spacer(0, mm), note)
-
-
-def _stacked(width: float, *parts: Any) -> Any:
-    return Table([[part] for part in parts], colWidths=[width], style=_PLAIN, hAlign="LEFT")
+    if mapped is None:
+        return table
+    return Table([[table], [Spacer(0, mm)], [note]], [width], style=_PLAIN, hAlign="LEFT")
 
 
 def _jpeg(image: Image.Image) -> _Jpeg:

@@ -9,7 +9,6 @@ from service.api.dependencies import ClientDep, ScreeningDep, ServicesDep, Uploa
 from service.api.disconnect import cancel_on_disconnect
 from service.api.documentation import FILE_PROBLEMS, ONE_FILE, file_answer, problems
 from service.screening.overlay import LONGEST_SIDE, as_png, frame
-from service.screening.screen import Screening
 
 router = upload_router()
 
@@ -44,10 +43,6 @@ async def preview(
     """Few browsers show TIFF, DICOM, or 16-bit pictures as they should. No verdict is made."""
     async with cancel_on_disconnect(request):
         picture = await services.admission.run(
-            lambda: _picture(screening, upload.files[0], longest), client
+            lambda: as_png(frame(screening.view(upload.files[0]), longest=longest)), client
         )
     return Response(picture, media_type="image/png")
-
-
-def _picture(screening: Screening, data: bytes, longest: int) -> bytes:
-    return as_png(frame(screening.view(data), longest=longest))

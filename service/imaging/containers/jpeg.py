@@ -1,7 +1,6 @@
 """JPEG: markers and their segments (ITU-T T.81, annex B)."""
 
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -141,11 +140,7 @@ def _layout(walk: _Walk, *, whole: bool) -> Layout:
         working_bytes=decoded + (0 if one_pass else frame.coefficient_bytes()),
         pieces=[*walk.pieces, _END],
         orientation=walk.orientation,
-        probes=_probes(walk, whole=whole),
+        # An end marker may have been put after a scan that breaks off: one probe shows that.
+        probes=[[*walk.pieces, more, _END] for more in (_PROBES[1:] if whole else _PROBES)],
         level_of_nothing=_NOTHING if whole else None,
     )
-
-
-def _probes(walk: _Walk, *, whole: bool) -> tuple[Sequence[bytes | memoryview], ...]:
-    """An end marker may have been put after a scan that breaks off: one probe shows that."""
-    return tuple([*walk.pieces, more, _END] for more in (_PROBES[1:] if whole else _PROBES))
