@@ -35,12 +35,11 @@ class Totals:
     kept: int = 0
 
 
-def connect(address: str, environment: Mapping[str, str] | None = None) -> None:
+def connect(address: str) -> None:
     """Start a cluster on this machine (``local``), or join one.
 
     Args:
         address: ``local``, or the address of a head node.
-        environment: Variables of the workers.
 
     Raises:
         ConnectionError: There is no cluster at the address.
@@ -55,7 +54,6 @@ def connect(address: str, environment: Mapping[str, str] | None = None) -> None:
         include_dashboard=False if address == "local" else None,
         log_to_driver=False,
         logging_level="error",
-        runtime_env={"env_vars": dict(environment or {})},
     )
 
 
