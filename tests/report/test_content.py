@@ -85,8 +85,9 @@ def test_measured_performance_is_printed_with_intervals_and_protocol() -> None:
     metrics = Metrics(protocol="out of fold.", figures={"ensemble": MEASURED})
     figures, protocol, _ = content(bundle=bundle_with(metrics=metrics)).trust
     assert figures == (
-        "At this threshold: sensitivity 97.1\u00a0% (interval 96.3\u00a0% to 97.9\u00a0%), "
-        "specificity 95.5\u00a0% (interval 93.8\u00a0% to 96.9\u00a0%)."
+        "At this threshold: sensitivity 97.1\u00a0% "
+        "(95\u00a0% interval 96.3\u00a0% to 97.9\u00a0%), "
+        "specificity 95.5\u00a0% (95\u00a0% interval 93.8\u00a0% to 96.9\u00a0%)."
     )
     assert protocol == "Protocol: out of fold."
 
