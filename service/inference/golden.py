@@ -71,7 +71,8 @@ def lungs_answers(segmenter: Segmenter, side: int) -> dict[GoldenKind, NDArray[n
         For each kind, the mean probability of lung in the four quarters of the frame.
     """
     inputs = golden_inputs(InputSpec(side, side, resampling="box"))
-    maps = segmenter.probabilities(np.stack(list(inputs.values())))
+    # One at a time: ONNX Runtime keeps the memory of the largest batch that it was ever given.
+    maps = np.concatenate([segmenter.probabilities(each[np.newaxis]) for each in inputs.values()])
     half = side // 2
     quarters = [maps[:, rows, columns] for rows in _halves(half) for columns in _halves(half)]
     means = np.stack([quarter.mean(axis=(1, 2)) for quarter in quarters], axis=1)
