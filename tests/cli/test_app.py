@@ -1,8 +1,11 @@
 import json
 import os
 import platform
+import pty
+import re
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,7 @@ import pytest
 from service import __version__
 from service.cli.app import app
 from tests.cli.conftest import Cli
-from tests.serving import ROOT
+from tests.serving import ROOT, radiograph
 
 
 def test_help_loads_no_heavy_library() -> None:
@@ -93,3 +96,32 @@ def test_every_name_can_be_printed_in_every_encoding(
         assert json.loads(done.stdout.decode(encoding))["path"] == str(file)
     elif not options:
         assert printed + b"\tunsupported_format" in done.stdout
+
+
+def test_in_a_terminal_verdicts_are_a_table_below_a_progress_bar(tmp_path: Path) -> None:
+    for seed in range(3):
+        (tmp_path / f"{seed}.png").write_bytes(radiograph(seed))
+    (tmp_path / "cut.png").write_bytes(radiograph(1)[:3000])
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.fake_cli", "predict", "."],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "120", "TERM": "xterm"},
+        stdout=theirs,
+        stderr=theirs,
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError):  # how Linux says that the other side has closed
+            while piece := os.read(ours, 65536):
+                shown += piece
+    os.close(ours)
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode()).splitlines()
+    assert process.returncode == 1
+    assert any("Screening" in line and "4/4" in line for line in lines)
+    [head] = [number for number, line in enumerate(lines) if line.startswith("File ")]
+    assert lines[head].split()[1:4] == ["Assessment", "Class", "Probability"]
+    names, words = zip(*(line.split()[:2] for line in lines[head + 1 : head + 5]), strict=True)
+    assert names == ("0.png", "1.png", "2.png", "cut.png")
+    assert words[3] == "failed"
+    assert set(words[:3]) <= {"pneumonia", "normal"}
