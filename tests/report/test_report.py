@@ -174,7 +174,7 @@ class TestFile:
 
     def test_no_picture_outlives_its_report(self) -> None:
         def pictures() -> int:
-            return sum(isinstance(each, JpegImageFile) for each in gc.get_objects())
+            return sum(type(each) is JpegImageFile for each in gc.get_objects())
 
         gc.collect()
         before = pictures()
