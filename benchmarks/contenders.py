@@ -14,7 +14,7 @@ from service.inference import PrecisionChoice
 ROOT = Path(__file__).parent.parent
 PEERS = Path(__file__).parent / "peers"
 
-ALLOCATOR: Final = {"MALLOC_MMAP_THRESHOLD_": "1048576", "MALLOC_TRIM_THRESHOLD_": "1048576"}
+ALLOCATOR: Final = {"MALLOC_MMAP_THRESHOLD_": "4194304", "MALLOC_TRIM_THRESHOLD_": "4194304"}
 """As the image, ``make serve`` and the systemd unit start the service."""
 
 LaunchSpec = tuple[list[str], Mapping[str, str]]
