@@ -97,9 +97,9 @@ def _open_described(directory: Path) -> Bundle:
     suitability = manifest.suitability
     expected |= {suitability.file: suitability.sha256} if suitability else {}
     # A bundle may travel without its compiled graphs; one that is there must be the right one.
-    graphs = dict(manifest.compiled.digests) if manifest.compiled else {}
-    graphs |= lungs.compiled.digests if lungs and lungs.compiled else {}
-    expected |= {file: sha for file, sha in graphs.items() if os.path.lexists(directory / file)}
+    graphs = manifest.compiled.every_graph if manifest.compiled else ()
+    graphs += lungs.compiled.every_graph if lungs and lungs.compiled else ()
+    expected |= {g.file: g.sha256 for g in graphs if os.path.lexists(directory / g.file)}
     contents = {}
     for file, sha256 in expected.items():
         contents[file], found = _read(directory, file, limit=MAX_MEMBER_BYTES)

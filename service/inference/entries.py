@@ -141,11 +141,29 @@ class Agreement(Part):
     )
 
 
-class Quantised(Part):
-    """The compiled graph in 8-bit integers. Its answers differ slightly, so it has its own."""
+class Graph(Part):
+    """A compiled graph of one network or of several."""
 
     file: FileName
     sha256: Sha256
+
+
+class Graphs(Graph):
+    """One compiled graph of all networks, or the first of several that answer in their order."""
+
+    further: tuple[Graph, ...] = Field(
+        default=(), description="Graphs of the networks that follow those of the first."
+    )
+
+    @property
+    def graphs(self) -> tuple[Graph, ...]:
+        """All of them, in the order of their answers."""
+        return (self, *self.further)
+
+
+class Quantised(Graphs):
+    """Compiled graphs in 8-bit integers. Their answers differ slightly, so they have their own."""
+
     agreement: Agreement
     elsewhere: dict[str, Agreement] = Field(
         default={}, description="The same on films of other hospitals, by the name of each set."
@@ -153,20 +171,17 @@ class Quantised(Part):
     golden: tuple[Golden, ...]
 
 
-class Compiled(Part):
-    """One graph compiled from all members, and the digests of the files it was compiled from."""
+class Compiled(Graphs):
+    """Graphs compiled from networks, and the digests of the files they were compiled from."""
 
-    file: FileName
-    sha256: Sha256
     sources: dict[FileName, Sha256]
     agreement: Agreement | None = None
     int8: Quantised | None = None
 
     @property
-    def digests(self) -> dict[str, str]:
-        """Digest of each graph, by its file."""
-        quantised = {self.int8.file: self.int8.sha256} if self.int8 else {}
-        return {self.file: self.sha256} | quantised
+    def every_graph(self) -> tuple[Graph, ...]:
+        """Those of both precisions."""
+        return self.graphs + (self.int8.graphs if self.int8 else ())
 
 
 class LungsEntry(Part):
@@ -190,6 +205,14 @@ class LungsEntry(Part):
     golden: tuple[Golden, ...] = Field(
         default=(), description="Mean probability of lung in the four quarters of the frame."
     )
+
+    @model_validator(mode="after")
+    def _has_one_graph(self) -> Self:
+        if self.compiled and (
+            self.compiled.further or (self.compiled.int8 or self.compiled).further
+        ):
+            raise sentence("has several graphs of one network")
+        return self
 
     @model_validator(mode="after")
     def _golden_has_quarters(self) -> Self:

@@ -143,8 +143,7 @@ class Manifest(Part):
             compiled.append(self.lungs.compiled)
         files += [self.suitability.file] if self.suitability else []
         for entry in filter(None, compiled):
-            files.append(entry.file)
-            files += [entry.int8.file] if entry.int8 else []
+            files += [graph.file for graph in entry.every_graph]
         if len(set(files)) < len(files):
             raise sentence("names one file for two networks or graphs")
         return self

@@ -21,6 +21,7 @@ from service.inference import (
     open_bundle,
 )
 from service.inference import bundle as bundle_module
+from service.inference.entries import Graph
 from tests.inference.crafted import FILES, keras_archive, write_bundle
 from tests.tiny_bundle import FILES as ORIGINAL_FILES
 
@@ -197,8 +198,12 @@ def test_a_compiled_graph_is_verified_when_it_is_there(tmp_path: Path) -> None:
     assert "The file ensemble.onnx is not the one that the manifest describes" in _refusal(tmp_path)
 
 
-def test_both_compiled_graphs_are_verified(tmp_path: Path) -> None:
-    graphs = {"ensemble.onnx": b"a graph", "ensemble.int8.onnx": b"a smaller one"}
+def test_all_compiled_graphs_are_verified(tmp_path: Path) -> None:
+    graphs = {
+        "ensemble.onnx": b"a graph",
+        "ensemble.int8.onnx": b"a smaller one",
+        "second.onnx": b"of the next network",
+    }
     sha256 = {file: hashlib.sha256(graph).hexdigest() for file, graph in graphs.items()}
     compared = Agreement(images=600, largest_difference=0.05, verdicts_changed=1, auc_loss=0.0)
     int8 = Quantised(
@@ -210,7 +215,11 @@ def test_both_compiled_graphs_are_verified(tmp_path: Path) -> None:
     write_bundle(
         tmp_path,
         compiled=Compiled(
-            file="ensemble.onnx", sha256=sha256["ensemble.onnx"], sources={}, int8=int8
+            file="ensemble.onnx",
+            sha256=sha256["ensemble.onnx"],
+            further=(Graph(file="second.onnx", sha256=sha256["second.onnx"]),),
+            sources={},
+            int8=int8,
         ),
     )
     for file, graph in graphs.items():
@@ -219,8 +228,10 @@ def test_both_compiled_graphs_are_verified(tmp_path: Path) -> None:
     contents = open_bundle(tmp_path).contents
     assert {file: contents[file] for file in graphs} == graphs
 
-    (tmp_path / "ensemble.int8.onnx").write_bytes(b"another graph")
-    assert "ensemble.int8.onnx is not the one that the manifest describes" in _refusal(tmp_path)
+    for file in ("ensemble.int8.onnx", "second.onnx"):
+        (tmp_path / file).write_bytes(b"another graph")
+        assert f"{file} is not the one that the manifest describes" in _refusal(tmp_path)
+        (tmp_path / file).write_bytes(graphs[file])
 
 
 def test_a_folder_of_the_two_original_files_needs_no_manifest(original: Path) -> None:

@@ -51,6 +51,16 @@ def flat() -> Any:
     return keras.Model(image, keras.layers.Conv2D(2, 1, activation="sigmoid")(image))
 
 
+SECOND = {"file": "second.onnx", "sha256": "0" * 64}
+COMPILED = {"file": "lungs.onnx", "sha256": "0" * 64, "sources": {}}
+INT8: dict[str, Any] = {
+    "file": "lungs.int8.onnx",
+    "sha256": "0" * 64,
+    "agreement": {"images": 600, "largest_difference": 0.0, "verdicts_changed": 0},
+    "golden": [],
+}
+
+
 def change(models: Path, edit: Callable[[dict[str, Any]], object]) -> None:
     path = models / MANIFEST_FILE
     content = json.loads(path.read_text())
@@ -191,6 +201,14 @@ def test_a_network_of_another_shape_is_refused(
         (lambda m: m["lungs"].update(threshold=1.0), "lungs.threshold must be below 1"),
         (lambda m: m["lungs"].update(margin=-0.1), "lungs.margin must be at least 0"),
         (lambda m: m["lungs"].update(side=16), "lungs.side must be at least 32"),
+        (
+            lambda m: m["lungs"].update(compiled=COMPILED | {"further": [SECOND]}),
+            "lungs has several graphs of one network",
+        ),
+        (
+            lambda m: m["lungs"].update(compiled=COMPILED | {"int8": INT8 | {"further": [SECOND]}}),
+            "lungs has several graphs of one network",
+        ),
         (
             lambda m: m["lungs"]["golden"][0].update(probabilities=[0.5, 0.5]),
             "has a golden entry without one probability for each quarter",

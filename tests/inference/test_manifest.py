@@ -20,6 +20,7 @@ from service.inference import (
     Quantised,
     TrainingData,
 )
+from service.inference.entries import Graph
 from service.inference.manifest import SCHEMA_FILE, json_schema, write_schema
 from tests.inference.crafted import crafted_manifest
 
@@ -37,6 +38,7 @@ def _full_manifest() -> Manifest:
         compiled=Compiled(
             file="ensemble.onnx",
             sha256=_SHA,
+            further=(Graph(file="second.onnx", sha256=_SHA),),
             sources={"first.keras": _SHA},
             agreement=Agreement(images=128, largest_difference=1e-5, verdicts_changed=0),
             int8=Quantised(
@@ -126,7 +128,7 @@ def test_a_manifest_from_before_there_were_8_bit_graphs_is_read() -> None:
 
     assert compiled is not None
     assert (compiled.agreement, compiled.int8) == (None, None)
-    assert compiled.digests == {"ensemble.onnx": _SHA}
+    assert [graph.file for graph in compiled.every_graph] == ["ensemble.onnx", "second.onnx"]
 
 
 def test_the_input_is_read_as_the_spec_that_imaging_takes() -> None:
@@ -159,6 +161,9 @@ def test_the_input_is_read_as_the_spec_that_imaging_takes() -> None:
         ("compiled.file", "first.keras", "names one file for two networks or graphs"),
         ("compiled.int8.file", "second.keras", "names one file for two networks or graphs"),
         ("compiled.int8.file", "ensemble.onnx", "names one file for two networks or graphs."),
+        ("compiled.further.0.file", "ensemble.onnx", "names one file for two networks or graphs."),
+        ("compiled.further.0.file", "ensemble.int8.onnx", "names one file for two networks or"),
+        ("compiled.further.0.sha256", None, "compiled.further.0.sha256 is missing."),
         ("compiled.int8.agreement.images", -1, "compiled.int8.agreement.images must be at least"),
         ("compiled.int8.golden.0.probabilities", [0.5], "has a golden entry without one"),
         ("golden.0.probabilities", [0.5], "has a golden entry without one probability for each"),

@@ -5,27 +5,24 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from service.inference.archive import inspect_archive
 from service.inference.bundle import Bundle, file_sha256, open_bundle
 from service.inference.engines import Engine
 from service.inference.engines.onnx import OnnxEngine, OnnxSegmenter
 from service.inference.engines.tensorflow import TensorFlowEngine
+from service.inference.entries import Graph
 from service.inference.golden import make_golden
-from service.inference.manifest import MANIFEST_FILE, Agreement, Compiled, Quantised
+from service.inference.manifest import MANIFEST_FILE, Agreement, Compiled, Manifest, Quantised
 from training.data import DataError, Record, one_per_patient
 from training.export.agreement import Judged, answers_of, compare, compare_precisions, refusal_of
 from training.export.errors import CompileError
-from training.export.graphs import export, quantise_members, shrink
+from training.export.graphs import export, quantise_member, shrink
 from training.export.inputs import Images, seen
-from training.export.lungs import LUNGS_GRAPH, LUNGS_INT8, LungsOutcome, compile_lungs
+from training.export.lungs import LungsOutcome, compile_lungs
 
-__all__ = ["GRAPH_FILES", "Agreement", "CompileError", "Outcome", "compile_bundle"]
-
-GRAPH_FILE: Final = "ensemble.onnx"
-INT8_FILE: Final = "ensemble.int8.onnx"
-GRAPH_FILES: Final = (GRAPH_FILE, INT8_FILE, LUNGS_GRAPH, LUNGS_INT8)
+__all__ = ["Agreement", "CompileError", "Outcome", "compile_bundle"]
 
 TOLERANCE: Final = 5e-4
 """Most that the 32-bit graph may differ from Keras: in a probability, and in a map's value. Sums in
@@ -54,8 +51,8 @@ class Outcome:
     """What compiling a bundle gave.
 
     Attributes:
-        agreement: Of the 32-bit graph with Keras.
-        int8: Of the 8-bit graph with the 32-bit one; None when there is no 8-bit graph.
+        agreement: Of the 32-bit graphs with Keras.
+        int8: Of the 8-bit graphs with the 32-bit ones; None when there are none.
         refusal: Why there is none, in a sentence; empty when there is one.
         lungs: The same of the network that finds the lungs, if the bundle has one.
     """
@@ -66,6 +63,20 @@ class Outcome:
     lungs: LungsOutcome | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Graphs:
+    """Files of one member's graphs: as exported, and as they are served."""
+
+    wide: Path
+    fp32: Path
+    int8: Path
+
+    @classmethod
+    def of(cls, folder: Path, member: str) -> "_Graphs":
+        name = Path(member).stem
+        return cls(*(folder / f"{name}{end}.onnx" for end in (".wide", "", ".int8")))
+
+
 def compile_bundle(
     directory: Path,
     records: Sequence[Record],
@@ -73,7 +84,8 @@ def compile_bundle(
 ) -> Outcome:
     """Compile the members of a bundle and enter the graphs in its manifest.
 
-    An 8-bit graph that fails its gate is left out, and the outcome says why.
+    Each member gets a graph of its own, which bears its name. 8-bit graphs that fail their gate are
+    left out, and the outcome says why.
 
     Args:
         directory: A bundle with a manifest.
@@ -103,49 +115,53 @@ def compile_bundle(
         inspect_archive(bundle.contents[file], file=file)
     lungs, segmenter = None, None
     with tempfile.TemporaryDirectory(dir=directory) as scratch:
-        graph, small = Path(scratch) / GRAPH_FILE, Path(scratch) / INT8_FILE
-        wide = Path(scratch) / "wide.onnx"
+        graphs = [_Graphs.of(Path(scratch), member.file) for member in members]
+        stale = _served(bundle.manifest)
         if entry:
             judges = [] if _too_few(others) else others
             lungs = compile_lungs(bundle, entry, shown, judges, Path(scratch))
             bundle = lungs.bundle
             segmenter = OnnxSegmenter(bundle)
-        files = [directory / member.file for member in members]
-        export(files, bundle.manifest.input, wide, channels=bundle.manifest.channels)
-        shrink(wide, graph)
+        _export(bundle, graphs)
         images, _ = seen(bundle, segmenter, shown)
         if 2 * len(images) < len(shown):
             raise CompileError(
                 f"Lungs are found in {len(images)} of {len(shown)} images only: too few to compare "
                 "the graph with Keras."
             )
-        compiled = Compiled(
-            file=GRAPH_FILE,
-            sha256=file_sha256(graph),
-            sources={member.file: member.sha256 for member in members},
-        )
-        bundle = _offer(bundle, compiled, graph)
+        exact = [each.fp32 for each in graphs]
+        sources = {member.file: member.sha256 for member in members}
+        compiled = Compiled(**_named(exact), sources=sources)
+        bundle = _offer(bundle, compiled, exact)
         agreement = _judge_fp32(bundle, images)
         quantised, refusal = None, _too_few(others)
         if not refusal:
-            quantise_members(wide, images, small)
+            for each in graphs:
+                quantise_member(each.wide, images, each.int8)
             quantised, refusal = _judge_int8(
                 bundle,
                 compiled,
-                small,
+                [each.int8 for each in graphs],
                 seen(bundle, segmenter, others),
                 {name: seen(bundle, segmenter, r) for name, r in (elsewhere or {}).items()},
             )
-        if not quantised:
-            small.unlink(missing_ok=True)
-        for file in GRAPH_FILES:
-            if (Path(scratch) / file).exists():
-                (Path(scratch) / file).replace(directory / file)
-            else:  # it did not pass its gate
-                (directory / file).unlink(missing_ok=True)
-    compiled = compiled.model_copy(update={"agreement": agreement, "int8": quantised})
-    bundle.manifest.model_copy(update={"compiled": compiled}).write(directory / MANIFEST_FILE)
+        compiled = compiled.model_copy(update={"agreement": agreement, "int8": quantised})
+        manifest = bundle.manifest.model_copy(update={"compiled": compiled})
+        for file in _served(manifest):
+            (Path(scratch) / file).replace(directory / file)
+    for file in stale - _served(manifest):
+        (directory / file).unlink(missing_ok=True)
+    manifest.write(directory / MANIFEST_FILE)
     return Outcome(agreement, quantised.agreement if quantised else None, refusal, lungs)
+
+
+def _export(bundle: Bundle, graphs: Sequence[_Graphs]) -> None:
+    manifest = bundle.manifest
+    files = [bundle.directory / member.file for member in manifest.members]
+    wide = [each.wide for each in graphs]
+    export(dict(zip(files, wide, strict=True)), manifest.input, channels=manifest.channels)
+    for each in graphs:
+        shrink(each.wide, each.fp32)
 
 
 def _judge_fp32(bundle: Bundle, images: Images) -> Agreement:
@@ -166,23 +182,23 @@ def _judge_fp32(bundle: Bundle, images: Images) -> Agreement:
 def _judge_int8(
     bundle: Bundle,
     compiled: Compiled,
-    graph: Path,
+    graphs: Sequence[Path],
     judged: Judged,
     elsewhere: Mapping[str, Judged],
 ) -> tuple[Quantised | None, str]:
-    """The manifest's entry of an 8-bit graph, or why it gets none."""
+    """The manifest's entry of the 8-bit graphs, or why they get none."""
     unjudged = Agreement(images=0, largest_difference=0, verdicts_changed=0)
-    entry = Quantised(file=INT8_FILE, sha256=file_sha256(graph), agreement=unjudged, golden=())
-    bundle = _offer(bundle, compiled.model_copy(update={"int8": entry}), graph)
+    entry = Quantised(**_named(graphs), agreement=unjudged, golden=())
+    bundle = _offer(bundle, compiled.model_copy(update={"int8": entry}), graphs)
     engine = OnnxEngine(bundle, precision="int8")
     for name, (images, _) in elsewhere.items():
         if not len(images):
             raise CompileError(f"Lungs are found in no film of {name}.")
     wide = _engine(bundle)
-    agreement, *further = (
+    agreement, *there = (
         compare_precisions(bundle, wide, engine, each) for each in (judged, *elsewhere.values())
     )
-    others = dict(zip(elsewhere, further, strict=True))
+    others = dict(zip(elsewhere, there, strict=True))
     if refusal := refusal_of(agreement, others):
         return None, refusal
     manifest = bundle.manifest
@@ -202,13 +218,25 @@ def _too_few(records: Sequence[Record]) -> str:
     return ""
 
 
-def _offer(bundle: Bundle, compiled: Compiled, graph: Path) -> Bundle:
-    """The bundle as it would be with one more graph."""
+def _offer(bundle: Bundle, compiled: Compiled, graphs: Sequence[Path]) -> Bundle:
+    """The bundle as it would be with these graphs as well."""
     return dataclasses.replace(
         bundle,
         manifest=bundle.manifest.model_copy(update={"compiled": compiled}),
-        contents={**bundle.contents, graph.name: graph.read_bytes()},
+        contents={**bundle.contents, **{graph.name: graph.read_bytes() for graph in graphs}},
     )
+
+
+def _named(graphs: Sequence[Path]) -> dict[str, Any]:
+    """Fields of a manifest's entry that say which graphs they are."""
+    first, *further = (Graph(file=graph.name, sha256=file_sha256(graph)) for graph in graphs)
+    return {**first.model_dump(), "further": further}
+
+
+def _served(manifest: Manifest) -> set[str]:
+    """Files of all graphs of a manifest."""
+    entries = (manifest.compiled, manifest.lungs and manifest.lungs.compiled)
+    return {graph.file for entry in entries if entry for graph in entry.every_graph}
 
 
 def _engine(bundle: Bundle) -> Engine:

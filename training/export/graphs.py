@@ -1,7 +1,7 @@
 """Networks to ONNX graphs, in 32 bits and in 8; whether they are any good is judged elsewhere."""
 
 import tempfile
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -29,7 +29,7 @@ CALIBRATION_IMAGES: Final = 64
 """More take gigabytes of memory for their activations and change nothing."""
 
 MAX_ERROR: Final = 0.1
-"""Largest root mean square of what 8 bits may change in the members' logits of the calibration
+"""Largest root mean square of what 8 bits may change in a member's logits of the calibration
 images, for fewer convolutions to stay in 32 bits. The gate has the last word. One verdict in 20 to
 30 lies within half a unit of the threshold, so that about 3 of 1,024 change at this error."""
 
@@ -46,22 +46,25 @@ Floats = NDArray[np.float32]
 
 
 def export(
-    files: Sequence[Path],
+    files: Mapping[Path, Path],
     spec: InputSpec,
-    target: Path,
     *,
     channels: Sequence[slice] | None = None,
 ) -> None:
-    """Fuse networks into one graph and write it as ONNX, without any check.
+    """Write each network as a graph in ONNX, without any check.
+
+    All graphs take the same input, with the channels of every network, and their maps have one
+    grid.
 
     Args:
-        files: The members' ``.keras`` files, in the order of their scores.
+        files: The graph's file for each member's ``.keras`` file, in the order of their scores.
         spec: What each of them takes.
-        target: The graph's file.
-        channels: Which channels of the graph's input each takes; see ``fuse``.
+        channels: Which channels of the input each takes; see ``fuse``.
     """
     models = [keras.saving.load_model(file, compile=False) for file in files]
-    _export(fuse(models, spec, channels=channels).model, target, (OUTPUT_NAME, MAPS_NAME))
+    fused = fuse(models, spec, channels=channels)
+    for part, target in zip(fused.parts, files.values(), strict=True):
+        _export(part, target, (OUTPUT_NAME, MAPS_NAME))
 
 
 def export_lungs(file: Path, side: int, target: Path) -> None:
@@ -95,12 +98,12 @@ def quantise_lungs(graph: Path, images: Floats, target: Path) -> None:
     quantise(graph, images, target, also=("Resize",))
 
 
-def quantise_members(graph: Path, images: Floats, target: Path) -> int:
-    """Write the members' graph in 8 bits: as ``quantise``, as far as that is precise enough.
+def quantise_member(graph: Path, images: Floats, target: Path) -> int:
+    """Write a member's graph in 8 bits: as ``quantise``, as far as that is precise enough.
 
     Errors of 8 bits weigh most in the first convolutions, on whose few channels all others rest,
     and those gain the least time. So the convolutions of the largest maps stay in 32 bits, one size
-    of maps after the other, until the members' logits of the images are within ``MAX_ERROR``.
+    of maps after the other, until the member's logits of the images are within ``MAX_ERROR``.
 
     Args:
         graph: What ``export`` wrote.
@@ -265,7 +268,7 @@ def _logits(scores: Floats) -> Floats:
 
 
 def scores_of(graph: Path, images: Floats) -> Floats:
-    """Score images with a graph alone: shape (N, members)."""
+    """Score images with a graph alone: shape (N, its members)."""
     import onnxruntime  # noqa: PLC0415
 
     session = onnxruntime.InferenceSession(graph)

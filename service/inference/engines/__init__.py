@@ -56,13 +56,13 @@ def load_engine(
 
     Args:
         bundle: As ``open_bundle`` gave it, with the contents of its files.
-        threads: Processor threads that one call of TensorFlow may use; one of a compiled graph
-            takes a single one.
+        threads: Processor threads that one call may use. One of TensorFlow uses them always, one of
+            compiled graphs as many as there are graphs, while no other call wants them.
         choice: ``onnx`` or ``tensorflow`` take that engine or fail. ``auto`` takes the compiled
-            graph when it was made from these very networks, and TensorFlow otherwise.
-        precision: ``fp32`` or ``int8`` take the graph of that precision or fail; TensorFlow has
-            ``fp32`` only. ``auto`` takes ``int8`` when the bundle holds it and the processor is one
-            on which it was measured to be faster.
+            graphs when they were made from these very networks, and TensorFlow otherwise.
+        precision: ``fp32`` or ``int8`` take the graphs of that precision or fail; TensorFlow has
+            ``fp32`` only. ``auto`` takes ``int8`` when the bundle holds them and the processor is
+            one on which it was measured to be faster.
 
     Raises:
         BundleError: The engine cannot be had here, or a network does not fit the manifest.
@@ -75,7 +75,7 @@ def load_engine(
     if choice == "onnx" or (choice == "auto" and reason is None):
         quick = precision == "auto" and favours_int8() and why_not(bundle, "int8") is None
         taken: Precision = "int8" if quick or precision == "int8" else "fp32"
-        return LoadedEngine(OnnxEngine(bundle, precision=taken))
+        return LoadedEngine(OnnxEngine(bundle, precision=taken, threads=threads))
     if precision == "int8":
         raise BundleError(f"{reason or ''} TensorFlow cannot compute in 8 bits.".lstrip())
 

@@ -1,4 +1,4 @@
-"""All networks of a bundle as one Keras model: their probabilities and, if they allow it, maps.
+"""All networks of a bundle on one image: their probabilities and, if they allow it, maps.
 
 A class activation map (Zhou et al. 2016, arXiv:1512.04150) splits an answer over the frame. Where
 a network ends in global average pooling and one dense unit, its logit is the mean over the cells of
@@ -26,16 +26,18 @@ _CROPPING: Final = frozenset({"CenterCrop", "Cropping2D"})
 
 @dataclass(frozen=True, slots=True)
 class Fused:
-    """One model over all networks.
+    """One model over all networks, and one over each of them.
 
     Attributes:
         model: Takes (N, height, width, channels) and gives probabilities, shape (N, members), or,
             if there are maps, a list of probabilities and maps, shape (N, members, h, w).
             All are float32.
+        parts: Take the same and give the same of one network each.
         without_maps: One sentence why there are no maps; empty when there are.
     """
 
     model: Any
+    parts: Sequence[Any]
     without_maps: str = ""
 
 
@@ -107,14 +109,19 @@ def fuse(
         parts = [_part(model, model.outputs[0], number) for number, model in enumerate(models)]
         answers = [part(view) for part, view in zip(parts, seen, strict=True)]
         joined = _join(answers, PROBABILITIES)
-        return Fused(keras.Model(image, joined), str(error))
+        each = [keras.Model(image, _join([answer], PROBABILITIES)) for answer in answers]
+        return Fused(keras.Model(image, joined), each, str(error))
     probabilities, maps = [], []
     for number, (model, end) in enumerate(zip(models, ends, strict=True)):
         answer, features = _part(model, [model.outputs[0], end.features], number)(seen[number])
         probabilities.append(answer)
         maps.append(_map(features, end, grid))
     outputs = [_join(probabilities, PROBABILITIES), _join(maps, MAPS)]
-    return Fused(keras.Model(image, outputs))
+    each = [
+        keras.Model(image, [_join([answer], PROBABILITIES), _join([heat], MAPS)])
+        for answer, heat in zip(probabilities, maps, strict=True)
+    ]
+    return Fused(keras.Model(image, outputs), each)
 
 
 def _part(model: Any, outputs: Any, number: int) -> Any:

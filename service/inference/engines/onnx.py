@@ -1,6 +1,7 @@
 """The ONNX Runtime engine: the compiled graph of a bundle, without TensorFlow in the process."""
 
 import os
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -8,8 +9,9 @@ from numpy.typing import NDArray
 
 from service.inference.bundle import Bundle
 from service.inference.engines.contract import Precision, check_batch
+from service.inference.engines.side_by_side import SideBySide
+from service.inference.entries import Compiled, Graph
 from service.inference.errors import BundleError, NotExplainableError
-from service.inference.manifest import Compiled, Quantised
 
 # From 1.29 on ONNX Runtime tells its maker about every session (names and digests of the network,
 # the machine, times) and keeps a database for it on disk. It looks at this when it is imported;
@@ -22,40 +24,48 @@ MAPS_NAME: Final = "activation_maps"
 LUNGS_NAME: Final = "lungs"
 FEATURES_NAME: Final = "features"
 
+_UNFIT: Final = (
+    "does not take the bundle's images and give one probability for each of its networks"
+)
+
 
 class OnnxEngine:
-    """All members of a bundle as one compiled graph, warm. Safe to call from several threads."""
+    """All members of a bundle as compiled graphs, warm. Safe to call from several threads."""
 
     name: Final = "onnx"
 
-    def __init__(self, bundle: Bundle, *, precision: Precision = "fp32") -> None:
-        """Load a compiled graph of a freshly opened bundle.
+    def __init__(self, bundle: Bundle, *, precision: Precision = "fp32", threads: int = 1) -> None:
+        """Load the compiled graphs of a freshly opened bundle.
 
         Args:
             bundle: As ``open_bundle`` gave it, with the contents of its files.
             precision: Which of the bundle's graphs.
+            threads: Processor threads that all calls together take, as long as there are not more
+                calls than that: one that is alone computes so many of its graphs side by side.
 
         Raises:
-            BundleError: There is no such graph for these very networks, ONNX Runtime cannot be had
-                here, or the graph does not fit the manifest.
+            BundleError: There are no such graphs for these very networks, ONNX Runtime cannot be
+                had here, or the graphs do not fit the manifest.
         """
-        graph = _graph(bundle, precision)
-        if isinstance(graph, str):
-            raise BundleError(graph)
+        found = _graphs(bundle, precision)
+        if isinstance(found, str):
+            raise BundleError(found)
         manifest = bundle.manifest
         self.precision = precision
         self._shape = manifest.shape
-        self._session = _start(bundle.contents[graph.file], graph.file)
-        self._has_maps = _check_signature(
-            self._session, graph.file, self._shape, len(manifest.members)
+        self._sessions = [_start(bundle.contents[graph.file], graph.file) for graph in found]
+        self._side_by_side = SideBySide(threads)
+        self._has_maps = _check_signatures(
+            dict(zip((graph.file for graph in found), self._sessions, strict=True)),
+            self._shape,
+            len(manifest.members),
         )
         self.scores(np.zeros((1, *self._shape), dtype=np.float32))
 
     def scores(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """Score a batch; see ``Engine.scores``."""
         check_batch(batch, self._shape)
-        result: NDArray[np.float32] = self._session.run([OUTPUT_NAME], {INPUT_NAME: batch})[0]
-        return result
+        return self._run([OUTPUT_NAME], batch)[0]
 
     def explain(
         self, batch: NDArray[np.float32]
@@ -64,8 +74,17 @@ class OnnxEngine:
         check_batch(batch, self._shape)
         if not self._has_maps:
             raise NotExplainableError
-        scores, maps = self._session.run([OUTPUT_NAME, MAPS_NAME], {INPUT_NAME: batch})
+        scores, maps = self._run([OUTPUT_NAME, MAPS_NAME], batch)
         return scores, maps
+
+    def _run(self, outputs: list[str], batch: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """Outputs of all graphs, joined in the order of the members."""
+        found: list[list[NDArray[np.float32]]] = self._side_by_side(
+            lambda session: session.run(outputs, {INPUT_NAME: batch}), self._sessions
+        )
+        if len(found) == 1:
+            return found[0]
+        return [np.concatenate(parts, axis=1) for parts in zip(*found, strict=True)]
 
 
 class OnnxSegmenter:
@@ -83,9 +102,10 @@ class OnnxSegmenter:
         Raises:
             BundleError: As ``OnnxEngine``.
         """
-        graph = _lungs_graph(bundle, precision)
-        if isinstance(graph, str):
-            raise BundleError(graph)
+        found = _lungs_graph(bundle, precision)
+        if isinstance(found, str):
+            raise BundleError(found)
+        (graph,) = found
         side = bundle.manifest.lungs.side if bundle.manifest.lungs else 0
         self.precision = precision
         self._shape = (side, side, 1)
@@ -119,24 +139,24 @@ class OnnxSegmenter:
 
 def why_not(bundle: Bundle, precision: Precision = "fp32") -> str | None:
     """Say in a sentence why a compiled graph cannot answer for its bundle, or None if it can."""
-    graph = _graph(bundle, precision)
-    return graph if isinstance(graph, str) else None
+    found = _graphs(bundle, precision)
+    return found if isinstance(found, str) else None
 
 
 def why_not_lungs(bundle: Bundle, precision: Precision = "fp32") -> str | None:
     """The same of the graph that finds the lungs."""
-    graph = _lungs_graph(bundle, precision)
-    return graph if isinstance(graph, str) else None
+    found = _lungs_graph(bundle, precision)
+    return found if isinstance(found, str) else None
 
 
-def _graph(bundle: Bundle, precision: Precision) -> Compiled | Quantised | str:
-    """The manifest's entry of a graph, or why it cannot answer for the bundle."""
+def _graphs(bundle: Bundle, precision: Precision) -> tuple[Graph, ...] | str:
+    """The manifest's entries of the members' graphs, or why these cannot answer for the bundle."""
     manifest = bundle.manifest
     sources = {member.file: member.sha256 for member in manifest.members}
     return _usable(bundle, manifest.compiled, sources, precision, "graph")
 
 
-def _lungs_graph(bundle: Bundle, precision: Precision) -> Compiled | Quantised | str:
+def _lungs_graph(bundle: Bundle, precision: Precision) -> tuple[Graph, ...] | str:
     lungs = bundle.manifest.lungs
     if lungs is None:
         return "The bundle has no network that finds the lungs."
@@ -150,20 +170,21 @@ def _usable(
     sources: dict[str, str],
     precision: Precision,
     graph_name: str,
-) -> Compiled | Quantised | str:
+) -> tuple[Graph, ...] | str:
     if compiled is None:
         return f"The bundle holds no compiled {graph_name}."
-    graph = compiled.int8 if precision == "int8" else compiled
-    if graph is None:
+    entry = compiled.int8 if precision == "int8" else compiled
+    if entry is None:
         return f"The bundle holds no 8-bit {graph_name}."
-    if graph.file not in bundle.contents:
-        return f"The bundle lacks its compiled graph {graph.file}."
+    for graph in entry.graphs:
+        if graph.file not in bundle.contents:
+            return f"The bundle lacks its compiled graph {graph.file}."
     if compiled.sources != sources:
         return (
-            f"The compiled graph {graph.file} was made from other networks than the bundle "
+            f"The compiled graph {entry.file} was made from other networks than the bundle "
             "holds now. Compile the bundle again."
         )
-    return graph
+    return entry.graphs
 
 
 def _start(graph: bytes, file: str) -> Any:
@@ -172,9 +193,9 @@ def _start(graph: bytes, file: str) -> Any:
     except ImportError as error:
         raise BundleError("ONNX Runtime is not installed here.") from error
     options = ort.SessionOptions()
-    # One core for each call, and as many calls at once as there are cores. The networks are small:
-    # waking further threads for each of their layers takes as long as these save, so that a call
-    # alone is no faster with two, and two calls at once get 10 to 20 % less done.
+    # One core for each graph. The networks are small: waking further threads for each of their
+    # layers takes as long as these save, so that a call alone is no faster with two, and two calls
+    # at once get 10 to 20 % less done.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
@@ -187,20 +208,26 @@ def _start(graph: bytes, file: str) -> Any:
         raise BundleError(f"The compiled graph {file} cannot be loaded.") from error
 
 
-def _check_signature(session: Any, file: str, shape: tuple[int, int, int], members: int) -> bool:
-    """Refuse a graph that does not fit the manifest; tell whether it gives maps."""
-    inputs, outputs = _signature(session)
-    maps = outputs.get(MAPS_NAME)
-    if (
-        inputs != {INPUT_NAME: shape}
-        or outputs.get(OUTPUT_NAME) != (members,)
-        or not (maps is None or (len(maps) == 3 and maps[0] == members))
-    ):
-        raise BundleError(
-            f"The compiled graph {file} does not take the bundle's images and give one "
-            "probability for each of its networks."
-        )
-    return maps is not None
+def _check_signatures(
+    sessions: Mapping[str, Any], shape: tuple[int, int, int], members: int
+) -> bool:
+    """Refuse graphs that do not fit the manifest; tell whether all of them give maps."""
+    answers, grids = 0, set()
+    for file, session in sessions.items():
+        inputs, outputs = _signature(session)
+        scores, maps = outputs.get(OUTPUT_NAME, ()), outputs.get(MAPS_NAME)
+        if (
+            inputs != {INPUT_NAME: shape}
+            or len(scores) != 1
+            or not isinstance(scores[0], int)
+            or not (maps is None or (len(maps) == 3 and maps[0] == scores[0]))
+        ):
+            raise BundleError(f"The compiled graph {file} {_UNFIT}.")
+        answers += scores[0]
+        grids.add(maps and maps[1:])
+    if answers != members:
+        raise BundleError(f"The compiled graph {', '.join(sessions)} {_UNFIT}.")
+    return len(grids) == 1 and None not in grids
 
 
 def _signature(session: Any) -> tuple[dict[str, tuple[Any, ...]], dict[str, tuple[Any, ...]]]:

@@ -1,5 +1,6 @@
 """The compiled graph answers for the very networks it was made from, and for no others."""
 
+import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -26,10 +27,12 @@ from service.inference import (
 )
 from service.inference.engines import load_engine
 from service.inference.engines.onnx import INPUT_NAME, MAPS_NAME, OUTPUT_NAME, OnnxEngine
+from service.inference.entries import Graph
 
 SIDE = 16
 GRAPH = "ensemble.onnx"
 INT8_GRAPH = "ensemble.int8.onnx"
+SECOND_GRAPH = "second.onnx"
 SOURCES = {"a.keras": "a" * 64, "b.keras": "b" * 64}
 
 
@@ -79,7 +82,10 @@ def graph(
 
 
 def bundle(
-    data: bytes | None, sources: dict[str, str] | None = None, small: bytes | None = None
+    data: bytes | None,
+    sources: dict[str, str] | None = None,
+    small: bytes | None = None,
+    second: bytes | None = None,
 ) -> Bundle:
     """A bundle as ``open_bundle`` would give it; None leaves the graph out of the folder.
 
@@ -87,6 +93,7 @@ def bundle(
         data: The graph.
         sources: What it was made from.
         small: Another graph that passes for the same in 8 bits.
+        second: The graph of the networks that follow those of the first.
     """
     int8 = Quantised(
         file=INT8_GRAPH,
@@ -95,7 +102,11 @@ def bundle(
         golden=(),
     )
     compiled = Compiled(
-        file=GRAPH, sha256="c" * 64, sources=sources or SOURCES, int8=int8 if small else None
+        file=GRAPH,
+        sha256="c" * 64,
+        further=(Graph(file=SECOND_GRAPH, sha256="e" * 64),) if second else (),
+        sources=sources or SOURCES,
+        int8=int8 if small else None,
     )
     manifest = Manifest(
         name="test",
@@ -108,9 +119,15 @@ def bundle(
         threshold=Threshold(value=0.5, rule="half"),
         compiled=compiled,
     )
-    graphs = {GRAPH: data, INT8_GRAPH: small}
+    graphs = {GRAPH: data, INT8_GRAPH: small, SECOND_GRAPH: second}
     contents = {file: graph for file, graph in graphs.items() if graph is not None}
     return Bundle(Path("models"), manifest, "sha256:0", "manifest", contents)
+
+
+without_second = bundle(graph(outputs=1), second=graph(outputs=1, first=2))
+without_second = dataclasses.replace(
+    without_second, contents={GRAPH: without_second.contents[GRAPH]}
+)
 
 
 def test_the_engine_gives_each_networks_probability() -> None:
@@ -121,8 +138,27 @@ def test_the_engine_gives_each_networks_probability() -> None:
     np.testing.assert_allclose(engine.scores(batch), expected, atol=1e-6)
 
 
-def test_eight_callers_at_once_get_the_answers_of_one() -> None:
-    engine = OnnxEngine(bundle(graph()))
+@pytest.mark.parametrize("threads", [1, 2, 8])
+def test_graphs_of_one_network_each_answer_as_one_of_both(threads: int) -> None:
+    both = OnnxEngine(bundle(graph(maps=2)))
+    each = graph(outputs=1, maps=1), graph(outputs=1, maps=1, first=2)
+    apart = OnnxEngine(bundle(each[0], second=each[1]), threads=threads)
+    batch = np.random.default_rng(0).uniform(size=(3, SIDE, SIDE, 1)).astype(np.float32)
+    np.testing.assert_array_equal(apart.scores(batch), both.scores(batch))
+    for ours, theirs in zip(apart.explain(batch), both.explain(batch), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_maps_that_one_network_only_gives_explain_nothing() -> None:
+    made = bundle(graph(outputs=1, maps=1), second=graph(outputs=1, first=2))
+    with pytest.raises(NotExplainableError):
+        OnnxEngine(made).explain(np.zeros((1, SIDE, SIDE, 1), dtype=np.float32))
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_eight_callers_at_once_get_the_answers_of_one(threads: int) -> None:
+    made = bundle(graph(outputs=1), second=graph(outputs=1, first=2))
+    engine = OnnxEngine(made, threads=threads)
     images = np.random.default_rng(1).uniform(size=(200, SIDE, SIDE, 1)).astype(np.float32)
     serial = [engine.scores(image[None]) for image in images]
     with ThreadPoolExecutor(max_workers=8) as pool:
@@ -207,10 +243,14 @@ def test_auto_takes_the_compiled_graph_without_a_warning() -> None:
         (bundle(graph(outputs=3)), "does not take the bundle's images"),
         (bundle(graph(name="other")), "does not take the bundle's images"),
         (bundle(graph(maps=3)), "does not take the bundle's images"),
+        (bundle(graph(), second=graph()), "does not take the bundle's images"),
+        (bundle(graph(outputs=1), second=b"not a graph"), "graph second.onnx cannot be loaded"),
+        (without_second, "lacks its compiled graph second.onnx"),
     ],
     ids=[
         "changed-network", "missing-network", "no-graph", "no-onnx", "truncated",
         "external-weights", "other-input", "other-output", "other-name", "other-maps",
+        "too-many-networks", "second-no-onnx", "no-second-graph",
     ],
 )  # fmt: skip
 def test_a_graph_that_does_not_fit_is_refused(made: Bundle, message: str) -> None:

@@ -3,7 +3,7 @@
 import json
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +24,6 @@ from training.data import Record, scan
 from training.export import agreement
 from training.export import compile as module
 from training.export.compile import (
-    GRAPH_FILE,
-    GRAPH_FILES,
-    INT8_FILE,
     TOLERANCE,
     CompileError,
     compile_bundle,
@@ -39,6 +36,9 @@ pytestmark = [
     pytest.mark.timeout(300),
     pytest.mark.filterwarnings("ignore:In the future `np.object`:FutureWarning"),
 ]
+
+GRAPHS = ("modelo_afinado_tuning.onnx", "modelo_2_ensamble.onnx")
+INT8_GRAPHS = ("modelo_afinado_tuning.int8.onnx", "modelo_2_ensamble.int8.onnx")
 
 PRECISIONS: tuple[PrecisionChoice, ...] = ("auto", "fp32", "int8")
 IMAGES = np.random.default_rng(0).uniform(size=(8, 32, 32, 1)).astype(np.float32)
@@ -114,7 +114,9 @@ def test_the_manifest_tells_what_the_gates_found(compiled: Path) -> None:
     assert manifest.compiled.agreement.largest_map_difference is not None
     int8 = manifest.compiled.int8
     assert int8 is not None
-    assert int8.sha256 == file_sha256(compiled / INT8_FILE)
+    for files, entry in ((GRAPHS, manifest.compiled), (INT8_GRAPHS, int8)):
+        found = {graph.file: graph.sha256 for graph in entry.graphs}
+        assert found == {file: file_sha256(compiled / file) for file in files}
     assert int8.agreement.auc_loss is not None
     # Films of one class have no AUC.
     assert int8.elsewhere["older"].images > 16
@@ -154,18 +156,18 @@ def test_a_graph_in_8_bits_that_changes_verdicts_is_left_out(
     directory = shutil.copytree(compiled, tmp_path / "models")
 
     def quantise_badly(_: Path, __: object, target: Path) -> None:
-        """Answer as other networks would."""
-        other = write_tiny_bundle(tmp_path / "other", seed=9, pooled=True)
-        files = [other / member.file for member in open_bundle(other).manifest.members]
-        export(files, open_bundle(other).manifest.input, target)
+        """Answer as another network would."""
+        other = open_bundle(write_tiny_bundle(tmp_path / "other", seed=9, pooled=True))
+        file = other.directory / other.manifest.members[0].file
+        export({file: target}, other.manifest.input)
 
-    monkeypatch.setattr(module, "quantise_members", quantise_badly)
+    monkeypatch.setattr(module, "quantise_member", quantise_badly)
     outcome = compile_bundle(directory, records)
     assert outcome.int8 is None
     assert re.search(
         r"changes \d+ of 16 verdicts .* and loses -?\d\.\d+ of the AUC", outcome.refusal
     )
-    assert not (directory / INT8_FILE).exists()
+    assert {file.name for file in directory.glob("*.onnx")} == set(GRAPHS)
     assert load_ensemble(directory, threads=1).precision == "fp32"
 
 
@@ -179,8 +181,7 @@ def test_too_few_further_images_are_no_evidence_for_8_bits(
     monkeypatch.setattr(module, "INT8_MIN_IMAGES", 17)
     outcome = compile_bundle(directory, records)
     assert "16 further patients are too few" in outcome.refusal
-    assert (directory / GRAPH_FILE).exists()
-    assert not (directory / INT8_FILE).exists()
+    assert {file.name for file in directory.glob("*.onnx")} == set(GRAPHS)
 
 
 @pytest.mark.usefixtures("_few_will_do")
@@ -227,18 +228,18 @@ def test_a_graph_that_differs_is_not_written(
     manifest = (directory / "ensemble.json").read_bytes()
     other = write_tiny_bundle(tmp_path / "other", seed=9)
 
-    def export_another(files: Sequence[Path], spec: InputSpec, target: Path, **_: object) -> None:
-        export([other / file.name for file in files], spec, target)
+    def export_another(files: Mapping[Path, Path], spec: InputSpec, **_: object) -> None:
+        export({other / file.name: target for file, target in files.items()}, spec)
 
     monkeypatch.setattr(module, "export", export_another)
     with pytest.raises(CompileError, match="differs from Keras"):
         compile_bundle(directory, records)
     assert (directory / "ensemble.json").read_bytes() == manifest
-    assert not any((directory / file).exists() for file in GRAPH_FILES)
+    assert not list(directory.glob("*.onnx"))
 
 
 def test_too_few_images_are_no_evidence(tmp_path: Path, records: tuple[Record, ...]) -> None:
     directory = write_tiny_bundle(tmp_path / "models")
     with pytest.raises(CompileError, match="40 patients are too few"):
         compile_bundle(directory, records)
-    assert not (directory / GRAPH_FILE).exists()
+    assert not list(directory.glob("*.onnx"))

@@ -14,7 +14,7 @@ from tests.training.small import SMALL_LITE, small_lite
 from training.export.graphs import (
     MOST_SIZES,
     export,
-    quantise_members,
+    quantise_member,
     scores_of,
     shrink,
     widest,
@@ -32,17 +32,16 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The graph of two small members in 32 bits."""
-    folder = tmp_path_factory.mktemp("members")
-    files = [folder / name for name in ("a.keras", "b.keras")]
-    for seed, file in enumerate(files):
-        network = small_lite(seed).eval()
+    """The graph of a small member of two fits in 32 bits."""
+    folder = tmp_path_factory.mktemp("member")
+    fits = [small_lite(seed).eval() for seed in range(2)]
+    for network in fits:
         for name, parameter in network.named_parameters():
             if name.endswith("norm.weight"):  # or the film would fade from layer to layer
                 parameter.data.fill_(3.0)
-        port_member([network], 64).save(file)
-    target = folder / "wide.onnx"
-    export(files, InputSpec(height=64, width=64), target, channels=[slice(0, 2)] * 2)
+    file, target = folder / "a.keras", folder / "wide.onnx"
+    port_member(fits, 64).save(file)
+    export({file: target}, InputSpec(height=64, width=64), channels=[slice(0, 2)])
     return target
 
 
@@ -80,9 +79,9 @@ def test_members_keep_32_bits_only_where_8_are_too_few(
     for bound, sizes in ((1.0, 0), (0.0, MOST_SIZES)):
         monkeypatch.setattr("training.export.graphs.MAX_ERROR", bound)
         small, again = tmp_path / f"{sizes}.onnx", tmp_path / "again.onnx"
-        assert quantise_members(wide, views, small) == sizes
+        assert quantise_member(wide, views, small) == sizes
         assert in_32_bits(small) == widest(wide, sizes)
-        quantise_members(wide, views, again)
+        quantise_member(wide, views, again)
         assert again.read_bytes() == small.read_bytes()
         errors.append(np.abs(scores_of(small, views) - exact).mean())
     assert 0 < errors[1] < errors[0] < 0.1
@@ -92,7 +91,7 @@ def test_exported_graphs_prepare_the_image_in_no_slow_step(tmp_path: Path) -> No
     spec = InputSpec(height=64, width=64)
     file, target = tmp_path / "a.keras", tmp_path / "a.onnx"
     port_member([small_lite().eval()], 64).save(file)
-    export([file], spec, target, channels=[slice(0, 2)])
+    export({file: target}, spec, channels=[slice(0, 2)])
     graph = onnx.shape_inference.infer_shapes(onnx.load(target)).graph
     numbers = {it.name: it for it in graph.initializer if math.prod(it.dims) == 1}
     sides = {it.name: it.type.tensor_type.shape.dim for it in [*graph.input, *graph.value_info]}
@@ -117,11 +116,10 @@ def test_rounded_weights_take_less_space_and_lose_nothing(
     tmp_path: Path, deep: int, share: float
 ) -> None:
     spec = InputSpec(height=64, width=64)
-    files = [tmp_path / name for name in ("a.keras", "b.keras")]
-    for file in files:
-        port_member([Lite0(replace(SMALL_LITE, deep=deep)).eval()], 64).save(file)
+    file = tmp_path / "a.keras"
+    port_member([Lite0(replace(SMALL_LITE, deep=deep)).eval()], 64).save(file)
     wide, small = tmp_path / "wide.onnx", tmp_path / "small.onnx"
-    export(files, spec, wide, channels=[slice(0, 2)] * 2)
+    export({file: wide}, spec, channels=[slice(0, 2)])
     shrink(wide, small)
     images = np.random.default_rng(0).random((3, 64, 64, 2), dtype=np.float32)
     np.testing.assert_array_equal(scores_of(small, images), scores_of(wide, images))
