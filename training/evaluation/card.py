@@ -186,14 +186,14 @@ def _graphs(manifest: Manifest) -> str:
         return ""
     found = compiled.agreement
     text = (
-        f"\n\nThe compiled graph differs from Keras by at most {found.largest_difference:.1g} in "
+        f"\n\nThe compiled graphs differ from Keras by at most {found.largest_difference:.1g} in "
         f"any probability of {found.images} radiographs, and in {found.verdicts_changed} verdicts."
     )
     if compiled.int8:
         narrow = compiled.int8.agreement
         lost = "not measured" if narrow.auc_loss is None else f"{narrow.auc_loss:.4f}"
         text += (
-            f" The graph in 8-bit integers changes {narrow.verdicts_changed} of {narrow.images} "
+            f" The graphs in 8-bit integers change {narrow.verdicts_changed} of {narrow.images} "
             f"verdicts against the first; AUC lost: {lost}."
         )
         if compiled.int8.elsewhere:
@@ -201,7 +201,7 @@ def _graphs(manifest: Manifest) -> str:
                 f"{each.verdicts_changed} of {each.images} ({name})"
                 for name, each in compiled.int8.elsewhere.items()
             )
-            text += f" On films of other hospitals it changes {found_there}."
+            text += f" On films of other hospitals they change {found_there}."
     return text
 
 

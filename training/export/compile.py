@@ -173,7 +173,7 @@ def _judge_fp32(bundle: Bundle, images: Images) -> Agreement:
     apart = max(agreement.largest_difference, agreement.largest_map_difference or 0.0)
     if apart > TOLERANCE or agreement.verdicts_changed:
         raise CompileError(
-            f"The compiled graph differs from Keras by up to {apart:.2g} "
+            f"The compiled graphs differ from Keras by up to {apart:.2g} "
             f"and in {agreement.verdicts_changed} verdicts; nothing was written."
         )
     return agreement
