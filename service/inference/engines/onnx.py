@@ -1,6 +1,7 @@
 """The ONNX Runtime engine: the compiled graph of a bundle, without TensorFlow in the process."""
 
 import os
+import threading
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -23,6 +24,9 @@ OUTPUT_NAME: Final = "probabilities"
 MAPS_NAME: Final = "activation_maps"
 LUNGS_NAME: Final = "lungs"
 FEATURES_NAME: Final = "features"
+
+_lock = threading.Lock()
+_arena_is_shared = False
 
 _UNFIT: Final = (
     "does not take the bundle's images and give one probability for each of its networks"
@@ -200,12 +204,29 @@ def _start(graph: bytes, file: str) -> Any:
     options.inter_op_num_threads = 1
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = 3
+    _share_arena(ort)
+    options.add_session_config_entry("session.use_env_allocators", "1")
     try:
         # From the verified bytes, never from a path: what is loaded is what was checked, and a
         # graph that refers to weights in other files finds none.
         return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except Exception as error:
         raise BundleError(f"The compiled graph {file} cannot be loaded.") from error
+
+
+def _share_arena(ort: Any) -> None:
+    """Have all sessions of the process take their working memory from one arena.
+
+    Otherwise each has its own, as large as its calls at once ever needed, though never are there
+    more calls at once than cores.
+    """
+    global _arena_is_shared  # noqa: PLW0603 - ONNX Runtime has one environment for the process
+    with _lock:
+        if not _arena_is_shared:
+            kind, memory = ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, ort.OrtMemType.DEFAULT
+            defaults = ort.OrtArenaCfg(0, -1, -1, -1)
+            ort.create_and_register_allocator(ort.OrtMemoryInfo("Cpu", kind, 0, memory), defaults)
+            _arena_is_shared = True
 
 
 def _check_signatures(
