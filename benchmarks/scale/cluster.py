@@ -62,7 +62,7 @@ class ClusterFigures:
         one_steady_per_s: Films per second from then on, one node.
         two_steady_per_s: The same, two nodes.
         repeat_per_s: Films per second of the same command again, when nothing is new; one node.
-        worker_mib: Memory of an actor with its model.
+        worker_mib: Memory of a process with the model.
         node_mib: Of what Ray runs on each node.
         head_mib: Of what runs on the head's node beside that: head and driver.
     """
@@ -235,7 +235,7 @@ def _cluster(cores: Sequence[int]) -> Iterator[str]:
 
 @dataclass(slots=True)
 class _Peak:
-    """Most memory of a node, in MiB: of everything, and of the actor in it."""
+    """Most memory of a node, in MiB: of everything, and of the process that screens."""
 
     all_mib: float = 0.0
     worker_mib: float = 0.0

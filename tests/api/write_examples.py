@@ -145,7 +145,9 @@ async def with_a_broken_bundle() -> httpx.Response:
     """Asks a service whose bundle is not what it should be."""
 
     def load() -> Ensemble:
-        raise BundleError("The file modelo_2_ensamble.onnx is not the one that the manifest describes.")
+        raise BundleError(
+            "The file modelo_2_ensamble.onnx is not the one that the manifest describes."
+        )
 
     return await from_a_service_without(load, "model_unavailable")
 

@@ -70,7 +70,12 @@ def batch(source: str, out: str, address: str, settings: Settings, *, quiet: boo
             f"{totals.rows} films in {place}: {totals.failed} without a verdict, "
             f"{totals.kept} from an earlier run."
         )
-    return SOME_FAILED if totals.failed else SUCCESS
+    if totals.lost:
+        print_message(
+            f"{totals.lost} films have no row: what screened their part of the archive died, "
+            f"{run.RETRIES + 1} times. The same command screens them again."
+        )
+    return SOME_FAILED if totals.failed or totals.lost else SUCCESS
 
 
 def find_units(source: str, out: str = "") -> "list[Unit]":
@@ -131,6 +136,6 @@ class _Progress:
 def load_screening(
     models_dir: Path, engine: EngineChoice, precision: PrecisionChoice, max_pixels: int
 ) -> Screening:
-    """The use case in an actor, which has one thread."""
+    """The use case for one processor."""
     ensemble = load_ensemble(models_dir, threads=1, engine=engine, precision=precision)
     return Screening(ensemble, max_pixels=max_pixels)

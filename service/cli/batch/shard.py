@@ -1,9 +1,8 @@
 """One shard: a part of the source, screened into one Parquet file that is written at once."""
 
 import hashlib
-import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,7 +43,7 @@ SCHEMA: Final = pa.schema(
 
 
 class ShardScreening:
-    """Screens shards; Ray Data makes one in each of its actors.
+    """Screens shards: one in each process that does.
 
     Args:
         load: Loads the model.
@@ -67,12 +66,6 @@ class ShardScreening:
             "model_version": manifest.version,
             "model_digest": bundle.digest,
         }
-
-    def __call__(self, batch: Mapping[str, Any]) -> dict[str, Any]:
-        """Screen a batch of one shard, as ``map_batches`` gives it."""
-        [number], [units] = batch["shard"], batch["units"]
-        counts = self.screen(int(number), [Unit(*unit) for unit in json.loads(units)])
-        return {name: [count] for name, count in counts.items()}
 
     def screen(self, number: int, units: Sequence[Unit]) -> dict[str, int]:
         """Screen a shard and write its part, in place of an earlier one.

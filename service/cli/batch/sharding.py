@@ -4,7 +4,7 @@ import math
 from typing import Final
 
 FILMS_PER_SHARD: Final = 64
-"""Of a small archive: what is lost at most when a node is, for each of its actors."""
+"""Of a small archive: what is lost at most when a node is, for each of its processors."""
 
 MAX_SHARDS: Final = 4096
 """A large archive gets larger shards: its result is not scattered over more files than this."""

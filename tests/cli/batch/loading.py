@@ -1,11 +1,13 @@
-"""Loads the fake ensemble in an actor."""
+"""Loads the fake ensemble in a cluster."""
 
 import os
+import signal
 from pathlib import Path
 
 import ray
 
 from service.screening.screen import Screening
+from service.screening.verdict import Verdict
 from tests.fake_engine import FakeEngine, fake_ensemble
 
 
@@ -15,10 +17,27 @@ def load_fake(version: str = "1.2.3", delay_s: float = 0.0, seen: str = "") -> S
     Args:
         version: The model's version.
         delay_s: How long each film takes.
-        seen: A folder that gets a file for each actor, named after its node.
+        seen: A folder that gets a file for each process, named after its node.
     """
     if seen:
         node = ray.get_runtime_context().get_node_id()
         Path(seen, f"{node}.{os.getpid()}").touch()
     ensemble = fake_ensemble(FakeEngine(delay_s=delay_s), version=version)
     return Screening(ensemble, max_pixels=1_000_000)
+
+
+DEADLY = b"deadly"
+
+
+class Mortal(Screening):
+    """Dies of a certain file, as of a decoder's bug."""
+
+    def screen(self, data: bytes, *, prevalence: float | None = None) -> Verdict:
+        if data == DEADLY:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().screen(data, prevalence=prevalence)
+
+
+def load_mortal() -> Screening:
+    """The use case with fake networks that dies of ``DEADLY``."""
+    return Mortal(fake_ensemble(FakeEngine(), version="1"), max_pixels=1_000_000)

@@ -13,7 +13,7 @@ from ray.cluster_utils import Cluster
 
 from service.cli.batch import run
 from service.cli.batch.command import find_units
-from tests.cli.batch.loading import load_fake
+from tests.cli.batch.loading import DEADLY, load_fake, load_mortal
 from tests.serving import ROOT, radiograph
 
 # Ray leaves sockets for the collector of garbage to close, and uses what is deprecated.
@@ -59,7 +59,7 @@ def rows_of(out: Path) -> list[Any]:
 
 @pytest.mark.timeout(280)
 def test_a_node_that_is_killed_costs_no_film(cluster: Any, films: Path, tmp_path: Path) -> None:
-    out, seen = tmp_path / "out", tmp_path / "actors"
+    out, seen = tmp_path / "out", tmp_path / "seen"
     seen.mkdir()
     run.connect(cluster.address)
     killed = False
@@ -91,3 +91,18 @@ def test_a_node_that_is_killed_costs_no_film(cluster: Any, films: Path, tmp_path
     totals = screen(load_fake)
     assert totals.kept == FILMS - DAMAGED - 1
     assert Counter(row["path"] for row in rows_of(out)) == Counter(map(str, films.iterdir()))
+
+
+@pytest.mark.timeout(280)
+def test_a_film_that_kills_what_screens_it_costs_its_shard_only(
+    cluster: Any, films: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    (films / "0050.png").write_bytes(DEADLY)
+    run.connect(cluster.address)
+    units = find_units(str(films))
+    totals = run.screen_units(units, str(out), load_mortal, max_bytes=1_000_000, films_per_shard=5)
+    rows = {row["path"] for row in rows_of(out)}
+    assert totals.rows + totals.lost == FILMS
+    assert len(rows) == totals.rows >= FILMS - 20
+    assert str(films / "0050.png") not in rows
