@@ -97,12 +97,12 @@ def _parser() -> argparse.ArgumentParser:
         help="radiographs to send; default: ../shared/data/originals. The input gate of the bundle "
         "refuses drawings, so they must be real",
     )
-    add("--bundle", type=Path, default=ROOT / "models", help="models folder with a compiled graph")
+    add("--bundle", type=Path, default=ROOT / "models", help="models folder with compiled graphs")
     add(
         "--precision",
         choices=["auto", "fp32", "int8"],
         default="auto",
-        help="of the graph",
+        help="of the graphs",
     )
     add("--cores", type=int, default=2, help="cores per contender (2)")
     add(

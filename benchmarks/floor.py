@@ -36,7 +36,7 @@ class LoopSpec:
 
     Attributes:
         bundle: The models folder.
-        precision: Precision of its graph.
+        precision: Of its graphs.
         files: The radiographs.
         seconds: Duration of each loop.
         cores: Maximum number of engine threads.

@@ -31,7 +31,7 @@ def describe() -> list[str]:
     memory = psutil.virtual_memory().total / 2**30
     system = f"{platform.system()} {platform.release()}, {platform.machine()}"
     return [
-        f"{_processor()} with {_arithmetic()}, {os.cpu_count()} cores, {memory:.0f} GiB of memory",
+        f"{_processor()}{_arithmetic()}, {os.cpu_count()} cores, {memory:.0f} GiB of memory",
         f"{system}; Python {sys.version.split()[0]}",
         ", ".join(_versions(PACKAGES)),
         f"load average at the start (1 minute): {os.getloadavg()[0]:.2f}",
@@ -48,11 +48,9 @@ def _processor() -> str:
 
 
 def _arithmetic() -> str:
-    """The best that the processor has for networks in 8 bits, which decides how fast they are."""
-    for flag, name in _ARITHMETIC.items():
-        if has_one_of(frozenset({flag})):
-            return name
-    return "no instructions that speed up 8 bits"
+    """The best known that the processor has for networks in 8 bits, which decides their speed."""
+    found = (name for flag, name in _ARITHMETIC.items() if has_one_of(frozenset({flag})))
+    return next((f" with {name}" for name in found), "")
 
 
 def _versions(packages: Iterable[str]) -> Iterable[str]:

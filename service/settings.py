@@ -69,12 +69,12 @@ class Settings(BaseSettings):
     )
     engine: Literal["auto", "onnx", "tensorflow"] = Field(
         "auto",
-        description="`onnx` (the compiled graph), `tensorflow`, or `auto`: the compiled graph if "
-        "it was made from exactly the bundle's networks, else TensorFlow.",
+        description="`onnx` (the compiled graphs), `tensorflow`, or `auto`: the compiled graphs if "
+        "they were made from exactly the bundle's networks, else TensorFlow.",
     )
     precision: Literal["auto", "fp32", "int8"] = Field(
         "auto",
-        description="Arithmetic of the compiled graph: `fp32`, `int8` (faster, and in rare cases "
+        description="Arithmetic of the compiled graphs: `fp32`, `int8` (faster, and in rare cases "
         "another verdict near the threshold), or `auto`: `int8` on processors on which it was "
         "measured to be faster.",
     )

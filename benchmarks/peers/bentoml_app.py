@@ -1,4 +1,4 @@
-"""BentoML around the compiled graph: the way its documentation serves uploaded files."""
+"""BentoML around the compiled graphs: the way its documentation serves uploaded files."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,7 @@ from benchmarks.peers.graph import Answer, Graph
 
 @bentoml.service(workers=int(os.environ["BENCH_WORKERS"]), logging={"access": {"enabled": False}})
 class Xray:
-    """One copy of the graph in each worker process."""
+    """One copy of the graphs in each worker process."""
 
     def __init__(self) -> None:
         self._graph = Graph()

@@ -1,4 +1,4 @@
-"""LitServe around the compiled graph: the way its documentation serves uploaded images."""
+"""LitServe around the compiled graphs: the way its documentation serves uploaded images."""
 
 import os
 
@@ -9,10 +9,10 @@ from benchmarks.peers.graph import Answer, Graph
 
 
 class Xray(litserve.LitAPI):
-    """One copy of the graph in each worker process."""
+    """One copy of the graphs in each worker process."""
 
     def setup(self, device: str) -> None:
-        """Load the graph; runs once in each worker."""
+        """Load the graphs; runs once in each worker."""
         self._graph = Graph()
 
     def decode_request(self, request: Request) -> bytes:

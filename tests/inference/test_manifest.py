@@ -119,16 +119,16 @@ def test_a_failed_write_leaves_the_old_manifest_and_nothing_else(tmp_path: Path)
     assert [entry.name for entry in tmp_path.iterdir()] == ["ensemble.json"]
 
 
-def test_a_manifest_from_before_there_were_8_bit_graphs_is_read() -> None:
+def test_a_manifest_from_before_there_were_8_bit_graphs_or_further_ones_is_read() -> None:
     content = _content()
-    for field in ("agreement", "int8"):
+    for field in ("agreement", "int8", "further"):
         del content["compiled"][field]
 
     compiled = Manifest.from_json(json.dumps(content).encode()).compiled
 
     assert compiled is not None
     assert (compiled.agreement, compiled.int8) == (None, None)
-    assert [graph.file for graph in compiled.every_graph] == ["ensemble.onnx", "second.onnx"]
+    assert [graph.file for graph in compiled.every_graph] == ["ensemble.onnx"]
 
 
 def test_the_input_is_read_as_the_spec_that_imaging_takes() -> None:

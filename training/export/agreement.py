@@ -107,7 +107,7 @@ def _why_not(agreement: Agreement, allowed: float, max_loss: float) -> str:
     if agreement.verdicts_changed <= allowed and loss <= max_loss:
         return ""
     return (
-        f"In 8 bits the graph changes {agreement.verdicts_changed} of {agreement.images} verdicts "
-        f"(at most {math.floor(allowed)} may change) and loses {loss:.4f} of the AUC (at most "
+        f"In 8 bits the graphs change {agreement.verdicts_changed} of {agreement.images} verdicts "
+        f"(at most {math.floor(allowed)} may change) and lose {loss:.4f} of the AUC (at most "
         f"{max_loss:g} may be lost)."
     )

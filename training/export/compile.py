@@ -25,7 +25,7 @@ from training.export.lungs import LungsOutcome, compile_lungs
 __all__ = ["Agreement", "CompileError", "Outcome", "compile_bundle"]
 
 TOLERANCE: Final = 5e-4
-"""Most that the 32-bit graph may differ from Keras: in a probability, and in a map's value. Sums in
+"""Most that 32-bit graphs may differ from Keras: in a probability, and in a map's value. Sums in
 another order differ in their last bits, and a hundred layers carry that on; on some processors by
 more than 1e-4."""
 
@@ -95,7 +95,7 @@ def compile_bundle(
 
     Raises:
         BundleError: The bundle does not verify.
-        CompileError: Too few images, a set without lungs, or the 32-bit graph differs from Keras.
+        CompileError: Too few images, a set without lungs, or the 32-bit graphs differ from Keras.
             The bundle stays as it was.
     """
     bundle = open_bundle(directory)
@@ -147,11 +147,12 @@ def compile_bundle(
             )
         compiled = compiled.model_copy(update={"agreement": agreement, "int8": quantised})
         manifest = bundle.manifest.model_copy(update={"compiled": compiled})
+        Manifest.from_json(manifest.to_json().encode())  # no two files may have one name
         for file in _served(manifest):
             (Path(scratch) / file).replace(directory / file)
+    manifest.write(directory / MANIFEST_FILE)
     for file in stale - _served(manifest):
         (directory / file).unlink(missing_ok=True)
-    manifest.write(directory / MANIFEST_FILE)
     return Outcome(agreement, quantised.agreement if quantised else None, refusal, lungs)
 
 

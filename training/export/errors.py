@@ -4,4 +4,4 @@ from training.data import DataError
 
 
 class CompileError(DataError):
-    """The compiled graph does not agree with Keras; nothing was written."""
+    """Compiled graphs do not agree with Keras; nothing was written."""

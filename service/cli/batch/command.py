@@ -10,7 +10,7 @@ from service.cli.errors import SOME_FAILED, SUCCESS, CommandError
 from service.cli.files import PICTURE_SUFFIXES, find_files, printable_path
 from service.cli.loading import load_model
 from service.cli.output import print_message
-from service.inference import EngineChoice, PrecisionChoice, load_ensemble
+from service.inference import BundleError, EngineChoice, PrecisionChoice, load_ensemble
 from service.screening.screen import Screening
 from service.settings import MIB, Settings
 
@@ -52,7 +52,7 @@ def batch(source: str, out: str, address: str, settings: Settings, *, quiet: boo
     )
     try:
         units = find_units(source, place)
-        run.connect(address)
+        _connect(address)
         totals = run.screen_units(
             units,
             place,
@@ -60,8 +60,8 @@ def batch(source: str, out: str, address: str, settings: Settings, *, quiet: boo
             max_bytes=settings.max_upload_mib * MIB,
             progress=(lambda *_: None) if quiet else _Progress(),
         )
-    except ConnectionError as error:
-        raise CommandError(str(error)) from error
+    except BundleError as error:
+        raise CommandError(f"A node of the cluster cannot load the model: {error}") from error
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise CommandError(f"{source} or {out} cannot be used: {reason}.") from error
@@ -72,10 +72,19 @@ def batch(source: str, out: str, address: str, settings: Settings, *, quiet: boo
         )
     if totals.lost:
         print_message(
-            f"{totals.lost} films have no row: what screened their part of the archive died, "
-            f"{run.RETRIES + 1} times. The same command screens them again."
+            f"{totals.lost} films were not screened: the process that screened their shard died "
+            f"{run.RETRIES + 1} times. Run the same command to try again."
         )
     return SOME_FAILED if totals.failed or totals.lost else SUCCESS
+
+
+def _connect(address: str) -> None:
+    from service.cli.batch import run
+
+    try:
+        run.connect(address)
+    except ConnectionError as error:
+        raise CommandError(str(error)) from error
 
 
 def find_units(source: str, out: str = "") -> "list[Unit]":

@@ -16,7 +16,14 @@ from uuid import uuid4
 
 import fsspec
 import ray
-from ray.exceptions import RayError, RayTaskError
+from ray.exceptions import (
+    LocalRayletDiedError,
+    NodeDiedError,
+    ObjectLostError,
+    OutOfMemoryError,
+    RayTaskError,
+    WorkerCrashedError,
+)
 
 from service.cli.batch.shard import ShardScreening, part_path, write_whole
 from service.cli.batch.sharding import shard_count
@@ -26,7 +33,16 @@ from service.screening.screen import Screening
 PLAN_FILE: Final = "plan.json"
 
 RETRIES: Final = 3
-"""How often a shard is screened again whose node or process died."""
+"""How often a shard is screened again whose node or process died. What Ray ends because a node has
+no memory left it tries again without end, unless ``task_oom_retries`` of the cluster says less."""
+
+_DEATHS: Final = (
+    LocalRayletDiedError,
+    NodeDiedError,
+    ObjectLostError,
+    OutOfMemoryError,
+    WorkerCrashedError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +53,7 @@ class Totals:
         rows: All of them.
         failed: Those without a verdict.
         kept: Those whose verdict was there from an earlier run.
-        lost: Beside all of them, those of shards that were given up.
+        lost: Beside these, films of shards that were given up; rows of an earlier run stay.
     """
 
     rows: int = 0
@@ -113,6 +129,7 @@ def screen_units(
 
     Raises:
         OSError: The folder cannot be used.
+        BundleError: A node cannot load the model.
     """
     shards = _plan(out, shard_count(sum(unit.films for unit in units), films_per_shard))
     by_shard: defaultdict[int, list[Unit]] = defaultdict(list)
@@ -122,19 +139,23 @@ def screen_units(
     job = Job(uuid4().hex, load, out, shards, max_bytes)
     tasks = {_screen.remote(job, n, members): members for n, members in sorted(by_shard.items())}
     waiting, totals = list(tasks), Totals()
-    while waiting:
-        [done], waiting = ray.wait(waiting)
-        totals += _outcome(done, tasks[done])
-        progress(1 - len(waiting) / len(tasks), totals)
+    try:
+        while waiting:
+            [done], waiting = ray.wait(waiting)
+            totals += _outcome(done, tasks[done])
+            progress((len(tasks) - len(waiting)) / len(tasks), totals)
+    finally:
+        for task in waiting:  # after an error or an interrupt
+            ray.cancel(task)
     return totals
 
 
 def _outcome(task: "ray.ObjectRef", units: Sequence[Unit]) -> Totals:
     try:
         return Totals(**ray.get(task))
-    except RayTaskError:  # an error of ours, which is the same everywhere, or of the result's disk
-        raise
-    except RayError:  # it died, and so it did wherever it was tried again
+    except RayTaskError as error:
+        raise error.cause from None  # as it was raised there
+    except _DEATHS:
         return Totals(lost=sum(unit.films for unit in units))
 
 

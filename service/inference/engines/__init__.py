@@ -57,7 +57,7 @@ def load_engine(
     Args:
         bundle: As ``open_bundle`` gave it, with the contents of its files.
         threads: Processor threads that one call may use. One of TensorFlow uses them always, one of
-            compiled graphs as many as there are graphs, while no other call wants them.
+            compiled graphs as many as there are graphs, while no other call is at work.
         choice: ``onnx`` or ``tensorflow`` take that engine or fail. ``auto`` takes the compiled
             graphs when they were made from these very networks, and TensorFlow otherwise.
         precision: ``fp32`` or ``int8`` take the graphs of that precision or fail; TensorFlow has

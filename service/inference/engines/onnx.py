@@ -1,4 +1,4 @@
-"""The ONNX Runtime engine: the compiled graph of a bundle, without TensorFlow in the process."""
+"""The ONNX Runtime engine: a bundle's compiled graphs, without TensorFlow in the process."""
 
 import os
 import threading
@@ -28,10 +28,6 @@ FEATURES_NAME: Final = "features"
 _lock = threading.Lock()
 _arena_is_shared = False
 
-_UNFIT: Final = (
-    "does not take the bundle's images and give one probability for each of its networks"
-)
-
 
 class OnnxEngine:
     """All members of a bundle as compiled graphs, warm. Safe to call from several threads."""
@@ -44,8 +40,7 @@ class OnnxEngine:
         Args:
             bundle: As ``open_bundle`` gave it, with the contents of its files.
             precision: Which of the bundle's graphs.
-            threads: Processor threads that all calls together take, as long as there are not more
-                calls than that: one that is alone computes so many of its graphs side by side.
+            threads: Cores for its graphs: a call that is alone computes so many side by side.
 
         Raises:
             BundleError: There are no such graphs for these very networks, ONNX Runtime cannot be
@@ -243,11 +238,17 @@ def _check_signatures(
             or not isinstance(scores[0], int)
             or not (maps is None or (len(maps) == 3 and maps[0] == scores[0]))
         ):
-            raise BundleError(f"The compiled graph {file} {_UNFIT}.")
+            raise BundleError(
+                f"The compiled graph {file} does not take the bundle's images and give one "
+                "probability for each of its networks."
+            )
         answers += scores[0]
         grids.add(maps and maps[1:])
     if answers != members:
-        raise BundleError(f"The compiled graph {', '.join(sessions)} {_UNFIT}.")
+        raise BundleError(
+            f"The bundle's compiled graphs give {answers} probabilities where it has {members} "
+            f"networks: {', '.join(sessions)}."
+        )
     return len(grids) == 1 and None not in grids
 
 

@@ -1,8 +1,8 @@
-"""Parts of one call on several cores, as long as no other call wants these."""
+"""Parts of one call on several cores, as long as no other call is at work on these."""
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 Part = TypeVar("Part")
@@ -17,7 +17,8 @@ class SideBySide:
     which gets more done than handing parts to one another.
 
     Args:
-        cores: How many all calls together take, as long as there are not more calls than that.
+        cores: A call gets helpers only while fewer than so many are taken. One that arrives while
+            another has helpers begins at once, so that for the time of a part there may be more.
     """
 
     def __init__(self, cores: int) -> None:
@@ -33,12 +34,14 @@ class SideBySide:
         Raises:
             Exception: What the work of any part raised.
         """
-        own = len(parts) - self._take(len(parts))
-        others = [self._helpers.submit(self._help, work, part) for part in parts[own:]]
+        further = self._take(len(parts))
+        own = len(parts) - further
+        others: list[Future[Result]] = []
         try:
+            others.extend(self._helpers.submit(self._help, work, part) for part in parts[own:])
             results = [work(part) for part in parts[:own]]
         finally:
-            self._give_back()
+            self._give_back(1 + further - len(others))
             wait(others)  # nothing of a call that failed goes on after it
         return results + [other.result() for other in others]
 
@@ -46,7 +49,7 @@ class SideBySide:
         try:
             return work(part)
         finally:
-            self._give_back()
+            self._give_back(1)
 
     def _take(self, parts: int) -> int:
         """Take a core for the call, and give the number of those that were left for its parts."""
@@ -55,6 +58,6 @@ class SideBySide:
             self._taken += 1 + further
         return further
 
-    def _give_back(self) -> None:
+    def _give_back(self, cores: int) -> None:
         with self._lock:
-            self._taken -= 1
+            self._taken -= cores

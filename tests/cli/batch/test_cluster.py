@@ -1,5 +1,6 @@
 """A Ray cluster of several nodes, one of which is killed in the middle."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
@@ -13,7 +14,8 @@ from ray.cluster_utils import Cluster
 
 from service.cli.batch import run
 from service.cli.batch.command import find_units
-from tests.cli.batch.loading import DEADLY, load_fake, load_mortal
+from service.inference import BundleError
+from tests.cli.batch.loading import DEADLY, load_fake, load_mortal, load_nothing
 from tests.serving import ROOT, radiograph
 
 # Ray leaves sockets for the collector of garbage to close, and uses what is deprecated.
@@ -68,7 +70,7 @@ def test_a_node_that_is_killed_costs_no_film(cluster: Any, films: Path, tmp_path
         nonlocal killed
         if share >= 0.3 and not killed:
             killed = True
-            at_work = {path.stem for path in seen.iterdir()}
+            at_work = {path.name.split(".")[0] for path in seen.iterdir()}
             node = next(node for node in cluster.workers if node.node_id in at_work)
             cluster.remove_node(node, allow_graceful=False)
 
@@ -84,7 +86,9 @@ def test_a_node_that_is_killed_costs_no_film(cluster: Any, films: Path, tmp_path
     rows = rows_of(out)
     assert Counter(row["path"] for row in rows) == Counter(str(path) for path in films.iterdir())
     assert sum(row["error"] == "corrupt_image" for row in rows) == DAMAGED
-    assert len({path.stem for path in seen.iterdir()}) == 2  # both nodes worked
+    assert len({path.name.split(".")[0] for path in seen.iterdir()}) == 2  # both nodes worked
+    processes = [path.stem for path in seen.iterdir()]
+    assert len(processes) == len(set(processes))  # none loaded the model for each shard anew
 
     (films / "new.png").write_bytes(radiograph(8))
     (films / "0000.png").unlink()
@@ -102,7 +106,18 @@ def test_a_film_that_kills_what_screens_it_costs_its_shard_only(
     run.connect(cluster.address)
     units = find_units(str(films))
     totals = run.screen_units(units, str(out), load_mortal, max_bytes=1_000_000, films_per_shard=5)
-    rows = {row["path"] for row in rows_of(out)}
-    assert totals.rows + totals.lost == FILMS
-    assert len(rows) == totals.rows >= FILMS - 20
-    assert str(films / "0050.png") not in rows
+    shards = json.loads((out / run.PLAN_FILE).read_text())["shards"]
+    [deadly] = [unit.shard(shards) for unit in units if unit.path.endswith("0050.png")]
+    spared = {unit.path for unit in units if unit.shard(shards) != deadly}
+    assert {row["path"] for row in rows_of(out)} == spared
+    assert (totals.rows, totals.lost) == (len(spared), FILMS - len(spared))
+
+
+@pytest.mark.timeout(280)
+def test_a_model_that_a_node_cannot_load_is_told_as_it_was_there(
+    cluster: Any, films: Path, tmp_path: Path
+) -> None:
+    run.connect(cluster.address)
+    units = find_units(str(films))
+    with pytest.raises(BundleError, match=r"^The models folder does not exist"):
+        run.screen_units(units, str(tmp_path / "out"), load_nothing, max_bytes=1_000_000)

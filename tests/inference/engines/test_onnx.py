@@ -1,4 +1,4 @@
-"""The compiled graph answers for the very networks it was made from, and for no others."""
+"""Compiled graphs answer for the very networks they were made from, and for no others."""
 
 import dataclasses
 from concurrent.futures import ThreadPoolExecutor
@@ -43,15 +43,16 @@ def graph(
     external: bool = False,
     maps: int = 0,
     first: int = 1,
+    cells: int = 1,
 ) -> bytes:
     """Two "networks": the sigmoid of the mean grey level, once as it is and once doubled.
 
-    With ``maps``, so many maps of one cell each: the logits.
+    With ``maps``, so many maps of one cell each, or as many rows as ``cells``: the logits.
     """
     factors = numpy_helper.from_array(
         np.arange(first, outputs + first, dtype=np.float32), "factors"
     )
-    corner = numpy_helper.from_array(np.array([-1, maps or outputs, 1, 1]), "corner")
+    corner = numpy_helper.from_array(np.array([-1, maps or outputs, cells, 1]), "corner")
     if external:
         factors.ClearField("raw_data")
         factors.data_location = TensorProto.EXTERNAL
@@ -65,13 +66,14 @@ def graph(
                 helper.make_node("Flatten", ["means"], ["flat"]),
                 helper.make_node("Mul", ["flat", "factors"], ["scaled"]),
                 helper.make_node("Sigmoid", ["scaled"], [name]),
-                helper.make_node("Reshape", ["scaled", "corner"], [MAPS_NAME]),
+                helper.make_node("Concat", ["scaled"] * cells, ["spread"], axis=1),
+                helper.make_node("Reshape", ["spread", "corner"], [MAPS_NAME]),
             ],
             "test",
             [helper.make_tensor_value_info(INPUT_NAME, TensorProto.FLOAT, shape)],
             [
                 helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", outputs]),
-                helper.make_tensor_value_info(MAPS_NAME, TensorProto.FLOAT, ["N", maps, 1, 1]),
+                helper.make_tensor_value_info(MAPS_NAME, TensorProto.FLOAT, ["N", maps, cells, 1]),
             ][: 2 if maps else 1],
             [factors, corner],
         ),
@@ -149,8 +151,9 @@ def test_graphs_of_one_network_each_answer_as_one_of_both(threads: int) -> None:
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_maps_that_one_network_only_gives_explain_nothing() -> None:
-    made = bundle(graph(outputs=1, maps=1), second=graph(outputs=1, first=2))
+@pytest.mark.parametrize("second", [graph(outputs=1), graph(outputs=1, maps=1, cells=2)])
+def test_maps_that_do_not_fit_together_explain_nothing(second: bytes) -> None:
+    made = bundle(graph(outputs=1, maps=1), second=second)
     with pytest.raises(NotExplainableError):
         OnnxEngine(made).explain(np.zeros((1, SIDE, SIDE, 1), dtype=np.float32))
 
@@ -240,10 +243,10 @@ def test_auto_takes_the_compiled_graph_without_a_warning() -> None:
         (bundle(graph()[:200]), "cannot be loaded"),
         (bundle(graph(external=True)), "cannot be loaded"),
         (bundle(graph(side=32)), "does not take the bundle's images"),
-        (bundle(graph(outputs=3)), "does not take the bundle's images"),
+        (bundle(graph(outputs=3)), "give 3 probabilities where it has 2 networks"),
         (bundle(graph(name="other")), "does not take the bundle's images"),
         (bundle(graph(maps=3)), "does not take the bundle's images"),
-        (bundle(graph(), second=graph()), "does not take the bundle's images"),
+        (bundle(graph(), second=graph()), "give 4 probabilities where it has 2 networks"),
         (bundle(graph(outputs=1), second=b"not a graph"), "graph second.onnx cannot be loaded"),
         (without_second, "lacks its compiled graph second.onnx"),
     ],

@@ -46,6 +46,18 @@ def test_as_many_calls_as_cores_keep_to_their_own() -> None:
     assert len(set(run(who, [0, 1]))) == 2
 
 
+def test_a_thread_that_cannot_be_had_costs_no_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    run = SideBySide(2)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError, match="can't start"):
+            run(who, [0, 1])
+    assert len(set(run(who, [0, 1]))) == 2
+
+
 @pytest.mark.parametrize("bad", [0, 1])
 def test_a_part_that_fails_fails_the_call_and_frees_its_core(bad: int) -> None:
     def work(part: int) -> int:
