@@ -64,10 +64,11 @@ def test_a_node_that_is_killed_costs_no_film(cluster: Any, films: Path, tmp_path
     out, seen = tmp_path / "out", tmp_path / "seen"
     seen.mkdir()
     run.connect(cluster.address)
-    killed = False
+    killed, shares = False, list[float]()
 
     def kill_a_node_at_work(share: float, _: run.Totals) -> None:
         nonlocal killed
+        shares.append(share)
         if share >= 0.3 and not killed:
             killed = True
             at_work = {path.name.split(".")[0] for path in seen.iterdir()}
@@ -82,6 +83,7 @@ def test_a_node_that_is_killed_costs_no_film(cluster: Any, films: Path, tmp_path
 
     totals = screen(partial(load_fake, delay_s=0.05, seen=str(seen)), progress=kill_a_node_at_work)
     assert killed
+    assert shares == [done / len(shares) for done in range(1, len(shares) + 1)]
     assert (totals.rows, totals.failed, totals.kept) == (FILMS, DAMAGED, 0)
     rows = rows_of(out)
     assert Counter(row["path"] for row in rows) == Counter(str(path) for path in films.iterdir())
