@@ -104,7 +104,7 @@ def compile_bundle(
     patients = one_per_patient(records)
     if len(patients) < MIN_IMAGES:
         raise CompileError(
-            f"{len(patients)} patients are too few to compare the graph with Keras: "
+            f"{len(patients)} patients are too few to compare graphs with Keras: "
             f"give a folder of at least {MIN_IMAGES}."
         )
     shown = _spread(patients, GATE_IMAGES)
@@ -127,7 +127,7 @@ def compile_bundle(
         if 2 * len(images) < len(shown):
             raise CompileError(
                 f"Lungs are found in {len(images)} of {len(shown)} images only: too few to compare "
-                "the graph with Keras."
+                "graphs with Keras."
             )
         exact = [each.fp32 for each in graphs]
         sources = {member.file: member.sha256 for member in members}

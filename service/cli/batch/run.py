@@ -154,7 +154,7 @@ def _outcome(task: "ray.ObjectRef", units: Sequence[Unit]) -> Totals:
     try:
         return Totals(**ray.get(task))
     except RayTaskError as error:
-        raise error.cause from None  # as it was raised there
+        raise error.cause from error  # as it was raised there
     except _DEATHS:
         return Totals(lost=sum(unit.films for unit in units))
 

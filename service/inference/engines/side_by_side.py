@@ -13,8 +13,7 @@ class SideBySide:
     """Computes the parts of a call side by side while cores are idle. Safe for many threads.
 
     A call takes the core of its own thread, and one more for each further part while there are any
-    left. As many calls at once as cores therefore compute part after part, each on its own core,
-    which gets more done than handing parts to one another.
+    left. As many calls at once as cores therefore compute part after part, each on its own core.
 
     Args:
         cores: A call gets helpers only while fewer than so many are taken. One that arrives while
@@ -38,18 +37,12 @@ class SideBySide:
         own = len(parts) - further
         others: list[Future[Result]] = []
         try:
-            others.extend(self._helpers.submit(self._help, work, part) for part in parts[own:])
+            others.extend(self._helpers.submit(work, part) for part in parts[own:])
             results = [work(part) for part in parts[:own]]
         finally:
-            self._give_back(1 + further - len(others))
             wait(others)  # nothing of a call that failed goes on after it
+            self._give_back(1 + further)
         return results + [other.result() for other in others]
-
-    def _help(self, work: Callable[[Part], Result], part: Part) -> Result:
-        try:
-            return work(part)
-        finally:
-            self._give_back(1)
 
     def _take(self, parts: int) -> int:
         """Take a core for the call, and give the number of those that were left for its parts."""
